@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tidegauge::arrow {
+
+/// What a column means, whatever its physical type.
+enum class Kind : uint8_t { unsupported, number, boolean, category, time, embedding };
+
+/// How one value lies in memory.
+enum class Physical : uint8_t {
+  none,  // no values to read: null type, unsupported types
+  boolean,
+  int8,
+  int16,
+  int32,
+  int64,
+  uint8,
+  uint16,
+  uint32,
+  uint64,
+  float16,
+  float32,
+  float64,
+  decimal,      // 4, 8, 16 or 32 bytes: Type::width
+  offsets32,    // utf8, binary
+  offsets64,    // large_utf8, large_binary
+  views,        // utf8_view, binary_view
+  fixed_bytes,  // fixed-size binary: Type::width
+  fixed_list,   // fixed-size list of Type::width floats: ColumnView::child holds them
+};
+
+enum class TimeUnit : uint8_t { none, second, milli, micro, nano, day };
+
+/// The parsed meaning of one column of a schema.
+struct Type {
+  Kind kind = Kind::unsupported;
+  Physical physical = Physical::none;  // of the values, below any dictionary or run-end encoding
+  TimeUnit unit = TimeUnit::none;      // kind time
+  int32_t width = 0;                   // bytes of a decimal or fixed_bytes, floats of a fixed_list
+  int32_t scale = 0;                   // decimals
+  bool dictionary = false;
+  bool run_end = false;
+  bool null_type = false;  // every value is null; Kind is unsupported
+};
+
+/// A column's name and type; `format` keeps the producer's own words for messages.
+struct Field {
+  std::string name;
+  std::string format;
+  std::string extension;  // ARROW:extension:name, "" if none
+  std::string timezone;   // as written by the producer
+  Type type;
+};
+
+/// One array of one batch: pointers into memory that the batch keeps alive. Row i of the column is row
+/// `offset + i` of the buffers. Buffers may be unaligned: load with memcpy.
+struct ColumnView {
+  Type type;                          // for a dictionary or run-end column: of the decoded values
+  Physical index = Physical::none;    // dictionary: integer type of the codes; run_end: of the run ends
+  int64_t length = 0;
+  int64_t offset = 0;
+  const uint8_t* validity = nullptr;  // LSB-first bits from row 0 of the buffer; null means all valid
+  const uint8_t* parent_validity = nullptr;  // the batch struct's own bitmap; null means all valid
+  int64_t parent_offset = 0;                 // row i is bit parent_offset + i
+  const void* values = nullptr;       // fixed-width values, bits, offsets, views, or dictionary codes, or run ends
+  const char* text = nullptr;         // offsets32/offsets64: the bytes they point into
+  const void* const* variadic = nullptr;  // views: data buffers
+  const int64_t* variadic_sizes = nullptr;
+  int64_t n_variadic = 0;
+  std::shared_ptr<const ColumnView> child;  // dictionary values, run values, or a fixed_list's floats
+};
+
+}  // namespace tidegauge::arrow
