@@ -1,0 +1,57 @@
+# Needs Python >= 3.11 with venv and headers, a C++20 compiler and make; everything else goes into ./.venv.
+# Stamps inside .venv make a second run cheap: groups are installed when pyproject.toml changes, the package is
+# rebuilt (incrementally, in ./build) when a source of it changes.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+  "$$p" -c 'import ensurepip, os, sys, sysconfig, venv; \
+  sys.exit(sys.version_info < (3, 11) or not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' \
+  2>/dev/null && command -v "$$p" && break; done)
+
+bin := .venv/bin
+pip := $(bin)/python -m pip --disable-pip-version-check
+sources := pyproject.toml CMakeLists.txt README.md LICENSE CHANGELOG.md \
+  $(shell find cpp src tests/contract -name '*.[ch]pp' -o -name 'CMakeLists.txt' -o -name '*.py*' -not -name '*.pyc')
+cpp_sources := $(shell find cpp tests/contract -name '*.[ch]pp')
+
+.PHONY: setup demo test lint bench clean
+.DELETE_ON_ERROR:
+
+setup: .venv/.package .venv/.group-test .venv/.group-lint
+
+# Three weeks of card payments with planted incidents, found day by day.
+demo: .venv/.package
+	$(bin)/python -m tidegauge.demo demo
+
+# PYTEST narrows it: make test PYTEST="-k kll"
+test: .venv/.package .venv/.group-test
+	$(bin)/python -m pytest $(PYTEST)
+
+lint: .venv/.package .venv/.group-test .venv/.group-lint
+	$(bin)/ruff check .
+	$(bin)/mypy
+	$(bin)/clang-format --dry-run -Werror $(cpp_sources)
+
+# Every case checks its answer before it is timed; docs/benchmarks.md is written from the run.
+bench: .venv/.package .venv/.group-test .venv/.group-bench
+	mkdir -p .benchmarks
+	$(bin)/python -m pytest benchmarks --benchmark-json=.benchmarks/run.json $(PYTEST)
+	$(bin)/python benchmarks/report.py .benchmarks/run.json
+
+clean:
+	rm -rf .venv build dist demo .benchmarks
+
+.venv/.created:
+	@test -n "$(PYTHON)" || { echo "tidegauge needs Python >= 3.11 with venv and headers \
+	(Debian: python3-dev python3-venv); name one with make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(pip) install --quiet --upgrade 'pip>=25.1'
+	touch $@
+
+.venv/.group-%: pyproject.toml .venv/.created
+	$(pip) install --quiet --group $*
+	touch $@
+
+.venv/.package: $(sources) .venv/.group-build
+	$(pip) install --quiet --no-build-isolation . \
+	  -C cmake.define.TIDEGAUGE_TESTS=ON -C cmake.define.TIDEGAUGE_WERROR=ON
+	touch $@

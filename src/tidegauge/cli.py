@@ -1,0 +1,321 @@
+"""The command line: `tidegauge profile | reference | show | compare | bench`.
+
+Exit codes: 0 nothing found, 1 something found (`compare`: a warning or an alert), 2 an error. Results go to
+stdout, progress (on a terminal only) and errors to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+import tidegauge as tg
+from tidegauge.arrow import batches
+from tidegauge.errors import InputError, TidegaugeError
+
+FOUND, ERROR = 1, 2
+EXPECTED = (TidegaugeError, OSError, MemoryError)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(tg.__version__, prog_name="tidegauge")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Watch machine-learning models in production: profile data, compare it with a reference."""
+
+
+@cli.command()
+@click.argument("data", nargs=-1, required=True)
+@click.option("-o", "--output", type=Path, required=True, help="Where the profile is written.")
+@click.option("--reference", type=Path, help="A reference whose edges and categories are counted.")
+@click.option("--threads", type=click.IntRange(1), help="Columns are spread over this many threads.")
+@click.option("--accumulators", type=click.Choice(["full", "light"]), default="full", show_default=True)
+def profile(data: tuple[str, ...], output: Path, reference: Path | None, threads: int | None, accumulators: str) -> None:
+    """Profile DATA (files, globs, URIs) in one streaming pass."""
+    against = load_reference(reference) if reference else None
+    made = read(data, against, threads, accumulators)
+    save(output, made.save)
+    click.echo(f"{made.n_rows:,} rows, {len(made)} columns -> {output} ({output.stat().st_size:,} bytes)")
+
+
+@cli.command()
+@click.argument("data", nargs=-1, required=True)
+@click.option("-o", "--output", type=Path, required=True, help="Where the reference is written.")
+@click.option("--schema", type=Path, help="A TOML file that gives roles and settings of columns.")
+def reference(data: tuple[str, ...], output: Path, schema: Path | None) -> None:
+    """Fit a reference on DATA: freeze its edges and categories, count its rows."""
+    given = tg.Schema.from_toml(schema) if schema else None
+    with waiting("fitting"):
+        made = tg.Reference.fit(list(data), schema=given)
+    save(output, made.save)
+    click.echo(f"{made.profile.n_rows:,} rows, {len(made.schema)} columns -> {output} ({output.stat().st_size:,} bytes)")
+
+
+@cli.command()
+@click.argument("saved", type=Path)
+@click.argument("column", required=False)
+def show(saved: Path, column: str | None) -> None:
+    """Show a saved profile or reference, or one COLUMN of it."""
+    loaded = tg.load(saved)
+    shown = loaded.profile if isinstance(loaded, tg.Reference) else loaded
+    if column is None:
+        stdout().print(overview(shown))
+    elif column in shown:
+        stdout().print(detail(shown[column]))
+    else:
+        raise InputError(f"{saved} has no column {column!r}; it has {', '.join(map(repr, shown))}")
+
+
+@cli.command()
+@click.argument("reference", type=Path)
+@click.argument("data", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the whole comparison as JSON.")
+@click.option("--threads", type=click.IntRange(1), help="Columns are spread over this many threads.")
+def compare(reference: Path, data: tuple[str, ...], as_json: bool, threads: int | None) -> None:
+    """Compare DATA, or saved profiles, with a REFERENCE; exit 1 when something is found."""
+    against = load_reference(reference)
+    saved = [path for path in data if Path(path).suffix == ".tg"]
+    if saved and len(saved) < len(data):
+        raise InputError(f"{saved[0]} is a saved profile and {data[0]!r} or another is not: give one kind at a time")
+    current = tg.merge([load_profile(Path(path)) for path in saved]) if saved else read(data, against, threads, "full")
+    comparison = tg.compare(against, current)
+    click.echo(json.dumps(comparison.to_dict(), allow_nan=False) if as_json else repr(comparison))
+    if comparison.status in {"warning", "alert"}:
+        raise SystemExit(FOUND)
+
+
+KINDS = ("float64", "float32", "int64", "boolean", "category")
+
+
+@cli.command()
+@click.option("--rows", type=click.IntRange(1), default=1_000_000, show_default=True)
+@click.option("--columns", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--kinds", default=",".join(KINDS), show_default=True, help="Comma-separated.")
+@click.option("--nulls", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Fraction of nulls.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+def bench(rows: int, columns: int, kinds: str, nulls: float, threads: int) -> None:
+    """Time profiling of made-up columns on this machine, beside a plain np.sum of the same arrays."""
+    shown = Table("kind", "set", "ns/value", "GB/s", "x np.sum", title=f"{columns} x {rows:,} rows, {threads} threads")
+    for kind in kinds.split(","):
+        if kind not in KINDS:
+            raise InputError(f"--kinds has {kind!r}; the kinds are {', '.join(KINDS)}")
+        table, plain = made_up(kind, rows, columns, nulls)
+        against = tg.Reference.fit(table)
+        floor = best(lambda: [array.sum() for array in plain])  # noqa: B023 - called at once
+        for accumulators in ("full", "light"):
+            run = lambda: tg.profile(table, against, threads=threads, accumulators=accumulators)  # noqa: B023, E731
+            if run().n_rows != rows:
+                raise TidegaugeError(f"profiled {run().n_rows} rows of {rows}")
+            took = best(run)
+            shown.add_row(
+                kind,
+                accumulators,
+                f"{took / (rows * columns) * 1e9:.2f}",
+                f"{sum(array.nbytes for array in plain) / took / 1e9:.2f}",
+                f"{took / floor:.1f}",
+            )
+    stdout().print(shown)
+
+
+def made_up(kind: str, rows: int, columns: int, nulls: float) -> tuple[Any, list[np.ndarray[Any, Any]]]:
+    """An Arrow table of one kind, and the NumPy arrays its values lie in (for a category: its codes)."""
+    import pyarrow as pa
+
+    rng = np.random.default_rng(1)
+    plain, arrays = [], []
+    for _ in range(columns):
+        if kind == "category":
+            values = rng.zipf(1.5, rows).clip(max=1_000).astype(np.int32) - 1
+        elif kind == "boolean":
+            values = rng.random(rows) < 0.3
+        else:
+            values = rng.lognormal(3.0, 1.0, rows).astype(kind)
+        array = pa.array(values, mask=rng.random(rows) < nulls if nulls else None)
+        if kind == "category":
+            array = pa.DictionaryArray.from_arrays(array, pa.array([f"value {i}" for i in range(1_000)]))
+        plain.append(values)
+        arrays.append(array)
+    return pa.table(arrays, names=[f"c{i}" for i in range(columns)]), plain
+
+
+def best(run: Callable[[], object]) -> float:
+    """The shortest of at least three runs and half a second of them, in seconds."""
+    times: list[float] = []
+    while len(times) < 3 or sum(times) < 0.5:
+        started = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def read(data: tuple[str, ...], against: tg.Reference | None, threads: int | None, accumulators: str) -> tg.Profile:
+    """Profile files batch by batch: memory stays flat, and the rows are counted as they pass."""
+    source = batches(list(data))
+    made = tg.Profile.empty(against, accumulators=accumulators)
+    for batch in progress(source, source.n_rows):
+        made.update(batch, threads=threads)
+    return made
+
+
+def progress(source: Iterable[Any], total: int | None) -> Iterator[Any]:
+    """Pass batches through, under a bar of rows and rows/s when stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield from source
+        return
+    columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.fields[rows]}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task, started, seen = bar.add_task("reading", total=total, rows=""), time.monotonic(), 0
+        for batch in source:
+            yield batch
+            seen += batch.n_rows
+            rate = seen / max(time.monotonic() - started, 1e-9)
+            bar.update(task, completed=seen, rows=f"{seen:,} rows, {rate / 1e6:.1f} M rows/s")
+
+
+@contextmanager
+def waiting(words: str) -> Iterator[None]:
+    """A spinner while something without a row count runs, when stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with Console(stderr=True).status(words):
+        yield
+
+
+def save(path: Path, write: Callable[[Path], None]) -> None:
+    """Write beside `path` and rename: a full disk or a crash leaves the old file, or none, never half a file."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    try:
+        write(Path(name))
+        os.chmod(name, 0o666 & ~umask())
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def umask() -> int:
+    """The process's mask of permission bits (reading it means setting it)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def load_reference(path: Path) -> tg.Reference:
+    loaded = tg.load(path)
+    if not isinstance(loaded, tg.Reference):
+        raise InputError(f"{path} is a profile, not a reference; make one with `tidegauge reference DATA -o ref.tg`")
+    return loaded
+
+
+def load_profile(path: Path) -> tg.Profile:
+    loaded = tg.load(path)
+    return loaded.profile if isinstance(loaded, tg.Reference) else loaded
+
+
+def stdout() -> Console:
+    """A console that keeps its tables whole in a pipe, where no width is known."""
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+
+
+def printable(text: object) -> Text:
+    """Names and values are hostile: no markup is read in them and control characters are shown, not obeyed."""
+    return Text("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)))
+
+
+def number(value: float | int | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+
+
+def overview(shown: tg.Profile) -> Table:
+    """One row a column."""
+    table = Table("column", "kind", "null", "distinct", "mean", "sd", "min", "median", "max", "most frequent")
+    for name in shown:
+        column = shown[name]
+        numeric = column.kind == "number"
+        table.add_row(
+            printable(name),
+            column.kind,
+            number(column.n_null),
+            number(column.n_distinct),
+            number(column.mean if numeric else None),
+            number(column.variance**0.5 if numeric and column.variance is not None else None),
+            printable("" if column.min is None else number(column.min) if numeric else column.min),
+            number(median(column)),
+            printable("" if column.max is None else number(column.max) if numeric else column.max),
+            printable(", ".join(f"{value} ({count:,})" for value, count in column.top(3))),
+        )
+    table.title = f"{shown.n_rows:,} rows"
+    return table
+
+
+def median(column: Any) -> float | None:
+    return column.quantile([0.5])[0] if column.kind == "number" else None
+
+
+def detail(column: Any) -> Table:
+    """Everything one column knows, a fact a row."""
+    table = Table("fact", "value", title=printable(column.name))
+    facts = (
+        "kind role n_rows n_absent n_mistyped n_null n_nan n_inf n_zero n_negative n_below n_above n_unseen n_distinct "
+        "min max sum mean variance skewness kurtosis"
+    )
+    for fact in facts.split():
+        value = getattr(column, fact, None)
+        if value is not None:
+            table.add_row(fact, number(value) if isinstance(value, (int, float)) else printable(value))
+    if column.kind == "number":
+        for q in (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99):
+            table.add_row(f"quantile {q}", number(column.quantile([q])[0]))
+    for value, count in column.top(10):
+        table.add_row(printable(value), f"{count:,} rows")
+    return table
+
+
+def fail(error: BaseException) -> NoReturn:
+    """One line on stderr, exit code 2."""
+    words = str(error) or type(error).__name__
+    if isinstance(error, MemoryError):
+        words = f"out of memory ({words}): profile fewer files at a time, or with --accumulators light"
+    click.echo(f"tidegauge: {printable(words).plain}", err=True)
+    raise SystemExit(ERROR) from None
+
+
+def main() -> None:
+    """Run the command line; the console script's entry point."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(ERROR) from None
+    except click.Abort:  # Ctrl-C
+        raise SystemExit(130) from None
+    except BrokenPipeError:  # the reader of our output has gone, which is its right
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise SystemExit(0) from None
+    except EXPECTED as error:
+        if debug:
+            raise
+        fail(error)
+
+
+if __name__ == "__main__":
+    main()
