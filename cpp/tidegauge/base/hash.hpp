@@ -5,6 +5,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "tidegauge/base/int128.hpp"
+
 namespace tidegauge {
 
 /// The seed of everything a profile stores by hash. Fixed, so that machines agree without talking.
@@ -12,13 +14,15 @@ inline constexpr uint64_t kDefaultSeed = 0x7469646567617567;  // "tidegaug"
 
 /// 128-bit product folded to 64: every input bit reaches every output bit.
 inline uint64_t fold_multiply(uint64_t a, uint64_t b) {
-  const auto product = static_cast<unsigned __int128>(a) * b;
+  const auto product = static_cast<uint128>(a) * b;
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
 /// A bijection of 64 bits with good avalanche, from shifts and 64-bit multiplies only, so that a vector unit
-/// computes it lane by lane. Constants: Stafford's Mix13.
-inline uint64_t mix64(uint64_t x) {
+/// computes it lane by lane: U is uint64_t or a vector of them. Constants: Stafford's Mix13. Always inlined,
+/// because the kernels are compiled for several instruction sets and must not share an out-of-line copy.
+template <class U>
+[[gnu::always_inline]] inline U mix64(U x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
   return x ^ (x >> 31);

@@ -14,7 +14,7 @@ inline uint64_t draw(uint64_t seed, uint64_t position) {
 
 /// A draw in [0, bound), by multiply-shift; the bias is below bound / 2^64.
 inline uint64_t draw_below(uint64_t seed, uint64_t position, uint64_t bound) {
-  return static_cast<uint64_t>((static_cast<unsigned __int128>(draw(seed, position)) * bound) >> 64);
+  return static_cast<uint64_t>((static_cast<uint128>(draw(seed, position)) * bound) >> 64);
 }
 
 }  // namespace tidegauge

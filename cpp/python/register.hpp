@@ -1,0 +1,11 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace tidegauge::python {
+
+void register_errors(pybind11::module_& m);
+void register_arrow(pybind11::module_& m);
+void register_profile(pybind11::module_& m);
+
+}  // namespace tidegauge::python

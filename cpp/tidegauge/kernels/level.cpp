@@ -1,0 +1,309 @@
+// The kernels, compiled once for each instruction set into a namespace of its own. Nothing here may be a
+// function that another translation unit could share (an STL template, say): the linker keeps one copy, and
+// that copy might be this one, with instructions the machine lacks.
+
+#include "tidegauge/base/hash.hpp"
+#include "tidegauge/kernels/kernels.hpp"
+#include "tidegauge/kernels/simd.hpp"
+
+namespace tidegauge::kernels::TIDEGAUGE_LEVEL {
+namespace {
+
+TIDEGAUGE_INLINE bool finite(double x) { return __builtin_isfinite(x); }
+
+TIDEGAUGE_INLINE void add_power(PowerLanes& lanes, size_t lane, double x) {
+  const double d = x - lanes.pivot, d2 = d * d;
+  lanes.s1[lane] += d;
+  lanes.s2[lane] += d2;
+  lanes.s3[lane] += d2 * d;
+  lanes.s4[lane] += d2 * d2;
+}
+
+/// The power sums, counts and extremes of n values, of which the caller has sized no lane yet. `sum` is the
+/// type's own way to add a value: by lanes for doubles, exactly for integers.
+template <class T, class AddScalar, class AddVector>
+TIDEGAUGE_INLINE void survey(const T* x, size_t n, size_t phase, PowerLanes& lanes, TileFacts<T>& facts,
+                             AddScalar add_scalar, AddVector add_vector) {
+  T low = x[0], high = x[0];
+  size_t zeros = 0, negatives = 0, i = 0;
+  const auto scalar = [&](T value) {
+    add_power(lanes, (phase + i) % kLanes, static_cast<double>(value));
+    add_scalar((phase + i) % kLanes, value);
+    low = value < low ? value : low;
+    high = value > high ? value : high;
+    zeros += value == 0;
+    negatives += value < 0;
+  };
+  for (; i < n && (phase + i) % kLanes != 0; ++i) scalar(x[i]);
+  if (n - i >= kLanes) {
+    F64 s1 = load(lanes.s1), s2 = load(lanes.s2), s3 = load(lanes.s3), s4 = load(lanes.s4);
+    Pack<T> lows = broadcast(low), highs = broadcast(high);
+    I64 zero_lanes{}, negative_lanes{};
+    const F64 pivot = broadcast(lanes.pivot);
+    for (; n - i >= kLanes; i += kLanes) {
+      const Pack<T> v = load(x + i);
+      add_vector(v);
+      const F64 d = as_double(v) - pivot, d2 = d * d;
+      s1 = s1 + d;
+      s2 = s2 + d2;
+      s3 = s3 + d2 * d;
+      s4 = s4 + d2 * d2;
+      lows = least(v, lows);
+      highs = greatest(v, highs);
+      zero_lanes = zero_lanes - (v == Pack<T>{});
+      negative_lanes = negative_lanes - (v < Pack<T>{});
+    }
+    store(lanes.s1, s1);
+    store(lanes.s2, s2);
+    store(lanes.s3, s3);
+    store(lanes.s4, s4);
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      low = lows[lane] < low ? lows[lane] : low;
+      high = highs[lane] > high ? highs[lane] : high;
+      zeros += static_cast<size_t>(zero_lanes[lane]);
+      negatives += static_cast<size_t>(negative_lanes[lane]);
+    }
+  }
+  for (; i < n; ++i) scalar(x[i]);
+  facts.n_zero = zeros;
+  facts.n_negative = negatives;
+  facts.min = low;
+  facts.max = high;
+}
+
+size_t survey_f64(const double* x, size_t n, size_t phase, PowerLanes& lanes, TileFacts<double>& facts) {
+  if (n == 0) return 0;
+  PowerLanes tried = lanes;
+  F64 sums = load(tried.sum);
+  survey(
+      x, n, phase, tried, facts,
+      [&](size_t lane, double v) { sums.part[lane / F64::kWidth][lane % F64::kWidth] += v; },
+      [&](F64 v) { sums = sums + v; });
+  // A NaN or an infinity stays in the sum of its lane, so finite sums prove finite values.
+  bool all_finite = true;
+  for (size_t lane = 0; lane < kLanes; ++lane) all_finite &= finite(sums[lane]);
+  if (!all_finite) {
+    for (size_t i = 0; i < n; ++i) {
+      facts.n_nan += x[i] != x[i];
+      facts.n_pos_inf += x[i] == __builtin_inf();
+      facts.n_neg_inf += x[i] == -__builtin_inf();
+    }
+    const size_t homeless = facts.n_nan + facts.n_pos_inf + facts.n_neg_inf;
+    if (homeless) return homeless;
+  }
+  store(tried.sum, sums);
+  lanes = tried;
+  return 0;
+}
+
+void survey_i64(const int64_t* x, size_t n, size_t phase, PowerLanes& lanes, TileFacts<int64_t>& facts) {
+  if (n == 0) return;
+  int128 sum = 0;
+  U64 lower{}, upper{};  // halves of 32 bits, the upper one biased to be unsigned: exact for 2^31 values
+  uint64_t n_vectors = 0;
+  survey(
+      x, n, phase, lanes, facts, [&](size_t, int64_t v) { sum += v; },
+      [&](I64 v) {
+        const U64 biased = bits<U64>(v) ^ (uint64_t{1} << 63);
+        lower = lower + (biased & 0xffffffffu);
+        upper = upper + (biased >> 32);
+        ++n_vectors;
+      });
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    sum += (static_cast<int128>(upper[lane]) << 32) + lower[lane];
+  }
+  facts.sum = sum - (static_cast<int128>(n_vectors * kLanes) << 63);
+}
+
+size_t finite_f64(const double* x, size_t n, double* out, TileFacts<double>& facts) {
+  size_t kept = 0, nans = 0, positive = 0, negative = 0;
+  const F64 infinity = broadcast(__builtin_inf()), minus_infinity = broadcast(-__builtin_inf());
+  size_t i = 0;
+  for (; n - i >= 8; i += 8) {
+    const F64 v = load(x + i);
+    const unsigned not_nan = mask_of(v == v), plus = mask_of(v == infinity),
+                   minus = mask_of(v == minus_infinity);
+    nans += static_cast<size_t>(8 - __builtin_popcount(not_nan));
+    positive += static_cast<size_t>(__builtin_popcount(plus));
+    negative += static_cast<size_t>(__builtin_popcount(minus));
+    kept += compress_store(reinterpret_cast<uint64_t*>(out + kept), bits<U64>(v), not_nan & ~plus & ~minus);
+  }
+  for (; i < n; ++i) {
+    out[kept] = x[i];
+    kept += finite(x[i]);
+    nans += x[i] != x[i];
+    positive += x[i] == __builtin_inf();
+    negative += x[i] == -__builtin_inf();
+  }
+  facts.n_nan = nans;
+  facts.n_pos_inf = positive;
+  facts.n_neg_inf = negative;
+  return kept;
+}
+
+/// The cells of eight values: base[key] and the comparisons it leaves.
+template <bool folded, class T>
+TIDEGAUGE_INLINE U64 cells(const binning::Grid<T>& grid, Pack<T> v) {
+  const Pack<T> clamped =
+      least(greatest(v, broadcast(grid.edges[0])), broadcast(grid.edges[grid.n_edges - 1]));
+  U64 key;
+  if constexpr (folded) {
+    const F64 y = as_double(clamped) - grid.center;
+    const F64 a = bits<F64>(bits<U64>(y) & INT64_MAX) + grid.knee;
+    const U64 distance = (bits<U64>(a) >> grid.shift) - grid.origin;
+    const U64 below = bits<U64>(y < F64{});  // all ones: negates the distance
+    key = ((distance ^ below) - below) + grid.middle;
+  } else {
+    key = bits<U64>((as_double(clamped) - grid.low) * grid.scale + binning::kTwo52) & binning::kMantissa;
+  }
+  const U64 base = gather(grid.base, key);
+  U64 passed = base;
+  for (uint32_t j = 0; j < grid.corrections; ++j)
+    passed = passed - bits<U64>(v >= gather(grid.edges + j, base));
+  return passed;
+}
+
+/// Eight binary searches side by side, for edges that no key tells apart.
+template <class T>
+TIDEGAUGE_INLINE U64 cells_by_search(const binning::Grid<T>& grid, Pack<T> v) {
+  U64 first{};
+  for (uint64_t step = 256; step > 0; step /= 2) {
+    const U64 probe = first + (step - 1);
+    const U64 within = bits<U64>(probe < broadcast(uint64_t{grid.n_edges}));
+    const U64 passes = bits<U64>(v >= gather(grid.edges, probe & within)) & within;
+    first = first + (passes & step);
+  }
+  return first;
+}
+
+template <class T, class Cells>
+TIDEGAUGE_INLINE void count_cells(const T* x, size_t n, const binning::Grid<T>& grid, uint32_t* counts,
+                                  Cells cells_of) {
+  constexpr size_t kBlock = 64;
+  const size_t stride = grid.stride;
+  uint64_t block[kBlock];
+  size_t i = 0;
+  // Four tables, so that a run of equal values does not wait for its own counter.
+  for (; n - i >= kBlock; i += kBlock) {
+    for (size_t j = 0; j < kBlock; j += 8) store(block + j, cells_of(load(x + i + j)));
+    for (size_t j = 0; j < kBlock; j += 4) {
+      ++counts[block[j]];
+      ++counts[stride + block[j + 1]];
+      ++counts[2 * stride + block[j + 2]];
+      ++counts[3 * stride + block[j + 3]];
+    }
+  }
+  while (i < n) {
+    const size_t m = n - i < 8 ? n - i : 8;
+    T padded[8];
+    for (size_t j = 0; j < 8; ++j) padded[j] = x[j < m ? i + j : i];
+    store(block, cells_of(load(padded)));
+    for (size_t j = 0; j < m; ++j) ++counts[block[j]];
+    i += m;
+  }
+}
+
+template <class T>
+TIDEGAUGE_INLINE void count(const T* x, size_t n, const binning::Grid<T>& grid, uint32_t* counts) {
+  // The padding behind the last edge is never passed by a double; INT64_MAX passes it, once per correction.
+  const U64 top = broadcast(uint64_t{grid.n_edges});
+  const auto capped = [&](U64 c) {
+    if constexpr (static_cast<T>(0.5) == 0) return least(c, top);
+    return c;
+  };
+  if (grid.corrections == 0) {
+    count_cells(x, n, grid, counts, [&](Pack<T> v) { return cells_by_search(grid, v); });
+  } else if (grid.folded) {
+    count_cells(x, n, grid, counts, [&](Pack<T> v) { return capped(cells<true>(grid, v)); });
+  } else {
+    count_cells(x, n, grid, counts, [&](Pack<T> v) { return capped(cells<false>(grid, v)); });
+  }
+}
+
+void count_f64(const double* x, size_t n, const binning::Grid<double>& grid, uint32_t* counts) {
+  count(x, n, grid, counts);
+}
+void count_i64(const int64_t* x, size_t n, const binning::Grid<int64_t>& grid, uint32_t* counts) {
+  count(x, n, grid, counts);
+}
+
+TIDEGAUGE_INLINE U64 canonical_bits(F64 v) { return bits<U64>(v + 0.0); }  // -0.0 hashes as 0.0
+TIDEGAUGE_INLINE U64 canonical_bits(I64 v) { return bits<U64>(v); }
+TIDEGAUGE_INLINE uint64_t canonical_bits(double v) {
+  v += 0.0;
+  uint64_t bits;
+  __builtin_memcpy(&bits, &v, 8);
+  return bits;
+}
+TIDEGAUGE_INLINE uint64_t canonical_bits(int64_t v) { return static_cast<uint64_t>(v); }
+
+template <class T>
+TIDEGAUGE_INLINE size_t hash_values(const T* x, size_t n, uint64_t seed, uint64_t limit, uint64_t* out) {
+  const U64 limits = broadcast(limit);
+  size_t kept = 0, i = 0;
+  // Only the widest level multiplies 64-bit lanes in one instruction; elsewhere scalar code is faster.
+  for (; kRegisterBytes == 64 && n - i >= 8; i += 8) {
+    const U64 h = mix64(canonical_bits(load(x + i)) ^ seed);
+    kept += compress_store(out + kept, h, below_mask(h << 12, limits));
+  }
+  for (; i < n; ++i) {
+    const uint64_t h = mix64(canonical_bits(x[i]) ^ seed);
+    out[kept] = h;
+    kept += (h << 12) < limit;
+  }
+  return kept;
+}
+
+size_t hash_f64(const double* x, size_t n, uint64_t seed, uint64_t limit, uint64_t* out) {
+  return hash_values(x, n, seed, limit, out);
+}
+size_t hash_i64(const int64_t* x, size_t n, uint64_t seed, uint64_t limit, uint64_t* out) {
+  return hash_values(x, n, seed, limit, out);
+}
+
+size_t unseen(const uint64_t* hashes, size_t n, const uint64_t* slots, uint64_t mask, uint64_t* out) {
+  size_t kept = 0, i = 0;
+  for (; n - i >= 8; i += 8) {
+    const U64 h = load(hashes + i);
+    const U64 found = gather(slots, h & mask);
+    kept += compress_store(out + kept, h, mask_of(h != found));
+  }
+  for (; i < n; ++i) {
+    const uint64_t h = hashes[i];
+    out[kept] = h;
+    kept += slots[h & mask] != h;
+  }
+  return kept;
+}
+
+size_t compress_64(const uint64_t* x, size_t n, const uint64_t* words, uint64_t* out) {
+  size_t kept = 0, i = 0;
+  for (; n - i >= 8; i += 8) {
+    const auto mask = static_cast<unsigned>(words[i / 64] >> (i % 64)) & 0xff;
+    kept += compress_store(out + kept, load(x + i), mask);
+  }
+  for (; i < n; ++i) {
+    out[kept] = x[i];
+    kept += (words[i / 64] >> (i % 64)) & 1;
+  }
+  return kept;
+}
+
+}  // namespace
+
+#define TIDEGAUGE_TEXT_(x) #x
+#define TIDEGAUGE_TEXT(x) TIDEGAUGE_TEXT_(x)
+
+extern const Table kTable;
+const Table kTable = {TIDEGAUGE_TEXT(TIDEGAUGE_LEVEL),
+                      survey_f64,
+                      survey_i64,
+                      finite_f64,
+                      count_f64,
+                      count_i64,
+                      hash_f64,
+                      hash_i64,
+                      unseen,
+                      compress_64};
+
+}  // namespace tidegauge::kernels::TIDEGAUGE_LEVEL
