@@ -5,7 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("pyarrow", "numba", "scipy", "msgspec", "click", "rich", "pandas", "polars", "duckdb", "sqlite3", "asyncio")
+HEAVY = (
+    "pyarrow",
+    "numba",
+    "scipy",
+    "msgspec",
+    "click",
+    "rich",
+    "pandas",
+    "polars",
+    "duckdb",
+    "sqlite3",
+    "asyncio",
+)
 
 BLOCK = f"""
 import sys
@@ -39,7 +51,9 @@ assert tg.Reference.from_bytes(reference.to_bytes()).profile == reference.profil
 
 
 def python(source: str) -> str:
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

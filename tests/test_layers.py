@@ -123,7 +123,9 @@ def test_only_the_top_layer_imports_the_package_itself() -> None:
         names = imports_of(path.read_text(), module, is_package=path.name == "__init__.py")
         whole = sorted(name for name in names if name.partition(".")[0] == "tidegauge" and not layer_of(name))
         if whole and module != "tidegauge":
-            assert layer_of(module) in PYTHON_LAYERS[-1], f"{module} imports {whole} from the package: name the module"
+            assert layer_of(module) in PYTHON_LAYERS[-1], (
+                f"{module} imports {whole} from the package: name the module"
+            )
 
 
 @pytest.mark.parametrize("package", ["tidegauge", "tidegauge.drift", "tidegauge.demo"])

@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+from tidegauge.arrow import batches
 
 import tidegauge as tg
-from tidegauge.arrow import batches
 from tidegauge.errors import InputError, TidegaugeError
 
 FOUND, ERROR = 1, 2
@@ -44,12 +44,14 @@ def cli(debug: bool) -> None:
 @click.option("--reference", type=Path, help="A reference whose edges and categories are counted.")
 @click.option("--threads", type=click.IntRange(1), help="Columns are spread over this many threads.")
 @click.option("--accumulators", type=click.Choice(["full", "light"]), default="full", show_default=True)
-def profile(data: tuple[str, ...], output: Path, reference: Path | None, threads: int | None, accumulators: str) -> None:
+def profile(
+    data: tuple[str, ...], output: Path, reference: Path | None, threads: int | None, accumulators: str
+) -> None:
     """Profile DATA (files, globs, URIs) in one streaming pass."""
     against = load_reference(reference) if reference else None
     made = read(data, against, threads, accumulators)
     save(output, made.save)
-    click.echo(f"{made.n_rows:,} rows, {len(made)} columns -> {output} ({output.stat().st_size:,} bytes)")
+    tell(output, made.n_rows, len(made))
 
 
 @cli.command()
@@ -62,7 +64,7 @@ def reference(data: tuple[str, ...], output: Path, schema: Path | None) -> None:
     with waiting("fitting"):
         made = tg.Reference.fit(list(data), schema=given)
     save(output, made.save)
-    click.echo(f"{made.profile.n_rows:,} rows, {len(made.schema)} columns -> {output} ({output.stat().st_size:,} bytes)")
+    tell(output, made.profile.n_rows, len(made.schema))
 
 
 @cli.command()
@@ -90,8 +92,14 @@ def compare(reference: Path, data: tuple[str, ...], as_json: bool, threads: int 
     against = load_reference(reference)
     saved = [path for path in data if Path(path).suffix == ".tg"]
     if saved and len(saved) < len(data):
-        raise InputError(f"{saved[0]} is a saved profile and {data[0]!r} or another is not: give one kind at a time")
-    current = tg.merge([load_profile(Path(path)) for path in saved]) if saved else read(data, against, threads, "full")
+        raise InputError(
+            f"{saved[0]} is a saved profile and {data[0]!r} or another is not: give one kind at a time"
+        )
+    current = (
+        tg.merge([load_profile(Path(path)) for path in saved])
+        if saved
+        else read(data, against, threads, "full")
+    )
     comparison = tg.compare(against, current)
     click.echo(json.dumps(comparison.to_dict(), allow_nan=False) if as_json else repr(comparison))
     if comparison.status in {"warning", "alert"}:
@@ -105,11 +113,15 @@ KINDS = ("float64", "float32", "int64", "boolean", "category")
 @click.option("--rows", type=click.IntRange(1), default=1_000_000, show_default=True)
 @click.option("--columns", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--kinds", default=",".join(KINDS), show_default=True, help="Comma-separated.")
-@click.option("--nulls", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Fraction of nulls.")
+@click.option(
+    "--nulls", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Fraction of nulls."
+)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 def bench(rows: int, columns: int, kinds: str, nulls: float, threads: int) -> None:
     """Time profiling of made-up columns on this machine, beside a plain np.sum of the same arrays."""
-    shown = Table("kind", "set", "ns/value", "GB/s", "x np.sum", title=f"{columns} x {rows:,} rows, {threads} threads")
+    shown = Table(
+        "kind", "set", "ns/value", "GB/s", "x np.sum", title=f"{columns} x {rows:,} rows, {threads} threads"
+    )
     for kind in kinds.split(","):
         if kind not in KINDS:
             raise InputError(f"--kinds has {kind!r}; the kinds are {', '.join(KINDS)}")
@@ -132,7 +144,7 @@ def bench(rows: int, columns: int, kinds: str, nulls: float, threads: int) -> No
 
 
 def made_up(kind: str, rows: int, columns: int, nulls: float) -> tuple[Any, list[np.ndarray[Any, Any]]]:
-    """An Arrow table of one kind, and the NumPy arrays its values lie in (for a category: its codes)."""
+    """Make an Arrow table of one kind, and give the NumPy arrays its values lie in (a category's codes)."""
     import pyarrow as pa
 
     rng = np.random.default_rng(1)
@@ -153,7 +165,7 @@ def made_up(kind: str, rows: int, columns: int, nulls: float) -> tuple[Any, list
 
 
 def best(run: Callable[[], object]) -> float:
-    """The shortest of at least three runs and half a second of them, in seconds."""
+    """Time at least three runs and half a second of them; give the shortest, in seconds."""
     times: list[float] = []
     while len(times) < 3 or sum(times) < 0.5:
         started = time.perf_counter()
@@ -162,7 +174,9 @@ def best(run: Callable[[], object]) -> float:
     return min(times)
 
 
-def read(data: tuple[str, ...], against: tg.Reference | None, threads: int | None, accumulators: str) -> tg.Profile:
+def read(
+    data: tuple[str, ...], against: tg.Reference | None, threads: int | None, accumulators: str
+) -> tg.Profile:
     """Profile files batch by batch: memory stays flat, and the rows are counted as they pass."""
     source = batches(list(data))
     made = tg.Profile.empty(against, accumulators=accumulators)
@@ -188,7 +202,7 @@ def progress(source: Iterable[Any], total: int | None) -> Iterator[Any]:
 
 @contextmanager
 def waiting(words: str) -> Iterator[None]:
-    """A spinner while something without a row count runs, when stderr is a terminal."""
+    """Show a spinner while something without a row count runs, when stderr is a terminal."""
     if not sys.stderr.isatty():
         yield
         return
@@ -196,8 +210,13 @@ def waiting(words: str) -> Iterator[None]:
         yield
 
 
+def tell(path: Path, n_rows: int, n_columns: int) -> None:
+    """Say what was written."""
+    click.echo(f"{n_rows:,} rows, {n_columns} columns -> {path} ({path.stat().st_size:,} bytes)")
+
+
 def save(path: Path, write: Callable[[Path], None]) -> None:
-    """Write beside `path` and rename: a full disk or a crash leaves the old file, or none, never half a file."""
+    """Write beside `path` and rename: a crash or a full disk leaves the old file or none, not half."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
     try:
@@ -210,42 +229,47 @@ def save(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def umask() -> int:
-    """The process's mask of permission bits (reading it means setting it)."""
+    """Read the process's mask of permission bits (reading it means setting it)."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def load_reference(path: Path) -> tg.Reference:
+    """Load a reference, and refuse a profile."""
     loaded = tg.load(path)
     if not isinstance(loaded, tg.Reference):
-        raise InputError(f"{path} is a profile, not a reference; make one with `tidegauge reference DATA -o ref.tg`")
+        raise InputError(
+            f"{path} is a profile, not a reference; make one with `tidegauge reference DATA -o ref.tg`"
+        )
     return loaded
 
 
 def load_profile(path: Path) -> tg.Profile:
+    """Load a profile; of a reference, the counts."""
     loaded = tg.load(path)
     return loaded.profile if isinstance(loaded, tg.Reference) else loaded
 
 
 def stdout() -> Console:
-    """A console that keeps its tables whole in a pipe, where no width is known."""
+    """Make a console that keeps its tables whole in a pipe, where no width is known."""
     return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
 
 
 def printable(text: object) -> Text:
-    """Names and values are hostile: no markup is read in them and control characters are shown, not obeyed."""
+    """Defuse hostile names and values: no markup is read in them, control characters are shown."""
     return Text("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)))
 
 
 def number(value: float | int | None) -> str:
+    """Format a count exactly, another number to six digits, an undefined one as nothing."""
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
 
 
 def overview(shown: tg.Profile) -> Table:
-    """One row a column."""
+    """Show one row a column."""
     table = Table("column", "kind", "null", "distinct", "mean", "sd", "min", "median", "max", "most frequent")
     for name in shown:
         column = shown[name]
@@ -267,15 +291,16 @@ def overview(shown: tg.Profile) -> Table:
 
 
 def median(column: Any) -> float | None:
+    """Give the median of a numeric column."""
     return column.quantile([0.5])[0] if column.kind == "number" else None
 
 
 def detail(column: Any) -> Table:
-    """Everything one column knows, a fact a row."""
+    """Show everything one column knows, a fact a row."""
     table = Table("fact", "value", title=printable(column.name))
     facts = (
-        "kind role n_rows n_absent n_mistyped n_null n_nan n_inf n_zero n_negative n_below n_above n_unseen n_distinct "
-        "min max sum mean variance skewness kurtosis"
+        "kind role n_rows n_absent n_mistyped n_null n_nan n_inf n_zero n_negative n_below n_above n_unseen "
+        "n_distinct min max sum mean variance skewness kurtosis"
     )
     for fact in facts.split():
         value = getattr(column, fact, None)
@@ -290,7 +315,7 @@ def detail(column: Any) -> Table:
 
 
 def fail(error: BaseException) -> NoReturn:
-    """One line on stderr, exit code 2."""
+    """Print one line on stderr and exit with code 2."""
     words = str(error) or type(error).__name__
     if isinstance(error, MemoryError):
         words = f"out of memory ({words}): profile fewer files at a time, or with --accumulators light"

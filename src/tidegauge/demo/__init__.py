@@ -1,6 +1,6 @@
 """Three weeks of scored card payments with planted incidents, and a job that finds them.
 
-`python -m tidegauge.demo [FOLDER]` writes the data, fits a reference on the first week and judges every later day.
+`python -m tidegauge.demo [FOLDER]` writes the data, fits a reference on week one, judges every later day.
 """
 
 from tidegauge.demo.incidents import CLEAN_DAYS, INCIDENTS, N_DAYS, REFERENCE_DAYS, Incident, active

@@ -23,8 +23,8 @@ class Incident:
     """One thing that goes wrong, on days `first_day` to `last_day` (both included; day 0 is the first).
 
     `columns` are those that change. `named_from` is the first day on which the change is large enough that a
-    verdict has to name them: later than `first_day` only for a change that grows. `plant` takes a day's columns,
-    a generator and the days since `first_day`, and returns the columns with the change in them.
+    verdict has to name them: later than `first_day` only for a change that grows. `plant` takes a day's
+    columns, a generator and the days since `first_day`, and returns the columns with the change in them.
     """
 
     kind: str
@@ -37,38 +37,40 @@ class Incident:
 
 
 def cents_in_sweden(columns: Columns, rng: np.random.Generator, step: int) -> Columns:
-    """One country's terminals send the amount in hundredths."""
+    """Send one country's amounts in hundredths."""
     swedish = pc.equal(columns["country"].dictionary_decode(), "SE")
     cents = pc.multiply(columns["amount"], 100.0)
     return columns | {"amount": pc.if_else(swedish, cents, columns["amount"])}
 
 
 def stuck_risk(columns: Columns, rng: np.random.Generator, step: int) -> Columns:
-    """A cache answers 0.25 for 6 % of the rows."""
+    """Answer 0.25 from a stale cache for 6 % of the rows."""
     stuck = rng.random(len(columns["merchant_risk"])) < 0.06
     risk = np.where(stuck, np.float32(0.25), columns["merchant_risk"].to_numpy())
     return columns | {"merchant_risk": pa.array(risk)}
 
 
 def wallet_channel(columns: Columns, rng: np.random.Generator, step: int) -> Columns:
-    """A client release sends a channel that training never saw, for 3 % of the rows."""
+    """Send a channel that training never saw, for 3 % of the rows."""
     wallet = pa.array(rng.random(len(columns["channel"])) < 0.03)
     return columns | {"channel": pc.if_else(wallet, "wallet", columns["channel"])}
 
 
 def lost_ages(columns: Columns, rng: np.random.Generator, step: int) -> Columns:
-    """A join loses the age of 8 % of the cards' payments."""
+    """Lose the card's age in a join, for 8 % of the rows."""
     lost = pa.array(rng.random(len(columns["card_age_days"])) < 0.08)
-    return columns | {"card_age_days": pc.if_else(lost, pa.scalar(None, pa.int32()), columns["card_age_days"])}
+    return columns | {
+        "card_age_days": pc.if_else(lost, pa.scalar(None, pa.int32()), columns["card_age_days"])
+    }
 
 
 def rising_balance(columns: Columns, rng: np.random.Generator, step: int) -> Columns:
-    """Balances rise by 75 a day: 0.06 of their standard deviation."""
+    """Raise balances by 75 a day: 0.06 of their standard deviation."""
     return columns | {"balance": pc.add(columns["balance"], 75.0 * (step + 1))}
 
 
 def attack(columns: Columns, rng: np.random.Generator, step: int) -> Columns:
-    """One payment in ten comes from a risky address, and the model sees it: the score moves with its input."""
+    """Send one payment in ten from a risky address; the model sees it, so its score moves with its input."""
     hostile = rng.random(len(columns["ip_risk"])) < 0.10
     risk = pa.array(rng.beta(8.0, 2.0, len(hostile)))
     return score(columns | {"ip_risk": pc.if_else(pa.array(hostile), risk, columns["ip_risk"])})
@@ -85,7 +87,7 @@ INCIDENTS = (
 
 
 def active(day: int) -> tuple[Incident, ...]:
-    """The incidents planted on a day."""
+    """List the incidents planted on a day."""
     return tuple(incident for incident in INCIDENTS if incident.first_day <= day <= incident.last_day)
 
 

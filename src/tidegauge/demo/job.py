@@ -1,4 +1,4 @@
-"""The demo's job: write three weeks of payments, fit a reference on the first, judge each later day, print what it saw."""
+"""The demo's job: write three weeks of payments, fit a reference on the first, judge each later day."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from tidegauge.comparison import Comparison
 
 import tidegauge as tg
-from tidegauge.comparison import Comparison
 from tidegauge.demo.incidents import N_DAYS, REFERENCE_DAYS, active
 from tidegauge.demo.payments import FIRST_DAY, Columns, Population, payments, population
 
@@ -45,6 +45,7 @@ def write(folder: Path, rows_per_day: int = ROWS_PER_DAY, seed: int = 7) -> list
 
 
 def write_day(folder: Path, people: Population, seed: int, day: int, n_rows: int) -> Path:
+    """Write one day's file, with the incidents of that day in it."""
     columns: Columns = payments(people, seed, day, n_rows)
     rng = np.random.default_rng([seed, 2, day])
     for incident in active(day):
@@ -66,7 +67,7 @@ def judge_days(reference: tg.Reference, files: Iterable[tuple[int, Path]]) -> It
 
 
 def fit(files: list[Path]) -> tg.Reference:
-    """The reference: the first week of `files`."""
+    """Fit the reference: the first week of `files`."""
     return tg.Reference.fit([files[day] for day in REFERENCE_DAYS], score="score", prediction="decision")
 
 
@@ -85,8 +86,9 @@ def run(folder: Path, rows_per_day: int = ROWS_PER_DAY, console: Console | None 
     n_judged = sum(day.n_rows for day in days)
     console.print(table(days))
     console.print(
-        f"{n_reference + n_judged:,} rows x {len(reference.schema)} columns: written in {written - started:.1f} s, "
-        f"{n_reference:,} reference rows fitted in {fitted - written:.2f} s, "
+        f"{n_reference + n_judged:,} rows x {len(reference.schema)} columns written in "
+        f"{written - started:.1f} s; "
+        f"{n_reference:,} rows of reference fitted in {fitted - written:.2f} s; "
         f"{n_judged:,} rows read, profiled and compared in {judged - fitted:.2f} s "
         f"({n_judged / (judged - fitted) / 1e6:.2f} M rows/s)"
     )
@@ -94,7 +96,7 @@ def run(folder: Path, rows_per_day: int = ROWS_PER_DAY, console: Console | None 
 
 
 def table(days: list[Day]) -> Table:
-    """A row for each day; the last column tells what was planted, which the verdict does not know."""
+    """Show a row for each day; the last column tells what was planted, which the verdict does not know."""
     shown = Table("day", "rows", "status", "named", "planted", title="Card payments against their first week")
     for day in days:
         shown.add_row(
@@ -108,4 +110,5 @@ def table(days: list[Day]) -> Table:
 
 
 def reasons(day: Day, name: str) -> list[str]:
+    """List why a column was named, in words."""
     return list(day.comparison.columns[name].reasons)

@@ -1,4 +1,4 @@
-"""Scored card payments, seeded: a fixed population of cards and merchants, and independent days drawn from it.
+"""Scored card payments, seeded: a fixed population of cards and merchants, independent days drawn from it.
 
 Because every day is drawn with its own generator, keyed by (seed, day), days can be made in any order or in
 parallel and are the same bytes each time; because the population is fixed and nothing has a season, two days
@@ -27,18 +27,23 @@ COUNTRY_SHARES = (0.30, 0.16, 0.13, 0.11, 0.08, 0.06, 0.05, 0.04, 0.03, 0.02, 0.
 CURRENCIES = ("USD", "GBP", "EUR", "SEK", "PLN", "CHF")
 CURRENCY_OF_COUNTRY = np.array([0, 1, 2, 2, 3, 2, 2, 2, 4, 5, 2, 2], dtype=np.int32)
 CATEGORIES = (
-    "grocery", "restaurant", "fuel", "clothing", "electronics", "travel", "pharmacy", "books", "games", "sports",
-    "furniture", "garden", "toys", "beauty", "hotel", "taxi", "airline", "insurance", "charity", "utilities",
+    "grocery", "restaurant", "fuel", "clothing", "electronics", "travel", "pharmacy", "books", "games",
+    "sports", "furniture", "garden", "toys", "beauty", "hotel", "taxi", "airline", "insurance", "charity",
+    "utilities",
 )  # fmt: skip
 CHANNELS = ("chip", "contactless", "online", "phone")
 CHANNEL_SHARES = (0.27, 0.33, 0.38, 0.02)
 ONLINE = CHANNELS.index("online")
 DEVICES = ("android", "ios", "windows", "macos", "linux")
 DEVICE_SHARES = (0.38, 0.31, 0.19, 0.09, 0.03)
-BROWSERS = tuple(f"{name} {version}" for name in ("Firefox", "Chrome", "Safari", "Edge") for version in range(128, 143))
+BROWSERS = tuple(
+    f"{name} {version}" for name in ("Firefox", "Chrome", "Safari", "Edge") for version in range(128, 143)
+)
 DECISIONS = ("approve", "review", "decline")
 # Payments an hour, from midnight UTC, in proportion.
-HOURS = np.array([4, 2, 1, 1, 1, 2, 5, 9, 13, 15, 16, 18, 21, 19, 17, 16, 18, 22, 25, 24, 20, 15, 11, 7], dtype=float)
+HOURS = np.array(
+    [4, 2, 1, 1, 1, 2, 5, 9, 13, 15, 16, 18, 21, 19, 17, 16, 18, 22, 25, 24, 20, 15, 11, 7], dtype=float
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +81,23 @@ def population(seed: int) -> Population:
 
 
 def draw(rng: np.random.Generator, shares: npt.ArrayLike, n: int) -> Codes:
-    """`n` codes in proportion to `shares` (which need not add up to one)."""
+    """Draw `n` codes in proportion to `shares`, which need not add up to one."""
     ends = np.cumsum(np.asarray(shares, dtype=float))
     return np.searchsorted(ends, rng.random(n) * ends[-1], side="right").astype(np.int32)
 
 
 def named(codes: Codes, names: tuple[str, ...], missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
-    """Codes as dictionary-encoded text."""
+    """Make dictionary-encoded text of codes."""
     return pa.DictionaryArray.from_arrays(pa.array(codes, mask=missing), pa.array(names))
 
 
 def plain(codes: Codes, names: tuple[str, ...], missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
-    """Codes as plain text, one string a row."""
+    """Make plain text of codes, one string a row."""
     return pa.array(names).take(pa.array(codes, mask=missing))
 
 
 def score(columns: Columns) -> Columns:
-    """The model: the columns with `score` (probability of fraud) and `decision` computed from the others."""
+    """Apply the model: compute `score` (probability of fraud) and `decision` from the other columns."""
     ip_risk = columns["ip_risk"].fill_null(0.2).to_numpy(zero_copy_only=False)
     logit = (
         -4.6
@@ -108,7 +113,7 @@ def score(columns: Columns) -> Columns:
 
 
 def payments(people: Population, seed: int, day: int, n_rows: int) -> Columns:
-    """The `n_rows` payments of one day (0 is FIRST_DAY) in time order, 25 columns, nothing wrong with them."""
+    """Draw one day's payments (day 0 is FIRST_DAY), in order of time, 25 columns, nothing wrong with them."""
     rng = np.random.default_rng([seed, 1, day])
     hour = np.sort(draw(rng, HOURS, n_rows))
     second = hour * 3600.0 + rng.random(n_rows) * 3600.0

@@ -1,0 +1,167 @@
+"""Write docs/benchmarks.md from a run: `python benchmarks/report.py RUN.json [--peers PEERS.json]`.
+
+Everything in a table was measured in one run on one machine; what to trust elsewhere are the ratios. A goal
+stands beside each result that has one, met or not; cases that tidegauge loses are shown like the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from collections import defaultdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("numpy", "pyarrow", "polars", "duckdb", "boost-histogram", "datasketches")
+
+# (case, who) -> the most nanoseconds a value (a column, for merging) that the project wants to spend.
+GOALS_NS = {
+    ("float64, 10 M rows", "tidegauge full"): 3.5,
+    ("float64, 10 M rows", "tidegauge light"): 2.5,
+    ("float32, 10 M rows", "tidegauge full"): 3.5,
+    ("float32, 10 M rows", "tidegauge light"): 2.5,
+    ("int64, 10 M rows", "tidegauge full"): 3.5,
+    ("int64, 10 M rows", "tidegauge light"): 2.5,
+    ("float64, 10 % nulls, 10 M rows", "tidegauge full"): 4.0,
+    ("text, dictionary, 1 M rows", "tidegauge full"): 1.0,
+    ("text, plain, 1 M rows", "tidegauge full"): 15.0,
+    ("update, 1,000 x 20 float64 (1,000 batches)", "tidegauge full"): 5.0,
+    ("update, 1 x 20 float64 (1,000 batches)", "tidegauge full"): 1_000.0,
+    ("decode and merge, a column", "tidegauge full"): 10_000.0,
+}
+GOAL_BYTES = {"full": 8_192, "light": 1_536}  # a numeric column
+
+
+def number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def row_of(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def measured(row: dict[str, Any]) -> float:
+    """Seconds: the shortest run."""
+    return row["stats"]["min"]
+
+
+def time_table(case: str, rows: list[dict[str, Any]]) -> list[str]:
+    ns = {row["extra_info"]["who"]: measured(row) / row["extra_info"]["values"] * 1e9 for row in rows}
+    read = {
+        row["extra_info"]["who"]: row["extra_info"].get("n_bytes", 0) / measured(row) / 1e9 for row in rows
+    }
+    plain, own = ns.get("numpy sum"), ns.get("tidegauge full")
+    unit = "column" if case.startswith("decode") else "value"
+    lines = [
+        f"### {case}",
+        "",
+        f"| | ns/{unit} | GB/s | x `np.sum` | x tidegauge full | goal |",
+        "|---|---|---|---|---|---|",
+    ]
+    for who, value in sorted(ns.items(), key=lambda item: item[1]):
+        goal = GOALS_NS.get((case, who))
+        verdict = "" if goal is None else f"<= {goal:g}: {'met' if value <= goal else '**missed**'}"
+        ratios = [f"{value / base:.2f}" if base else "" for base in (plain, own)]
+        lines.append(row_of(who, number(value), number(read[who]) if read[who] else "", *ratios, verdict))
+    return [*lines, ""]
+
+
+def size_table(rows: list[dict[str, Any]]) -> list[str]:
+    lines = ["### Bytes of one saved column", "", "| | bytes | goal |", "|---|---|---|"]
+    for row in rows:
+        who, size = row["extra_info"]["who"], row["extra_info"]["size_bytes"]
+        goal = GOAL_BYTES[who.rpartition(" ")[2]] if who.startswith(("number", "integer")) else None
+        verdict = "" if goal is None else f"<= {goal:,}: {'met' if size <= goal else '**missed**'}"
+        lines.append(f"| {who} | {size:,} | {verdict} |")
+    return [*lines, ""]
+
+
+def import_table(rows: list[dict[str, Any]]) -> list[str]:
+    lines = ["### Import, a fresh process (interpreter included)", "", "| | ms |", "|---|---|"]
+    lines += [
+        f"| {row['extra_info']['who']} | {measured(row) * 1e3:.0f} |" for row in sorted(rows, key=measured)
+    ]
+    return [*lines, ""]
+
+
+def memory_lines(rows: list[dict[str, Any]]) -> list[str]:
+    (info,) = [row["extra_info"] for row in rows]
+    grown = info["late_bytes"] - info["early_bytes"]
+    return [
+        "### Memory",
+        "",
+        f"{info['who']}: {info['early_bytes']:,} to {info['late_bytes']:,} bytes ({grown:+,}).",
+        "",
+    ]
+
+
+def peers_table(peers: dict[str, Any]) -> list[str]:
+    lines = [
+        "## Monitoring libraries, each in its own environment",
+        "",
+        f"{peers['what']} Their requirements conflict with each other or with today's NumPy and pandas:",
+        "each ran in an environment of its own (`benchmarks/peers/`), beside `np.sum` of the same arrays.",
+        "",
+        "| | version | a plain install, " + peers["date"] + " | measured with | ns/value | x `np.sum` |",
+        "|---|---|---|---|---|---|",
+    ]
+    for peer in peers["peers"]:
+        ratio = peer["ns"] / peer["numpy_sum_ns"]
+        words = [peer[key] for key in ("name", "version", "install", "with")]
+        lines.append(row_of(*words, number(peer["ns"]), number(ratio)))
+    return [*lines, ""]
+
+
+def machine(run: dict[str, Any]) -> str:
+    info = run["machine_info"]
+    cpu = info["cpu"]
+    flags = [flag for flag in ("avx2", "avx512f", "asimd", "sve") if flag in cpu.get("flags", ())]
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return (
+        f"{cpu.get('count', '?')} cores of {cpu.get('brand_raw', info['machine'])} ({' '.join(flags)}), "
+        f"{info['system']}, {info['python_implementation']} {platform.python_version()}; {packages}. "
+        f"Measured on {run['datetime'][:10]}."
+    )
+
+
+def document(run: dict[str, Any], peers: dict[str, Any] | None) -> str:
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in run["benchmarks"]:
+        groups[row["group"]].append(row)
+    special = {"bytes a column": size_table, "import, a fresh process": import_table, "memory": memory_lines}
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Written by `make bench`. {machine(run)}",
+        "",
+        "Each case checks its answer before it is timed; the shortest run counts. One thread unless said.",
+        "A ratio above 1 means slower than that column's row. Peers answer less than a profile does (a",
+        "histogram, a sketch, five moments), each what it is made for; they read 1 M of the 10 M rows.",
+        "",
+        "## Times",
+        "",
+    ]
+    for case in sorted(set(groups) - set(special)):
+        lines += time_table(case, groups[case])
+    lines += ["## State", ""]
+    for case, table in special.items():
+        if case in groups:
+            lines += table(groups[case])
+    return "\n".join(lines + (peers_table(peers) if peers else [])).rstrip() + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--peers", type=Path, default=ROOT / "benchmarks" / "peers" / "results.json")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks.md")
+    given = parser.parse_args()
+    peers = json.loads(given.peers.read_text()) if given.peers.exists() else None
+    given.output.write_text(document(json.loads(given.run.read_text()), peers))
+
+
+if __name__ == "__main__":
+    main()
