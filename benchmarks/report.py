@@ -127,10 +127,15 @@ def machine(run: dict[str, Any]) -> str:
     )
 
 
-def document(run: dict[str, Any], peers: dict[str, Any] | None) -> str:
+def grouped(run: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in run["benchmarks"]:
         groups[row["group"]].append(row)
+    return groups
+
+
+def document(run: dict[str, Any], peers: dict[str, Any] | None) -> str:
+    groups = grouped(run)
     special = {"bytes a column": size_table, "import, a fresh process": import_table, "memory": memory_lines}
     lines = [
         "# Benchmarks",
@@ -153,6 +158,47 @@ def document(run: dict[str, Any], peers: dict[str, Any] | None) -> str:
     return "\n".join(lines + (peers_table(peers) if peers else [])).rstrip() + "\n"
 
 
+# What the README shows: (words, case, who, the row it is divided by).
+FIGURES = (
+    ("profile a float64 column, full", "float64, 10 M rows", "tidegauge full", "numpy sum"),
+    ("profile a float64 column, light", "float64, 10 M rows", "tidegauge light", "numpy sum"),
+    (
+        "20 variable bins alone, boost-histogram",
+        "float64, 10 M rows",
+        "boost-histogram, 20 variable bins",
+        "numpy sum",
+    ),
+    ("quantile sketch alone, DataSketches KLL", "float64, 10 M rows", "DataSketches KLL k=200", "numpy sum"),
+    ("DuckDB SUMMARIZE, 1 thread", "float64, 10 M rows", "DuckDB SUMMARIZE, 1 thread", "numpy sum"),
+    ("profile dictionary text, full", "text, dictionary, 1 M rows", "tidegauge full", None),
+    ("profile plain text, full", "text, plain, 1 M rows", "tidegauge full", None),
+    (
+        "update with 1,000 rows of 20 columns, full",
+        "update, 1,000 x 20 float64 (1,000 batches)",
+        "tidegauge full",
+        None,
+    ),
+)
+
+
+def figures(groups: dict[str, list[dict[str, Any]]]) -> str:
+    """Make the README's table: a few rows of the report."""
+    lines = ["| | ns/value | x `np.sum` of the same array |", "|---|---|---|"]
+    for words, case, who, base in FIGURES:
+        rows = {row["extra_info"]["who"]: row for row in groups.get(case, ())}
+        if who in rows:
+            ns = {name: measured(row) / row["extra_info"]["values"] * 1e9 for name, row in rows.items()}
+            lines.append(row_of(words, number(ns[who]), number(ns[who] / ns[base]) if base else ""))
+    return "\n".join(lines)
+
+
+def place(readme: Path, block: str) -> None:
+    """Put the figures between their marks."""
+    head, start, rest = readme.read_text().partition("<!-- figures: written by benchmarks/report.py -->\n")
+    _, end, tail = rest.partition("<!-- end of figures -->")
+    readme.write_text(f"{head}{start}{block}\n{end}{tail}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
@@ -160,7 +206,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks.md")
     given = parser.parse_args()
     peers = json.loads(given.peers.read_text()) if given.peers.exists() else None
-    given.output.write_text(document(json.loads(given.run.read_text()), peers))
+    run = json.loads(given.run.read_text())
+    given.output.write_text(document(run, peers))
+    place(ROOT / "README.md", figures(grouped(run)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,56 @@
+"""What the README shows, runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_example_runs_and_names_the_column(tmp_path: Path) -> None:
+    (example,) = blocks("python")
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "amount" in done.stdout
+    assert "alert" in done.stdout.lower()
+    assert (tmp_path / "today.tg").stat().st_size < 32_768
+
+
+def test_the_commands_it_shows_exist() -> None:
+    shown = re.findall(r"^tidegauge (\w+)", "\n".join(blocks("sh")), flags=re.MULTILINE)
+    assert shown
+    for command in shown:
+        done = subprocess.run(
+            [sys.executable, "-m", "tidegauge.cli", command, "--help"],
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("target", re.findall(r"\bmake (\w+)", README))
+def test_the_make_targets_it_names_exist(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", re.findall(r"`((?:docs/|benchmarks/)?[\w.-]+\.(?:md|py))`", README))
+def test_the_files_it_names_exist(path: str) -> None:
+    assert (ROOT / path).is_file()
