@@ -29,6 +29,7 @@ def whylogs() -> tuple[Callable[[], object], int]:
     run = lambda: why.log(current).view()  # noqa: E731
     counts = run().get_column("x0").to_summary_dict()["counts/n"]
     assert counts == N_ROWS
+    why.log(pd.DataFrame({"word": ["a", "b"]}))  # most frames hold text too
     return run, current.size
 
 
