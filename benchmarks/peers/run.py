@@ -33,7 +33,8 @@ def judge(folder: Path, library: str) -> dict[str, object]:
     plain = measure(environment(folder / f"{library}-plain", library, "numpy", "pandas"), library)
     pinned = measure(environment(folder / library, "-r", str(HERE / f"{library}.txt")), library)
     pinned.check_returncode()
-    failure = plain.stderr.strip().splitlines()[-1].partition(" (/")[0] if plain.returncode else ""
+    last = plain.stderr.strip().splitlines()[-1] if plain.returncode else ""
+    failure = last.partition(" (/")[0].replace("`", "'")
     row = json.loads(pinned.stdout.splitlines()[-1])
     return row | {"install": f"fails: `{failure}`" if failure else "works"}
 
