@@ -1,0 +1,176 @@
+"""Columns of two profiles side by side, as stacked arrays: what every statistic here is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+# The homes of a row that are judged by their share, in the order of the last axis of `Side.hits`. "outside"
+# is below or above the edges for a number, and no category of the reference for a category.
+HOMES = ("absent", "mistyped", "infinite", "missing", "outside")
+ABSENT, MISTYPED, INFINITE, MISSING, OUTSIDE = range(len(HOMES))
+
+
+class ColumnCounts(Protocol):
+    """What a profile knows of one column, as far as a comparison reads it."""
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def role(self) -> str: ...  # noqa: D102
+    @property
+    def judge(self) -> bool: ...  # noqa: D102
+    @property
+    def edges_id(self) -> str | None: ...  # noqa: D102
+    @property
+    def n_rows(self) -> int: ...  # noqa: D102
+    @property
+    def n_absent(self) -> int: ...  # noqa: D102
+    @property
+    def n_mistyped(self) -> int: ...  # noqa: D102
+    @property
+    def n_null(self) -> int: ...  # noqa: D102
+    @property
+    def n_nan(self) -> int: ...  # noqa: D102
+    @property
+    def n_inf(self) -> int: ...  # noqa: D102
+    @property
+    def n_below(self) -> int: ...  # noqa: D102
+    @property
+    def n_above(self) -> int: ...  # noqa: D102
+    @property
+    def n_unseen(self) -> int: ...  # noqa: D102
+    @property
+    def n_present(self) -> int: ...  # noqa: D102
+    @property
+    def counts(self) -> npt.NDArray[Any] | None: ...  # noqa: D102
+    @property
+    def edges(self) -> npt.NDArray[Any] | None: ...  # noqa: D102
+    @property
+    def categories(self) -> Sequence[str] | None: ...  # noqa: D102
+    @property
+    def mean(self) -> float | None: ...  # noqa: D102
+    @property
+    def variance(self) -> float | None: ...  # noqa: D102
+    @property
+    def min(self) -> Any: ...  # noqa: D102
+    @property
+    def max(self) -> Any: ...  # noqa: D102
+
+
+class ProfileCounts(Protocol):
+    """A mapping of column names to columns, with the number of rows."""
+
+    @property
+    def n_rows(self) -> int: ...  # noqa: D102
+    def __getitem__(self, name: str, /) -> ColumnCounts: ...
+    def __contains__(self, name: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One profile's columns: `rows`, `present` by column, `hits` by column and home, `cells` by column.
+
+    `cells` is below, the cells between the edges (zeros up to the widest column), above; or the categories
+    (zeros up to the widest column) and the unseen. `exposed` `[columns, homes]` are the rows of which `hits`
+    is a share: all rows for "absent", rows that have the column for the next three, present values for
+    "outside". Moments are of present values, NaN where undefined and for categories.
+    """
+
+    rows: Integers
+    present: Integers
+    hits: Integers
+    exposed: Integers
+    cells: Integers
+    mean: Floats
+    variance: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Columns of one sort (`ordered`: numbers; else categories and booleans) of a reference and a profile.
+
+    `edges` is `[columns, fine - 1]` for numbers, short columns continued by their last edge; None for
+    categories.
+    """
+
+    names: tuple[str, ...]
+    ordered: bool
+    reference: Side
+    current: Side
+    edges: Floats | None
+
+
+def stack_columns(
+    names: Sequence[str], ordered: bool, reference: ProfileCounts, current: ProfileCounts
+) -> Stack:
+    """Put the named columns, which both sides must have with equal edges, side by side."""
+    before = [reference[name] for name in names]
+    after = [current[name] for name in names]
+    counts = [_counts(column) for column in before]
+    width = max((len(each) for each in counts), default=1) or 1
+    edges = None
+    if ordered:
+        edges = np.empty((len(names), width + 1))
+        for i, column in enumerate(before):
+            own = np.asarray(column.edges if column.edges is not None else (0.0,), dtype=np.float64)
+            edges[i, : len(own)] = own
+            edges[i, len(own) :] = own[-1]
+    sides = (
+        _side(before, counts, width, ordered),
+        _side(after, [_counts(column) for column in after], width, ordered),
+    )
+    return Stack(tuple(names), ordered, *sides, edges)
+
+
+def _counts(column: ColumnCounts) -> npt.NDArray[Any]:
+    return np.asarray(column.counts if column.counts is not None else (), dtype=np.int64)
+
+
+def _side(
+    columns: Sequence[ColumnCounts], counts: Sequence[npt.NDArray[Any]], width: int, ordered: bool
+) -> Side:
+    first = int(ordered)
+    cells = np.zeros((len(columns), first + width + 1), dtype=np.int64)
+    rows = np.empty((len(columns), 2), dtype=np.int64)
+    hits = np.empty((len(columns), len(HOMES)), dtype=np.int64)
+    numbers = np.full((len(columns), 4), np.nan)
+    for i, (c, own) in enumerate(zip(columns, counts, strict=True)):
+        cells[i, first : first + len(own)] = own
+        if ordered:
+            cells[i, 0] = c.n_below
+            cells[i, -1] = c.n_above
+            numbers[i] = _moments(c)
+        else:
+            cells[i, -1] = c.n_unseen
+        outside = c.n_below + c.n_above + c.n_unseen
+        rows[i] = c.n_rows, c.n_present
+        hits[i] = c.n_absent, c.n_mistyped, c.n_inf, c.n_null + c.n_nan, outside
+    exposed = np.empty_like(hits)
+    exposed[:, ABSENT] = rows[:, 0]
+    exposed[:, MISTYPED:OUTSIDE] = (rows[:, 0] - hits[:, ABSENT])[:, None]
+    exposed[:, OUTSIDE] = rows[:, 1]
+    return Side(rows[:, 0], rows[:, 1], hits, exposed, cells, *numbers.T)
+
+
+def _moments(column: ColumnCounts) -> tuple[float, ...]:
+    found = (column.mean, column.variance, column.min, column.max)
+    return tuple(_as_float(number) for number in found)
+
+
+def _as_float(number: Any) -> float:
+    """Return a number as float64, NaN for None; times in the unit they are counted in, as their edges are."""
+    if number is None:
+        return float("nan")
+    return float(number.astype(np.int64) if isinstance(number, np.datetime64) else number)

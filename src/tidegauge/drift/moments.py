@@ -1,0 +1,48 @@
+"""Changes of the mean and of the variance, from each side's size, mean and variance alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tidegauge.drift.divergences import Z_95
+
+Floats = npt.NDArray[np.float64]
+
+
+def mean_change(
+    reference: tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike],
+    current: tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike],
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return the change of the mean (change, low, high, p), in standard deviations of the reference.
+
+    Each side is (rows, mean, variance), all of them and the results `[...]`. change = (mean_current -
+    mean_reference) / sd_reference, range (-inf, inf); the 95 % interval is normal, the p two-sided by Welch's
+    t with Satterthwaite's degrees of freedom. Variances are those of the sample (divisor n - 1). NaN where a
+    side has fewer than two rows, or where the reference does not vary; p is then 1 for equal constants and 0
+    for unlike ones.
+    """
+    from scipy.special import stdtr
+
+    n, x, v, m, y, w = (np.asarray(each, dtype=np.float64) for each in (*reference, *current))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        change = np.where((v > 0) & (n > 1) & (m > 1), (y - x) / np.sqrt(v), np.nan)
+        of_x, of_y = v / n, w / m
+        error = np.sqrt(of_x + of_y)
+        degrees = (of_x + of_y) ** 2 / (of_x * of_x / (n - 1) + of_y * of_y / (m - 1))
+        p = 2.0 * stdtr(degrees, -np.abs(y - x) / error)
+        half = Z_95 * error / np.sqrt(v)
+        p = np.where(error > 0, p, np.where(x == y, 1.0, 0.0))
+        p = np.where((n > 1) & (m > 1) & np.isfinite(x) & np.isfinite(y), p, np.nan)
+    return change, change - half, change + half, p
+
+
+def variance_ratio(variance_reference: npt.ArrayLike, variance_current: npt.ArrayLike) -> Floats:
+    """Return variance_current / variance_reference, `[...]`; range [0, inf), 1 when nothing changed.
+
+    NaN where the reference does not vary. No p: without the fourth moments of both sides it would be wrong
+    for every variable that is not normal.
+    """
+    v, w = np.asarray(variance_reference, dtype=np.float64), np.asarray(variance_current, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(v > 0, w / v, np.nan)
