@@ -16,14 +16,9 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"the public data sets
 
 @pytest.fixture(scope="module")
 def hotel() -> tg.Reference:
-    return tg.Reference.fit(
-        DATA / "hotel_reference.parquet",
-        score="y_pred_proba",
-        prediction="y_pred",
-        label="is_canceled",
-        id="customer_id",
-        timestamp="timestamp",
-    )
+    path = DATA / "hotel_reference.parquet"
+    roles = {"prediction": "y_pred", "label": "is_canceled", "id": "customer_id", "timestamp": "timestamp"}
+    return tg.Reference.fit(path, schema=tg.Schema.infer(path, score="y_pred_proba", **roles))
 
 
 def test_hotel_reference_agrees_with_its_own_halves(hotel: tg.Reference) -> None:

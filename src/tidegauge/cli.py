@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,12 +21,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
-from tidegauge.arrow import batches
 
 import tidegauge as tg
+from tidegauge.arrow import batches
+from tidegauge.column_profiles import ColumnProfile
 from tidegauge.errors import InputError, TidegaugeError
+from tidegauge.tables import printable
 
 FOUND, ERROR = 1, 2
+SHOWN_QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 EXPECTED = (TidegaugeError, OSError, MemoryError)
 
 
@@ -50,7 +52,7 @@ def profile(
     """Profile DATA (files, globs, URIs) in one streaming pass."""
     against = load_reference(reference) if reference else None
     made = read(data, against, threads, accumulators)
-    save(output, made.save)
+    save(made, output)
     tell(output, made.n_rows, len(made))
 
 
@@ -63,7 +65,7 @@ def reference(data: tuple[str, ...], output: Path, schema: Path | None) -> None:
     given = tg.Schema.from_toml(schema) if schema else None
     with waiting("fitting"):
         made = tg.Reference.fit(list(data), schema=given)
-    save(output, made.save)
+    save(made, output)
     tell(output, made.profile.n_rows, len(made.schema))
 
 
@@ -75,7 +77,7 @@ def show(saved: Path, column: str | None) -> None:
     loaded = tg.load(saved)
     shown = loaded.profile if isinstance(loaded, tg.Reference) else loaded
     if column is None:
-        stdout().print(overview(shown))
+        click.echo(repr(shown))
     elif column in shown:
         stdout().print(detail(shown[column]))
     else:
@@ -181,7 +183,7 @@ def read(
     source = batches(list(data))
     made = tg.Profile.empty(against, accumulators=accumulators)
     for batch in progress(source, source.n_rows):
-        made.update(batch, threads=threads)
+        made.update(batch, threads=threads or 0)
     return made
 
 
@@ -215,24 +217,15 @@ def tell(path: Path, n_rows: int, n_columns: int) -> None:
     click.echo(f"{n_rows:,} rows, {n_columns} columns -> {path} ({path.stat().st_size:,} bytes)")
 
 
-def save(path: Path, write: Callable[[Path], None]) -> None:
-    """Write beside `path` and rename: a crash or a full disk leaves the old file or none, not half."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
+def save(made: tg.Profile | tg.Reference, path: Path) -> None:
+    """Save, whole or not at all; an error names the file that was asked for."""
     try:
-        write(Path(name))
-        os.chmod(name, 0o666 & ~umask())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def umask() -> int:
-    """Read the process's mask of permission bits (reading it means setting it)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        made.save(path)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise InputError(
+            f"{path} cannot be written: {why}; name a writable folder with space left"
+        ) from error
 
 
 def load_reference(path: Path) -> tg.Reference:
@@ -256,48 +249,21 @@ def stdout() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
 
 
-def printable(text: object) -> Text:
+def plain(text: object) -> Text:
     """Defuse hostile names and values: no markup is read in them, control characters are shown."""
-    return Text("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)))
+    return Text(printable(str(text)))
 
 
-def number(value: float | int | None) -> str:
-    """Format a count exactly, another number to six digits, an undefined one as nothing."""
-    if value is None:
-        return ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+def number(value: object) -> Text:
+    """Format a count exactly, another number to six digits, anything else as it is."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return plain(f"{value:,}")
+    return plain(f"{value:,.6g}" if isinstance(value, float) else value)
 
 
-def overview(shown: tg.Profile) -> Table:
-    """Show one row a column."""
-    table = Table("column", "kind", "null", "distinct", "mean", "sd", "min", "median", "max", "most frequent")
-    for name in shown:
-        column = shown[name]
-        numeric = column.kind == "number"
-        table.add_row(
-            printable(name),
-            column.kind,
-            number(column.n_null),
-            number(column.n_distinct),
-            number(column.mean if numeric else None),
-            number(column.variance**0.5 if numeric and column.variance is not None else None),
-            printable("" if column.min is None else number(column.min) if numeric else column.min),
-            number(median(column)),
-            printable("" if column.max is None else number(column.max) if numeric else column.max),
-            printable(", ".join(f"{value} ({count:,})" for value, count in column.top(3))),
-        )
-    table.title = f"{shown.n_rows:,} rows"
-    return table
-
-
-def median(column: Any) -> float | None:
-    """Give the median of a numeric column."""
-    return column.quantile([0.5])[0] if column.kind == "number" else None
-
-
-def detail(column: Any) -> Table:
+def detail(column: ColumnProfile) -> Table:
     """Show everything one column knows, a fact a row."""
-    table = Table("fact", "value", title=printable(column.name))
+    table = Table("fact", "value", title=plain(column.name))
     facts = (
         "kind role n_rows n_absent n_mistyped n_null n_nan n_inf n_zero n_negative n_below n_above n_unseen "
         "n_distinct min max sum mean variance skewness kurtosis"
@@ -305,12 +271,15 @@ def detail(column: Any) -> Table:
     for fact in facts.split():
         value = getattr(column, fact, None)
         if value is not None:
-            table.add_row(fact, number(value) if isinstance(value, (int, float)) else printable(value))
-    if column.kind == "number":
-        for q in (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99):
-            table.add_row(f"quantile {q}", number(column.quantile([q])[0]))
+            table.add_row(fact, number(value))
+    quantiles = column.quantile(SHOWN_QUANTILES)
+    if quantiles is not None:
+        for q, value in zip(SHOWN_QUANTILES, quantiles.tolist(), strict=True):
+            table.add_row(f"quantile {q}", number(value))
     for value, count in column.top(10):
-        table.add_row(printable(value), f"{count:,} rows")
+        table.add_row(plain("(not shown)" if value is None else repr(value)), f"{count:,} rows")
+    for name, bound in column.error_bounds.items():
+        table.add_row(f"error of {name}", number(bound))
     return table
 
 
@@ -319,7 +288,7 @@ def fail(error: BaseException) -> NoReturn:
     words = str(error) or type(error).__name__
     if isinstance(error, MemoryError):
         words = f"out of memory ({words}): profile fewer files at a time, or with --accumulators light"
-    click.echo(f"tidegauge: {printable(words).plain}", err=True)
+    click.echo(f"tidegauge: {printable(words, None)}", err=True)
     raise SystemExit(ERROR) from None
 
 

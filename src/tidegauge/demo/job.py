@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from tidegauge.comparison import Comparison
 
 import tidegauge as tg
+from tidegauge.comparison import Comparison
 from tidegauge.demo.incidents import N_DAYS, REFERENCE_DAYS, active
 from tidegauge.demo.payments import FIRST_DAY, Columns, Population, payments, population
 
@@ -68,7 +68,11 @@ def judge_days(reference: tg.Reference, files: Iterable[tuple[int, Path]]) -> It
 
 def fit(files: list[Path]) -> tg.Reference:
     """Fit the reference: the first week of `files`."""
-    return tg.Reference.fit([files[day] for day in REFERENCE_DAYS], score="score", prediction="decision")
+    week = [files[day] for day in REFERENCE_DAYS]
+    schema = tg.Schema.infer(
+        week, score="score", prediction="decision", id=["payment_id", "card_id"], timestamp="time"
+    )
+    return tg.Reference.fit(week, schema=schema)
 
 
 def run(folder: Path, rows_per_day: int = ROWS_PER_DAY, console: Console | None = None) -> list[Day]:
