@@ -1,6 +1,7 @@
 // What pytest needs to drive the Arrow importer: everything read back as Python lists, and C structures built
 // from dicts with every field free to be wrong. Buffers are allocated at their exact size, so that under
 // AddressSanitizer a read past one is an error, and freed on release, so that a read after it is one too.
+// Long because building, importing and reading back share one set of names.
 
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -44,9 +45,12 @@ int64_t numbers(const ta::ColumnView& column, int64_t begin, int64_t n, ta::Time
   std::vector<State> values(static_cast<size_t>(n));
   const int64_t n_mistyped = ta::read_numbers(column, begin, n, unit, values.data(), exact.data());
   for (int64_t i = 0; i < n; ++i) {
-    if (!bit(valid, i)) out.append(py::none());
-    else if (!bit(exact, i)) out.append("mistyped");
-    else out.append(values[static_cast<size_t>(i)]);
+    if (!bit(valid, i))
+      out.append(py::none());
+    else if (!bit(exact, i))
+      out.append("mistyped");
+    else
+      out.append(values[static_cast<size_t>(i)]);
   }
   return n_mistyped;
 }
@@ -251,8 +255,8 @@ ArrowArray* build_array(Built& built, const py::dict& spec, bool root) {
   return array;
 }
 
-/// Imports the two structures as a consumer would and reads every row. The schema is released and freed before
-/// the array is looked at.
+/// Imports the two structures as a consumer would and reads every row. The schema is released and freed
+/// before the array is looked at.
 py::dict import_built(const py::dict& schema_spec, const py::dict& array_spec) {
   Built schema_memory, array_memory;
   py::dict out;
@@ -389,8 +393,10 @@ double seconds_per_value(const py::object& source, const std::string& what) {
       if (what == "texts") ta::read_texts(column, begin, n, texts.data());
       if (what != "double" && what != "int64" && what != "validity") continue;
       ta::read_validity(column, begin, n, words.data());
-      if (what == "double") ta::read_numbers(column, begin, n, ta::TimeUnit::none, doubles.data(), words.data());
-      if (what == "int64") ta::read_numbers(column, begin, n, ta::TimeUnit::none, integers.data(), words.data());
+      if (what == "double")
+        ta::read_numbers(column, begin, n, ta::TimeUnit::none, doubles.data(), words.data());
+      if (what == "int64")
+        ta::read_numbers(column, begin, n, ta::TimeUnit::none, integers.data(), words.data());
     }
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
     best = std::min(best, taken.count() / static_cast<double>(batch.n_rows()));

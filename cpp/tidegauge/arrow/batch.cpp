@@ -8,7 +8,8 @@
 namespace tidegauge::arrow {
 namespace {
 
-/// Takes the array over: the copy is released exactly once, whether or not the producer's release clears itself.
+/// Takes the array over: the copy is released exactly once, whether or not the producer's release clears
+/// itself.
 std::shared_ptr<ArrowArray> take_over(ArrowArray* array) {
   auto release_and_delete = [](ArrowArray* owned) {
     if (owned->release) owned->release(owned);
@@ -48,8 +49,8 @@ Batch Batch::parse(ArrowArray* array, std::shared_ptr<const Schema> schema) {
     const Place place{&table, "column", fields[i].name};
     ColumnView view = parse_column(taken->children[i], fields[i], place);
     if (view.type.kind != Kind::unsupported) {
-      require_between(place, "length", view.length, taken->offset + taken->length,
-                      std::numeric_limits<int64_t>::max());
+      const int64_t needed = taken->length ? taken->offset + taken->length : 0;
+      require_between(place, "length", view.length, needed, std::numeric_limits<int64_t>::max());
       // Row i of the table is row offset + i of the child, on top of the child's own offset.
       view.offset += taken->offset;
     }
@@ -69,8 +70,9 @@ Batch Batch::borrow(std::shared_ptr<const Schema> schema, std::vector<ColumnView
   }
   for (size_t i = 0; i < columns.size(); ++i) {
     if (columns[i].length == n_rows) continue;
-    throw SchemaError("column " + quoted(schema->fields[i].name) + " has " + std::to_string(columns[i].length) +
-                      " rows, the table has " + std::to_string(n_rows) + "; make them equally long");
+    throw SchemaError("column " + quoted(schema->fields[i].name) + " has " +
+                      std::to_string(columns[i].length) + " rows, the table has " + std::to_string(n_rows) +
+                      "; make them equally long");
   }
   Batch batch;
   batch.schema_ = std::move(schema);
@@ -87,7 +89,8 @@ Batch Batch::combine(std::vector<std::pair<Field, Batch>> columns) {
   for (auto& [field, batch] : columns) {
     if (batch.columns_.size() != 1) {
       throw SchemaError("column " + quoted(field.name) + " comes as a batch of " +
-                        std::to_string(batch.columns_.size()) + " columns; combine batches of one column each");
+                        std::to_string(batch.columns_.size()) +
+                        " columns; combine batches of one column each");
     }
     views.push_back(std::move(batch.columns_[0]));
     owners->push_back(std::move(batch.owner_));

@@ -10,8 +10,8 @@
 
 namespace tidegauge::arrow {
 
-/// The columns a producer announced, in its order; two may share a name (who profiles them decides). `root` is
-/// false when the producer sent one plain array, not a table: then the schema has one field.
+/// The columns a producer announced, in its order; two may share a name (who profiles them decides). `root`
+/// is false when the producer sent one plain array, not a table: then the schema has one field.
 struct Schema {
   std::vector<Field> fields;
   bool root = true;
@@ -22,8 +22,8 @@ struct Schema {
 };
 
 /// One record batch, owned: releases the producer's array when the last copy goes.
-/// Everything that can be checked without reading a row has been checked when parse() returns. Columns of kind
-/// unsupported are listed with their length and nothing else of them is read.
+/// Everything that can be checked without reading a row has been checked when parse() returns. Columns of
+/// kind unsupported are listed with their length and nothing else of them is read.
 class Batch {
  public:
   /// Moves `array` in (its release becomes null), also when this throws ArrowError.
@@ -43,9 +43,9 @@ class Batch {
   const Schema& schema() const { return *schema_; }
   const std::vector<ColumnView>& columns() const { return columns_; }
 
-  /// Reads every offset, code, view and run end of column i once and throws ArrowError, naming column, buffer,
-  /// value and limit, if any points outside its buffer. Call before the first row of a batch is used, so that
-  /// a refused batch changes nothing.
+  /// Reads every offset, code, view and run end of column i once and throws ArrowError, naming column,
+  /// buffer, value and limit, if any points outside its buffer. Call before the first row of a batch is used,
+  /// so that a refused batch changes nothing.
   void check_rows(size_t i) const;
 
  private:

@@ -19,7 +19,8 @@ inline bool test_bit(const uint8_t* bits, int64_t i) { return (bits[i >> 3] >> (
 /// The n lowest bits set, n in [0, 64].
 inline uint64_t low_bits(int64_t n) { return n >= 64 ? ~uint64_t{0} : (uint64_t{1} << n) - 1; }
 
-/// Bits [at, at + n) of a bitmap as the low bits of a word, n in [1, 64]. Reads only the bytes that hold them.
+/// Bits [at, at + n) of a bitmap as the low bits of a word, n in [1, 64]. Reads only the bytes that hold
+/// them.
 inline uint64_t load_bits(const uint8_t* bits, int64_t at, int64_t n) {
   const uint8_t* bytes = bits + (at >> 3);
   const int64_t shift = at & 7;

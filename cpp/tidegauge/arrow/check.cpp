@@ -15,14 +15,16 @@ namespace {
 constexpr int64_t kBlock = 4096;  // rows between two looks at the accumulator
 
 std::string at_row(const char* what, int64_t row, int64_t value, const std::string& limit) {
-  return std::string(what) + " of row " + std::to_string(row) + " is " + std::to_string(value) + ", allowed are " +
-         limit;
+  return std::string(what) + " of row " + std::to_string(row) + " is " + std::to_string(value) +
+         ", allowed are " + limit;
 }
 
-std::string range(int64_t least, int64_t most) { return std::to_string(least) + " to " + std::to_string(most); }
+std::string range(int64_t least, int64_t most) {
+  return std::to_string(least) + " to " + std::to_string(most);
+}
 
-/// Offsets start at 0 or above and never fall: then each lies within [0, last]. The sign bits of an offset and
-/// of a difference of two that are not negative (which cannot overflow) tell.
+/// Offsets start at 0 or above and never fall: then each lies within [0, last]. The sign bits of an offset
+/// and of a difference of two that are not negative (which cannot overflow) tell.
 template <class T>
 void check_offsets(const ColumnView& column, const Place& place) {
   using U = std::make_unsigned_t<T>;
@@ -59,7 +61,8 @@ void find_bad_code(const ColumnView& column, const char* codes, int64_t begin, i
     const T code = load<T>(codes, begin + i);
     const bool outside = code < 0 || static_cast<uint64_t>(code) >= limit;
     if (!outside || !((words[i >> 6] >> (i & 63)) & 1)) continue;
-    if (limit == 0) refuse(place, "dictionary is empty, but row " + std::to_string(begin + i) + " is not null");
+    if (limit == 0)
+      refuse(place, "dictionary is empty, but row " + std::to_string(begin + i) + " is not null");
     const std::string shown =
         code < 0 ? std::to_string(static_cast<int64_t>(code)) : std::to_string(static_cast<uint64_t>(code));
     refuse(place, "dictionary code of row " + std::to_string(begin + i) + " is " + shown + ", allowed are " +
@@ -74,9 +77,8 @@ void check_codes(const ColumnView& column, const Place& place) {
   const auto* codes =
       static_cast<const char*>(column.values) + column.offset * static_cast<int64_t>(sizeof(T));
   // The last good code, and no more than the type can hold: a negative code is large as unsigned.
-  const auto highest =
-      static_cast<U>(limit ? std::min<uint64_t>(limit - 1, static_cast<uint64_t>(std::numeric_limits<T>::max()))
-                           : 0);
+  const auto highest = static_cast<U>(
+      limit ? std::min<uint64_t>(limit - 1, static_cast<uint64_t>(std::numeric_limits<T>::max())) : 0);
   for (int64_t begin = 0; begin < column.length; begin += kBlock) {
     const int64_t n = std::min(kBlock, column.length - begin);
     const char* block = codes + begin * static_cast<int64_t>(sizeof(T));

@@ -16,8 +16,8 @@ std::string shown(int64_t value) { return std::to_string(value); }
 int64_t product(int64_t n_values, int64_t factor, const char* what, const Place& place) {
   int64_t size = 0;
   if (__builtin_mul_overflow(n_values, factor, &size)) {
-    refuse(place, std::string(what) + ": offset + length = " + shown(n_values) + " values of " + shown(factor) +
-                      " overflow 64 bits");
+    refuse(place, std::string(what) + ": offset + length = " + shown(n_values) + " values of " +
+                      shown(factor) + " overflow 64 bits");
   }
   return size;
 }
@@ -60,7 +60,8 @@ void read_views(const ArrowArray& array, ColumnView& view, const Place& place) {
   view.variadic_sizes = require_buffer(array, array.n_buffers - 1, "variadic sizes", place);
 }
 
-void read_plain(const ArrowArray& array, Physical physical, int64_t width, ColumnView& view, const Place& place) {
+void read_plain(const ArrowArray& array, Physical physical, int64_t width, ColumnView& view,
+                const Place& place) {
   switch (physical) {
     case Physical::offsets32:
       return read_offsets(array, 4, view, place);
@@ -75,7 +76,8 @@ void read_plain(const ArrowArray& array, Physical physical, int64_t width, Colum
   }
 }
 
-std::shared_ptr<const ColumnView> parse_child(const ArrowArray* array, const Field& field, const Place& place) {
+std::shared_ptr<const ColumnView> parse_child(const ArrowArray* array, const Field& field,
+                                              const Place& place) {
   return std::make_shared<const ColumnView>(parse_column(array, field, place));
 }
 
@@ -96,10 +98,16 @@ void read_list(const ArrowArray& array, const Field& field, ColumnView& view, co
 
 void read_runs(const ArrowArray& array, const Field& field, ColumnView& view, const Place& place) {
   const Place ends_place = place.inside("run ends"), values_place = place.inside("run values");
-  const Field ends_field{.name = {}, .format = {}, .extension = {}, .timezone = {},
-                         .type = {.kind = Kind::number, .physical = field.index}, .index = {}, .value = {}};
+  const Field ends_field{.name = {},
+                         .format = {},
+                         .extension = {},
+                         .timezone = {},
+                         .type = {.kind = Kind::number, .physical = field.index},
+                         .index = {},
+                         .value = {}};
   const ColumnView ends = parse_column(array.children[0], ends_field, ends_place);
-  if (array.children[0]->null_count > 0) refuse(ends_place, "null_count is above 0, but run ends have no nulls");
+  if (array.children[0]->null_count > 0)
+    refuse(ends_place, "null_count is above 0, but run ends have no nulls");
   ColumnView values = parse_column(array.children[1], *field.value, values_place);
   require_between(ends_place, "length", ends.length, array.length ? 1 : 0, kMaxEntries);
   require_between(values_place, "length", values.length, ends.length, kMost);
@@ -123,8 +131,10 @@ void check_shape(const ArrowArray& array, int64_t n_children, int64_t least_buff
                  const Place& place) {
   require_between(place, "n_children", array.n_children, n_children, n_children);
   require_between(place, "n_buffers", array.n_buffers, least_buffers, most_buffers);
-  if (n_children && !array.children) refuse(place, "children is NULL, but n_children is " + shown(n_children));
-  if (least_buffers && !array.buffers) refuse(place, "buffers is NULL, but n_buffers is " + shown(array.n_buffers));
+  if (n_children && !array.children)
+    refuse(place, "children is NULL, but n_children is " + shown(n_children));
+  if (least_buffers && !array.buffers)
+    refuse(place, "buffers is NULL, but n_buffers is " + shown(array.n_buffers));
 }
 
 ColumnView parse_column(const ArrowArray* array, const Field& field, const Place& place) {

@@ -77,7 +77,8 @@ int64_t to_state(const void* values, int64_t n, double* out, uint64_t* words) {
         to[i] = from_long(value);
       }
       if (reach >> (std::is_signed_v<T> ? 54 : 53) == 0) continue;
-      n_mistyped += keep_each(m, words[begin >> 6], [&](int64_t i) { return is_exact(load<T>(group, i), to[i]); });
+      n_mistyped +=
+          keep_each(m, words[begin >> 6], [&](int64_t i) { return is_exact(load<T>(group, i), to[i]); });
     }
     return n_mistyped;
   } else if constexpr (std::is_integral_v<T>) {
@@ -124,7 +125,9 @@ int64_t to_state(const void* values, int64_t n, int64_t* out, uint64_t* words) {
         const double value = widen(load<T>(group, i));
         const double sum = value + magic;
         const double back = sum - magic;
-        wrong |= static_cast<uint64_t>(back != value) | ((std::bit_cast<uint64_t>(sum) >> 52) ^ 0x433);
+        // Compared by bits: a -0.0 takes the slow way, a NaN fails the exponent.
+        wrong |= std::bit_cast<uint64_t>(back) ^ std::bit_cast<uint64_t>(value);
+        wrong |= (std::bit_cast<uint64_t>(sum) >> 52) ^ 0x433;
         to[i] = static_cast<int64_t>(std::bit_cast<uint64_t>(sum) - 0x4338000000000000u);
       }
       if (wrong == 0) continue;

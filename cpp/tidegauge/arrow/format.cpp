@@ -90,13 +90,15 @@ int32_t parse_width(std::string_view text, int64_t most, const Place& place) {
 Type parse_decimal(std::string_view text, const Place& place) {
   std::string_view rest = text.substr(2);
   int64_t precision = 0, scale = 0, bits = 128;
-  const bool read = take_integer(rest, 1, kMaxDecimalDigits, precision) && take(rest, ",") &&
-                    take_integer(rest, std::numeric_limits<int32_t>::min(),
-                                 std::numeric_limits<int32_t>::max(), scale) &&
-                    (rest.empty() || (take(rest, ",") && take_integer(rest, 32, 256, bits)));
+  const bool read =
+      take_integer(rest, 1, kMaxDecimalDigits, precision) && take(rest, ",") &&
+      take_integer(rest, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max(), scale) &&
+      (rest.empty() || (take(rest, ",") && take_integer(rest, 32, 256, bits)));
   if (!read || !rest.empty() || (bits != 32 && bits != 64 && bits != 128 && bits != 256)) {
-    refuse_format(text, "d:PRECISION,SCALE or d:PRECISION,SCALE,BITS with a precision of 1 to 76 and 32, 64, 128 "
-                        "or 256 bits", place);
+    refuse_format(text,
+                  "d:PRECISION,SCALE or d:PRECISION,SCALE,BITS with a precision of 1 to 76 and 32, 64, 128 "
+                  "or 256 bits",
+                  place);
   }
   Type type{.kind = Kind::number, .physical = Physical::decimal};
   type.width = static_cast<int32_t>(bits / 8);
@@ -123,7 +125,8 @@ Format parse_format(const char* format, const Place& place) {
   Format out;
 
   if (text.starts_with("ts") && text.size() >= 3 && find_simple(text.substr(0, 3))) {
-    if (text.size() < 4 || text[3] != ':') refuse_format(text, "a colon and a timezone, perhaps empty", place);
+    if (text.size() < 4 || text[3] != ':')
+      refuse_format(text, "a colon and a timezone, perhaps empty", place);
     const Simple& simple = *find_simple(text.substr(0, 3));
     out.type = {.kind = simple.kind, .physical = simple.physical, .unit = simple.unit};
     out.timezone = text.substr(4);
@@ -154,9 +157,7 @@ Format parse_format(const char* format, const Place& place) {
 
 bool is_integer(Physical physical) { return physical >= Physical::int8 && physical <= Physical::uint64; }
 
-bool is_float(Physical physical) {
-  return physical >= Physical::float16 && physical <= Physical::float64;
-}
+bool is_float(Physical physical) { return physical >= Physical::float16 && physical <= Physical::float64; }
 
 int64_t value_width(Physical physical) {
   switch (physical) {

@@ -59,15 +59,16 @@ std::string quoted(std::string_view text) {
 }
 
 void refuse(const Place& place, const std::string& wrong) {
-  throw ArrowError("Arrow data refused: " + rendered(place) + ": " + wrong +
-                   ". Its producer breaks the Arrow C Data Interface: update it, or hand over a copy made through "
-                   "Arrow IPC or Parquet");
+  throw ArrowError(
+      "Arrow data refused: " + rendered(place) + ": " + wrong +
+      ". Its producer breaks the Arrow C Data Interface: update it, or hand over a copy made through "
+      "Arrow IPC or Parquet");
 }
 
 void require_between(const Place& place, const char* what, int64_t value, int64_t least, int64_t most) {
   if (value >= least && value <= most) return;
-  refuse(place, std::string(what) + " is " + std::to_string(value) + ", allowed are " + std::to_string(least) +
-                    " to " + std::to_string(most));
+  refuse(place, std::string(what) + " is " + std::to_string(value) + ", allowed are " +
+                    std::to_string(least) + " to " + std::to_string(most));
 }
 
 }  // namespace tidegauge::arrow

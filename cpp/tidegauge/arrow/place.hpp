@@ -16,8 +16,8 @@ struct Place {
   Place inside(const char* part, int64_t child_number = -1) const { return {this, part, {}, child_number}; }
 };
 
-/// Text from outside in quotes, safe for a terminal, a log and a UTF-8 decoder: control characters and what is
-/// not UTF-8 become \xNN, and at most 100 bytes of it are shown.
+/// Text from outside in quotes, safe for a terminal, a log and a UTF-8 decoder: control characters and what
+/// is not UTF-8 become \xNN, and at most 100 bytes of it are shown.
 std::string quoted(std::string_view text);
 
 /// Throws ArrowError: the place, what is wrong there, and whose fault it is.

@@ -7,8 +7,8 @@
 
 namespace tidegauge::arrow {
 
-// Readers of a tile: rows [begin, begin + n) of a column whose rows have been checked (Batch::check_rows), n at
-// most 64 * words.size(). All of them see through dictionaries and run-end encoding. What they write for a
+// Readers of a tile: rows [begin, begin + n) of a column whose rows have been checked (Batch::check_rows), n
+// at most 64 * words.size(). All of them see through dictionaries and run-end encoding. What they write for a
 // null row is unspecified but initialised.
 
 /// One bit a row, 1 = valid, from the column's bitmap, the parent's bitmap, null dictionary values and null
@@ -33,8 +33,9 @@ void read_booleans(const ColumnView& column, int64_t begin, int64_t n, uint64_t*
 /// Texts and binaries, pointing into the batch.
 void read_texts(const ColumnView& column, int64_t begin, int64_t n, std::string_view* out);
 
-/// Dictionary codes as unsigned; the code of a row that its own bitmap or the parent's says is null is 0. Only
-/// for type.dictionary. Every code is a row of column.child, unless that is empty, when every row is null.
+/// Dictionary codes as unsigned; the code of a row that its own bitmap or the parent's says is null is 0.
+/// Only for type.dictionary. Every code is a row of column.child, unless that is empty, when every row is
+/// null.
 void read_codes(const ColumnView& column, int64_t begin, int64_t n, uint32_t* out);
 
 /// Embeddings: n * type.width doubles, row after row. A null element is NaN.

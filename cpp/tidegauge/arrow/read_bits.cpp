@@ -4,6 +4,29 @@
 #include "tidegauge/arrow/rows.hpp"
 
 namespace tidegauge::arrow {
+namespace {
+
+/// Clears the bits of rows whose value, below the column's own codes or runs, is null.
+void clear_null_values(const ColumnView& column, int64_t begin, int64_t n, uint64_t* words) {
+  const ColumnView& values = *column.child;
+  const bool nested = is_encoded(values.type);
+  uint32_t rows[kChunk];
+  for (int64_t done = 0; done < n; done += kChunk) {
+    const int64_t m = std::min(kChunk, n - done);
+    child_rows(column, begin + done, m, rows);
+    for (int64_t i = 0; i < m; i += 64) {
+      uint64_t valid = 0;
+      for (int64_t j = i; j < std::min(i + 64, m); ++j) {
+        const bool one =
+            nested ? is_valid(values, rows[j]) : test_bit(values.validity, values.offset + rows[j]);
+        valid |= uint64_t{one} << (j - i);
+      }
+      words[(done + i) >> 6] &= valid;
+    }
+  }
+}
+
+}  // namespace
 
 int64_t read_validity(const ColumnView& column, int64_t begin, int64_t n, uint64_t* words) {
   if (column.type.kind == Kind::unsupported) {
@@ -11,18 +34,7 @@ int64_t read_validity(const ColumnView& column, int64_t begin, int64_t n, uint64
     return 0;
   }
   own_validity(column, begin, n, words);
-  if (child_has_nulls(column)) {
-    uint32_t rows[kChunk];
-    for (int64_t done = 0; done < n; done += kChunk) {
-      const int64_t m = std::min(kChunk, n - done);
-      child_rows(column, begin + done, m, rows);
-      for (int64_t i = 0; i < m; ++i) {
-        uint64_t& word = words[(done + i) >> 6];
-        const uint64_t bit = uint64_t{1} << (i & 63);
-        if ((word & bit) && !is_valid(*column.child, rows[i])) word ^= bit;
-      }
-    }
-  }
+  if (child_has_nulls(column)) clear_null_values(column, begin, n, words);
   int64_t n_valid = 0;
   for (int64_t i = 0; i < n_words(n); ++i) n_valid += std::popcount(words[i]);
   return n_valid;

@@ -43,6 +43,7 @@ bool is_readable(const Type& type) { return type.kind == Kind::number || type.ki
 /// Applies `use(values, n, done)` to contiguous pieces of the leaf's values that make up the rows in order.
 template <class Use>
 void for_pieces(const ColumnView& column, int64_t begin, int64_t n, Use use) {
+  if (n == 0) return;
   const ColumnView& leaf = leaf_of(column);
   const int64_t width = is_readable(leaf.type) ? value_width(leaf.type) : 0;
   if (width == 0) return use(static_cast<const char*>(nullptr), n, int64_t{0});
@@ -60,9 +61,7 @@ void for_pieces(const ColumnView& column, int64_t begin, int64_t n, Use use) {
 }
 
 /// The type to convert from: values that are neither numbers nor times are converted from none, that is, not.
-Type source_of(const ColumnView& column) {
-  return is_readable(column.type) ? leaf_of(column).type : Type{};
-}
+Type source_of(const ColumnView& column) { return is_readable(column.type) ? leaf_of(column).type : Type{}; }
 
 }  // namespace
 

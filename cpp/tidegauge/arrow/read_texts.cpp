@@ -8,7 +8,8 @@ namespace {
 
 template <class T>
 std::string_view offset_text(const ColumnView& leaf, int64_t row) {
-  const auto begin = load<T>(leaf.values, leaf.offset + row), end = load<T>(leaf.values, leaf.offset + row + 1);
+  const auto begin = load<T>(leaf.values, leaf.offset + row),
+             end = load<T>(leaf.values, leaf.offset + row + 1);
   return {leaf.text + begin, static_cast<size_t>(end - begin)};
 }
 
@@ -52,7 +53,9 @@ void read_rows(const ColumnView& leaf, int64_t n, RowOf row_of, Valid valid, std
 void read_texts(const ColumnView& column, int64_t begin, int64_t n, std::string_view* out) {
   if (!is_encoded(column.type)) {
     const uint8_t* parent = column.parent_validity;
-    const auto valid = [&](int64_t i) { return !parent || test_bit(parent, column.parent_offset + begin + i); };
+    const auto valid = [&](int64_t i) {
+      return !parent || test_bit(parent, column.parent_offset + begin + i);
+    };
     return read_rows(column, n, [begin](int64_t i) { return begin + i; }, valid, out);
   }
   const ColumnView& leaf = leaf_of(column);

@@ -7,8 +7,8 @@ namespace {
 
 void code_rows(const ColumnView& column, int64_t begin, int64_t n, uint32_t* out) {
   with_integer(column.index, [&]<class T>(T*) {
-    const auto* codes = static_cast<const char*>(column.values) +
-                        (column.offset + begin) * static_cast<int64_t>(sizeof(T));
+    const auto* codes =
+        static_cast<const char*>(column.values) + (column.offset + begin) * static_cast<int64_t>(sizeof(T));
     for (int64_t i = 0; i < n; ++i) out[i] = static_cast<uint32_t>(load<T>(codes, i));
   });
   if (!column.validity && !column.parent_validity) return;

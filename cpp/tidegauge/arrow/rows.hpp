@@ -16,8 +16,8 @@ inline bool is_encoded(const Type& type) { return type.dictionary || type.run_en
 /// The plain values below every encoding.
 const ColumnView& leaf_of(const ColumnView& column);
 
-/// For rows [begin, begin + n) of an encoded column, the row of column.child; 0 for a code that its own bitmap
-/// or the parent's says is null.
+/// For rows [begin, begin + n) of an encoded column, the row of column.child; 0 for a code that its own
+/// bitmap or the parent's says is null.
 void child_rows(const ColumnView& column, int64_t begin, int64_t n, uint32_t* out);
 
 /// The same down to the leaf, through run-end encoded dictionaries. Below an empty leaf every row is 0, and

@@ -7,16 +7,16 @@
 namespace tidegauge::arrow {
 namespace {
 
-constexpr int kMaxDepth = 64;         // Arrow's own limit
+constexpr int kMaxDepth = 64;          // Arrow's own limit
 constexpr int64_t kMaxNodes = 10'000;  // columns, children and dictionaries together
 
 std::string_view name_of(const ArrowSchema& schema) { return schema.name ? schema.name : ""; }
 
 void check_arity(const ArrowSchema& schema, Nesting nesting, const Place& place) {
   constexpr int64_t most = std::numeric_limits<int64_t>::max();
-  const int64_t least = nesting == Nesting::run_end                                     ? 2
+  const int64_t least = nesting == Nesting::run_end                                  ? 2
                         : nesting == Nesting::list || nesting == Nesting::fixed_list ? 1
-                                                                                        : 0;
+                                                                                     : 0;
   const bool free = nesting == Nesting::structure || nesting == Nesting::any;
   require_between(place, "n_children", schema.n_children, least, free ? most : least);
 }
@@ -26,7 +26,8 @@ void check_arity(const ArrowSchema& schema, Nesting nesting, const Place& place)
 void check_tree(const ArrowSchema* schema, const Place& place, int depth, int64_t& n_nodes) {
   if (!schema) refuse(place, "pointer is NULL");
   if (depth > kMaxDepth) {
-    refuse(Place{nullptr, "schema"}, "nested deeper than " + std::to_string(kMaxDepth) + " levels, or cyclic");
+    refuse(Place{nullptr, "schema"},
+           "nested deeper than " + std::to_string(kMaxDepth) + " levels, or cyclic");
   }
   if (++n_nodes > kMaxNodes) {
     refuse(Place{nullptr, "schema"}, "more than " + std::to_string(kMaxNodes) +

@@ -67,8 +67,8 @@ std::optional<Batch> Stream::next() {
 
 std::string Stream::last_error(const char* call, int code) const {
   const char* text = stream_->get_last_error ? stream_->get_last_error(stream_.get()) : nullptr;
-  return std::string("Arrow stream failed at its ") + call + ": " + (text ? quoted(text) : "no message") + " (" +
-         std::strerror(code) + ", code " + std::to_string(code) + "). See what produces the stream";
+  return std::string("Arrow stream failed at its ") + call + ": " + (text ? quoted(text) : "no message") +
+         " (" + std::strerror(code) + ", code " + std::to_string(code) + "). See what produces the stream";
 }
 
 }  // namespace tidegauge::arrow
