@@ -104,6 +104,17 @@ def test_batches_are_small_and_keep_the_order(tmp_path):
     assert values(tmp_path / "x.parquet")["a"] == list(range(n))
 
 
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    chunk = pa.table({name: np.random.default_rng(1).random(1 << 17) for name in "abcd"})
+    with pq.ParquetWriter(tmp_path / "x.parquet", chunk.schema) as writer:
+        for _ in range(24):
+            writer.write_table(chunk)
+    before = pa.total_allocated_bytes()
+    peak = max(pa.total_allocated_bytes() - before for _ in batches(tmp_path / "x.parquet"))
+    assert (tmp_path / "x.parquet").stat().st_size > 96e6
+    assert peak < 60e6
+
+
 def test_a_text_file_of_several_blocks_comes_in_several_batches(tmp_path):
     with open(tmp_path / "x.csv", "w") as file:
         file.write("a,s\n" + "".join(f"{i},{'x' * 40}\n" for i in range(400_000)))

@@ -207,6 +207,23 @@ def test_rows_of_numbers_are_embeddings(dtype):
     assert next(iter(batches({"x": rows}))).slice(1, 2).to_pylist(0) == [[1, 0], [1, 1]]
 
 
+@pytest.mark.parametrize("rows", [[[1, 2], [3]], [["1"], ["2"]], [[1], None], [[[1]], [[2]]], [{}, {}]])
+def test_lists_that_are_no_embedding_are_unsupported(rows):
+    assert kinds({"x": rows}) == kinds(pd.DataFrame({"x": rows})) == {"x": "unsupported"}
+
+
+def test_objects_of_a_pandas_column_are_read_as_a_list_is():
+    frame = pd.DataFrame({"d": [dt.date(1970, 1, 2), None], "e": [np.array([1.0, 2.0]), [3, 4]]})
+    assert values(frame) == {"d": [86400_000_000, None], "e": [[1, 2], [3, 4]]}
+
+
+def test_a_stream_within_a_mapping_is_read_once():
+    reader = pa.RecordBatchReader.from_batches(TABLE.select(["a"]).schema, TABLE.select(["a"]).to_batches())
+    assert not batches({"a": na.ArrayStream(TABLE["a"]), "s": TABLE["s"]}).rereadable
+    assert batches({"a": TABLE["a"], "s": ["x", "y", "z"]}).rereadable
+    assert not batches(reader).rereadable
+
+
 def test_structured_arrays_are_tables():
     rows = np.array([(1, 0.5), (2, 1.5)], dtype=[("a", "i4"), ("b", "f8")])
     assert values(rows) == {"a": [1, 2], "b": [0.5, 1.5]}
@@ -221,7 +238,6 @@ def test_structured_arrays_are_tables():
         ({"a": np.zeros((2, 0))}, "rows of 0 numbers"),
         ({"a": np.array([["x"]])}, "an embedding holds plain numbers"),
         ({"a": np.ma.zeros((2, 2))}, "a mask"),
-        ({"a": [[1, 2], [3]]}, "'a' is a list of rows"),
         ({"a": 1}, "'a' is a builtins.int, not an array"),
         ({"a": "text"}, "single row through record"),
         ([{"a": 1}], "single row through record"),

@@ -13,7 +13,7 @@ import numpy as np
 
 from tidegauge._core import Batch, Stream, batch_from_capsules
 from tidegauge.arrow.batches import Batches, Field
-from tidegauge.arrow.columns import columns_of_pandas, columns_of_polars, of_columns, origin
+from tidegauge.arrow.columns import columns_of_pandas, columns_of_polars, of_columns, origin, streams_again
 from tidegauge.errors import InputError
 
 __all__ = ["Batches", "Field", "batches"]
@@ -76,21 +76,16 @@ def named(name: Any, data: Any) -> str:
 
 
 def of_arrow(data: Any) -> Batches | None:
-    """Read a producer of the Arrow PyCapsule interface.
-
-    One whose type can tell its size is a table, which streams as often as it is asked; the others may be
-    streams, which do so once.
-    """
+    """Read a producer of the Arrow PyCapsule interface."""
     if hasattr(data, "__arrow_c_stream__"):
         opened = Stream(data.__arrow_c_stream__())
         if len(opened.fields) == 1:
             named(opened.fields[0][0], data)
-        table = any(hasattr(type(data), sized) for sized in ("__len__", "num_rows", "shape", "count"))
         n_rows = getattr(data, "num_rows", None)
         return Batches(
             opened.fields,
             opened,
-            (lambda: Stream(data.__arrow_c_stream__())) if table else None,
+            (lambda: Stream(data.__arrow_c_stream__())) if streams_again(data) else None,
             n_rows if isinstance(n_rows, int) else None,
         )
     if hasattr(data, "__arrow_c_array__"):

@@ -64,13 +64,20 @@ def of_columns(columns: Iterable[tuple[Any, Any]], n_rows: int | None) -> Batche
             raise InputError(f"column {name!r} is a table of {len(found)} columns: pass its columns")
         fields.append((name, *found[0][1:]))
         opened.append(column)
-    rereadable = all(not hasattr(values, "read_next_batch") for _, values in pairs)
+    rereadable = all(
+        array is not None or streams_again(values) for (_, values), array in zip(pairs, arrays, strict=True)
+    )
     return Batches(
         fields,
         side_by_side(names, opened),
         (lambda: side_by_side(names, [open_column() for open_column in openers])) if rereadable else None,
         n_rows,
     )
+
+
+def streams_again(data: Any) -> bool:
+    """Tell whether a producer is a table, whose type can tell its size; a stream cannot, and is read once."""
+    return any(hasattr(type(data), sized) for sized in ("__len__", "num_rows", "shape", "count"))
 
 
 def one_batch(batch: Batch) -> Iterable[Batch]:
@@ -90,50 +97,41 @@ def as_array(name: str, values: Any) -> npt.NDArray[Any] | None:
     """Return the NumPy array of one column, None if it must come through its Arrow stream."""
     package, _ = origin(values)
     if package == "pandas":
-        return values.to_numpy() if isinstance(values.dtype, np.dtype) else pandas_objects(values)
+        return array_of_pandas(values)
     if package == "polars":
-        return values.to_numpy() if str(values.dtype) == "Object" else None
+        return array_of_objects(values.to_numpy()) if str(values.dtype) == "Object" else None
     if isinstance(values, np.ndarray):
-        return times_of_objects(values) if values.dtype == object and values.ndim == 1 else values
+        return array_of_objects(values)
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
         return None
     if hasattr(values, "__array__") and np.ndim(values) > 0:
-        return np.asarray(values)
+        return array_of_objects(np.asarray(values))
     if isinstance(values, Sequence) and not isinstance(values, str | bytes | bytearray):
-        return array_of_sequence(name, values)
+        return array_of_objects(np.fromiter(values, dtype=object, count=len(values)))
     raise InputError(
         f"column {name!r} is a {type(values).__module__}.{type(values).__qualname__}, not an array: pass "
         "arrays or lists of equal length, and a single row through record()"
     )
 
 
-def pandas_objects(series: Any) -> npt.NDArray[Any] | None:
-    """Return None where pandas can export an extension type through pyarrow, else its values as objects."""
+def array_of_pandas(series: Any) -> npt.NDArray[Any] | None:
+    """Return a Series' NumPy memory, None for an extension type that pandas can export through pyarrow."""
+    if isinstance(series.dtype, np.dtype):
+        return array_of_objects(series.to_numpy())
     try:
         import pyarrow  # noqa: F401
     except ImportError:
-        return times_of_objects(series.to_numpy(dtype=object))
+        return array_of_objects(series.to_numpy(dtype=object))
     return None
 
 
-def array_of_sequence(name: str, values: Sequence[Any]) -> npt.NDArray[Any]:
-    """Make a list an array: of rows of numbers an embedding, of all else an array of objects."""
-    if len(values) and isinstance(values[0], list | tuple | np.ndarray):
-        try:
-            return np.asarray(values, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"column {name!r} is a list of rows that are not equally many numbers each ({error}): pass "
-                "a 2-D array for an embedding"
-            ) from None
-    return times_of_objects(np.fromiter(values, dtype=object, count=len(values)))
+def array_of_objects(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Make objects that are all times datetime64 or timedelta64, and rows of equally many numbers 2-D.
 
-
-def times_of_objects(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Make datetimes, dates and timedeltas datetime64 or timedelta64; leave other objects as they are.
-
-    Aware datetimes are written in UTC. If not every value is one, the objects are returned.
+    Aware datetimes are written in UTC. Other objects, and arrays of other types, are returned as they are.
     """
+    if values.dtype != object or values.ndim != 1:
+        return values
     first = next((value for value in values if value is not None), None)
     try:
         if isinstance(first, np.datetime64 | np.timedelta64):
@@ -142,8 +140,11 @@ def times_of_objects(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
             return np.array([in_utc(value) for value in values], dtype="datetime64[us]")
         if isinstance(first, datetime.timedelta):
             return np.array(values, dtype="timedelta64[us]")
+        if isinstance(first, list | tuple | np.ndarray):
+            rows = np.array(values.tolist())
+            return rows if rows.ndim == 2 and rows.dtype.kind in "biuf" else values
     except (TypeError, ValueError):
-        pass
+        pass  # of several sorts, or rows of unequal lengths
     return values
 
 
