@@ -36,6 +36,10 @@ class ByteWriter {
     if (!values.empty()) std::memcpy(buffer_.data() + at, values.data(), values.size_bytes());
   }
 
+  void put_bytes(std::span<const std::byte> bytes) {
+    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+  }
+
   /// Unsigned LEB128: small counts take one byte.
   void put_varint(uint64_t value) {
     while (value >= 0x80) {

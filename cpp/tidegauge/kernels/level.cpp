@@ -247,7 +247,8 @@ TIDEGAUGE_INLINE size_t hash_values(const T* x, size_t n, uint64_t seed, uint64_
     kept += compress_store(out + kept, h, below_mask(h << 12, limits));
   }
   for (; i < n; ++i) {
-    const uint64_t h = mix64(canonical_bits(x[i]) ^ seed);
+    uint64_t h = mix64(canonical_bits(x[i]) ^ seed);
+    asm("" : "+r"(h));  // or the compiler makes vectors of it after all
     out[kept] = h;
     kept += (h << 12) < limit;
   }

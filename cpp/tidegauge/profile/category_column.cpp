@@ -1,0 +1,155 @@
+#include "tidegauge/profile/category_column.hpp"
+
+#include <algorithm>
+
+#include "tidegauge/arrow/read.hpp"
+#include "tidegauge/base/counts.hpp"
+#include "tidegauge/base/hash.hpp"
+#include "tidegauge/profile/texts.hpp"
+
+namespace tidegauge {
+CategoryColumn::CategoryColumn(std::shared_ptr<const ColumnSpec> spec) : Column(std::move(spec)) {
+  const ColumnSpec& s = this->spec();
+  if (s.categories) cells_.resize(s.categories->n_cells());
+  if (s.accumulators & accumulate::kDistinct) distinct_.emplace();
+  if (s.accumulators & accumulate::kFrequent) frequent_.emplace(s.keep_values);
+}
+
+bool CategoryColumn::accepts(const arrow::Type& type) const { return readable_as_texts(type); }
+
+void CategoryColumn::add_size(uint64_t size, uint64_t count) {
+  sizes_.n_empty += size == 0 ? count : 0;
+  sizes_.n_bytes += size * count;
+  sizes_.shortest = std::min(sizes_.shortest, size);
+  sizes_.longest = std::max(sizes_.longest, size);
+}
+
+void CategoryColumn::add(std::string_view text, uint64_t hash, uint64_t count) {
+  const binning::Categories* frozen = spec().categories.get();
+  if (frozen) {
+    const size_t cell = frozen->cell_of(hash);
+    cells_[cell] += count;
+    if (cell < frozen->size()) return;
+  }
+  if (frequent_) frequent_->update(hash, count, text);
+}
+
+void CategoryColumn::update_values(const arrow::ColumnView& view, Scratch& scratch) {
+  // Adding a dictionary entry once for all its rows equals adding it row by row only while every name that
+  // turns up can be kept; afterwards the order of rows decides which names stay.
+  const bool by_code = view.type.dictionary && view.child->length <= 4 * view.length + 1024 &&
+                       (!frequent_ || frequent_->fits(static_cast<size_t>(view.child->length)));
+  if (by_code) {
+    update_by_code(view, scratch);
+  } else {
+    update_by_row(view, scratch);
+  }
+}
+
+void CategoryColumn::update_by_code(const arrow::ColumnView& view, Scratch& scratch) {
+  const arrow::ColumnView& dictionary = *view.child;
+  scratch.codes.resize(kTile);
+  scratch.code_counts.assign(static_cast<size_t>(std::max<int64_t>(dictionary.length, 1)), 0);
+  const bool nullable = view.validity || view.parent_validity || dictionary.validity;
+  for (int64_t begin = 0; begin < view.length; begin += kTile) {
+    const int64_t n = std::min<int64_t>(kTile, view.length - begin);
+    arrow::read_codes(view, begin, n, scratch.codes.data());
+    const int64_t valid = nullable ? arrow::read_validity(view, begin, n, scratch.words) : n;
+    homes_.n_null += static_cast<uint64_t>(n - valid);
+    const uint32_t* codes = scratch.codes.data();
+    uint32_t* counts = scratch.code_counts.data();
+    if (valid == n) {
+      for (int64_t i = 0; i < n; ++i) ++counts[codes[i]];
+    } else {
+      for_each_bit(scratch.words, (static_cast<size_t>(n) + 63) / 64, [&](size_t i) { ++counts[codes[i]]; });
+    }
+  }
+  for (int64_t begin = 0; begin < dictionary.length; begin += kTile) {
+    const int64_t n = std::min<int64_t>(kTile, dictionary.length - begin);
+    arrow::read_validity(dictionary, begin, n, scratch.words);
+    const uint32_t* counts = scratch.code_counts.data() + begin;
+    read_as_texts(dictionary, begin, n, scratch);
+    size_t used = 0;
+    for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
+      if (counts[i] == 0) continue;
+      if (((scratch.words[i / 64] >> (i % 64)) & 1) == 0) {  // a number that is no category
+        homes_.n_mistyped += counts[i];
+        continue;
+      }
+      const std::string_view text = scratch.texts[i];
+      const uint64_t hash = hash_text(text, spec().seed);
+      scratch.hashes[used++] = hash;
+      add_size(text.size(), counts[i]);
+      add(text, hash, counts[i]);
+    }
+    if (distinct_) distinct_->update({scratch.hashes, used});
+  }
+}
+
+void CategoryColumn::update_by_row(const arrow::ColumnView& view, Scratch& scratch) {
+  for (int64_t begin = 0; begin < view.length; begin += kTile) {
+    const int64_t n = std::min<int64_t>(kTile, view.length - begin);
+    homes_.n_null += static_cast<uint64_t>(n - arrow::read_validity(view, begin, n, scratch.words));
+    homes_.n_mistyped += static_cast<uint64_t>(read_as_texts(view, begin, n, scratch));
+    size_t used = 0;
+    for_each_bit(scratch.words, (static_cast<size_t>(n) + 63) / 64, [&](size_t i) {
+      const std::string_view text = scratch.texts[i];
+      const uint64_t hash = hash_text(text, spec().seed);
+      scratch.hashes[used++] = hash;
+      add_size(text.size(), 1);
+      add(text, hash, 1);
+    });
+    if (distinct_) distinct_->update({scratch.hashes, used});
+  }
+}
+
+void CategoryColumn::merge_values(const Column& other) {
+  const auto& theirs = static_cast<const CategoryColumn&>(other);
+  sizes_.n_empty += theirs.sizes_.n_empty;
+  sizes_.n_bytes += theirs.sizes_.n_bytes;
+  sizes_.shortest = std::min(sizes_.shortest, theirs.sizes_.shortest);
+  sizes_.longest = std::max(sizes_.longest, theirs.sizes_.longest);
+  for (size_t i = 0; i < theirs.cells_.size(); ++i) cells_[i] += theirs.cells_[i];
+  if (distinct_) distinct_->merge(*theirs.distinct_);
+  if (frequent_) frequent_->merge(*theirs.frequent_);
+}
+
+void CategoryColumn::encode_values(ByteWriter& out) const {
+  if (n_present() > 0) {
+    for (const uint64_t n : {sizes_.n_empty, sizes_.n_bytes, sizes_.shortest, sizes_.longest})
+      out.put_varint(n);
+  }
+  if (spec().frozen()) encode_counts(out, cells_);
+  if (distinct_) distinct_->encode(out);
+  if (frequent_) frequent_->encode(out);
+}
+
+void CategoryColumn::decode_values(ByteReader& in) {
+  const auto refuse = [&](const char* why) { throw DecodeError("column '" + spec().name + "': " + why); };
+  if (n_present() > 0) {
+    for (uint64_t* n : {&sizes_.n_empty, &sizes_.n_bytes, &sizes_.shortest, &sizes_.longest}) {
+      *n = in.get_varint("text sizes");
+    }
+    if (sizes_.n_empty > n_present() || sizes_.shortest > sizes_.longest) refuse("text sizes that cannot be");
+  }
+  uint64_t unseen = n_present();
+  if (spec().frozen()) {
+    auto cells = decode_counts(in, binning::kMaxCategories + binning::kHashCells, "cells");
+    uint64_t total = 0;
+    for (const uint64_t count : cells) total += count;
+    if (cells.size() < binning::kHashCells || (spec().categories && cells.size() != cells_.size()) ||
+        total != n_present()) {
+      refuse("its cells do not add up to its present values");
+    }
+    unseen = 0;
+    for (size_t i = cells.size() - binning::kHashCells; i < cells.size(); ++i) unseen += cells[i];
+    cells_ = std::move(cells);
+  }
+  if (distinct_) distinct_ = sketch::Distinct::decode(in);
+  if (frequent_) {
+    frequent_ = sketch::Frequent::decode(in, spec().keep_values);
+    if (frequent_->n() != unseen) refuse("its names do not add up to its values");
+  }
+}
+
+}  // namespace tidegauge

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "tidegauge/profile/column.hpp"
+#include "tidegauge/sketch/distinct.hpp"
+#include "tidegauge/sketch/frequent.hpp"
+
+namespace tidegauge {
+
+/// Sizes of texts, in bytes of their UTF-8.
+struct TextSizes {
+  uint64_t n_empty = 0, n_bytes = 0;
+  uint64_t shortest = ~uint64_t{0}, longest = 0;  // meaningless without values
+
+  bool operator==(const TextSizes&) const = default;
+};
+
+/// Texts, told apart by a keyed hash of 64 bits. Integers and booleans may be read as categories too, as the
+/// decimal text of the number or "true" and "false".
+class CategoryColumn final : public Column {
+ public:
+  explicit CategoryColumn(std::shared_ptr<const ColumnSpec> spec);
+  std::unique_ptr<Column> clone() const override {
+    return std::unique_ptr<Column>(new CategoryColumn(*this));
+  }
+
+  const TextSizes& sizes() const { return sizes_; }
+  /// With frozen categories: one cell each, then binning::kHashCells for all other values. Empty without.
+  const std::vector<uint64_t>& cells() const { return cells_; }
+  const std::optional<sketch::Distinct>& distinct() const { return distinct_; }
+  /// Of all values; with frozen categories, of the values that are none of them.
+  const std::optional<sketch::Frequent>& frequent() const { return frequent_; }
+
+ private:
+  CategoryColumn(const CategoryColumn&) = default;
+  bool accepts(const arrow::Type& type) const override;
+  void update_values(const arrow::ColumnView& view, Scratch& scratch) override;
+  void merge_values(const Column& other) override;
+  void encode_values(ByteWriter& out) const override;
+  void decode_values(ByteReader& in) override;
+  size_t n_cells() const override { return cells_.size(); }
+
+  void update_by_code(const arrow::ColumnView& view, Scratch& scratch);
+  void update_by_row(const arrow::ColumnView& view, Scratch& scratch);
+  void add(std::string_view text, uint64_t hash, uint64_t count);
+  void add_size(uint64_t size, uint64_t count);
+
+  TextSizes sizes_;
+  std::vector<uint64_t> cells_;
+  std::optional<sketch::Distinct> distinct_;
+  std::optional<sketch::Frequent> frequent_;
+};
+
+}  // namespace tidegauge

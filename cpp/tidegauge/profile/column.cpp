@@ -1,0 +1,121 @@
+#include "tidegauge/profile/column.hpp"
+
+#include <limits>
+
+#include "tidegauge/arrow/read.hpp"
+#include "tidegauge/profile/boolean_column.hpp"
+#include "tidegauge/profile/category_column.hpp"
+#include "tidegauge/profile/counted_column.hpp"
+#include "tidegauge/profile/embedding_column.hpp"
+#include "tidegauge/profile/number_column.hpp"
+
+namespace tidegauge {
+
+void Homes::merge(const Homes& other) {
+  n_rows += other.n_rows;
+  n_absent += other.n_absent;
+  n_null += other.n_null;
+  n_mistyped += other.n_mistyped;
+  n_nan += other.n_nan;
+  n_pos_inf += other.n_pos_inf;
+  n_neg_inf += other.n_neg_inf;
+}
+
+void Homes::encode(ByteWriter& out) const {
+  for (const uint64_t n : {n_rows, n_absent, n_null, n_mistyped, n_nan, n_pos_inf, n_neg_inf})
+    out.put_varint(n);
+}
+
+Homes Homes::decode(ByteReader& in) {
+  Homes h;
+  uint64_t left = 0;
+  bool first = true;
+  for (uint64_t* n :
+       {&h.n_rows, &h.n_absent, &h.n_null, &h.n_mistyped, &h.n_nan, &h.n_pos_inf, &h.n_neg_inf}) {
+    *n = in.get_varint("homes");
+    if (!first && *n > left) throw DecodeError("homes: more rows in them than there are rows");
+    left = first ? *n : left - *n;
+    first = false;
+  }
+  if (h.n_rows > std::numeric_limits<uint64_t>::max() / 2) throw DecodeError("homes: more than 2^63 rows");
+  return h;
+}
+
+std::unique_ptr<Column> Column::make(std::shared_ptr<const ColumnSpec> spec) {
+  spec->check();
+  if (spec->counted_only) return std::make_unique<CountedColumn>(std::move(spec));
+  switch (spec->kind) {
+    case arrow::Kind::number:
+    case arrow::Kind::time:
+      if (spec->state == State::f64) return std::make_unique<NumberColumn<double>>(std::move(spec));
+      return std::make_unique<NumberColumn<int64_t>>(std::move(spec));
+    case arrow::Kind::boolean:
+      return std::make_unique<BooleanColumn>(std::move(spec));
+    case arrow::Kind::category:
+      return std::make_unique<CategoryColumn>(std::move(spec));
+    case arrow::Kind::embedding:
+      return std::make_unique<EmbeddingColumn>(std::move(spec));
+    case arrow::Kind::unsupported:
+      break;
+  }
+  return std::make_unique<CountedColumn>(std::move(spec));
+}
+
+void Column::update(const arrow::ColumnView& view, Scratch& scratch) {
+  homes_.n_rows += static_cast<uint64_t>(view.length);
+  if (view.type.null_type) {
+    homes_.n_null += static_cast<uint64_t>(view.length);
+  } else if (accepts(view.type)) {
+    update_values(view, scratch);
+  } else {
+    for (int64_t begin = 0; begin < view.length; begin += kTile) {
+      const int64_t n = std::min<int64_t>(kTile, view.length - begin);
+      const int64_t valid = arrow::read_validity(view, begin, n, scratch.words);
+      homes_.n_null += static_cast<uint64_t>(n - valid);
+      homes_.n_mistyped += static_cast<uint64_t>(valid);
+    }
+  }
+}
+
+void Column::add_absent(uint64_t n_rows) {
+  homes_.n_rows += n_rows;
+  homes_.n_absent += n_rows;
+}
+
+void Column::attach(std::shared_ptr<const ColumnSpec> spec) {
+  size_t wanted = 0;
+  if (spec->edges_f64) wanted = spec->edges_f64->values.size() + 1;
+  if (spec->edges_i64) wanted = spec->edges_i64->values.size() + 1;
+  if (spec->categories) wanted = spec->categories->n_cells();
+  if (n_cells() != wanted) {
+    throw DecodeError("column '" + spec->name + "': counts " + std::to_string(n_cells()) +
+                      " cells where its edges make " + std::to_string(wanted));
+  }
+  spec_ = std::move(spec);
+}
+
+void Column::check_mergeable(const Column& other) const {
+  spec().check_mergeable(other.spec());
+  if (n_cells() != other.n_cells()) {  // equal ids: one of them was read from forged bytes
+    throw MergeError("column '" + spec().name + "': the two sides count different numbers of cells");
+  }
+}
+
+void Column::merge(const Column& other) {
+  homes_.merge(other.homes_);
+  merge_values(other);
+}
+
+void Column::encode(ByteWriter& out) const {
+  homes_.encode(out);
+  encode_values(out);
+}
+
+std::unique_ptr<Column> Column::decode(std::shared_ptr<const ColumnSpec> spec, ByteReader& in) {
+  auto column = make(std::move(spec));
+  column->homes_ = Homes::decode(in);
+  column->decode_values(in);
+  return column;
+}
+
+}  // namespace tidegauge

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "tidegauge/arrow/view.hpp"
+#include "tidegauge/base/bytes.hpp"
+#include "tidegauge/kernels/kernels.hpp"
+#include "tidegauge/profile/spec.hpp"
+
+namespace tidegauge {
+
+inline constexpr int64_t kTile = 2048;  // rows at a time: what they need stays in the first-level cache
+
+/// Working memory of one thread; holds nothing between calls.
+struct Scratch {
+  alignas(64) double reals[kTile + 8];
+  alignas(64) int64_t integers[kTile + 8];
+  alignas(64) double finite[kTile + 8];
+  alignas(64) uint64_t hashes[kTile + 8];
+  alignas(64) uint32_t counts[4 * 288];
+  uint64_t words[kTile / 64];
+  std::string_view texts[kTile];
+  std::vector<uint32_t> codes;        // of a tile
+  std::vector<uint32_t> code_counts;  // of a dictionary
+  std::vector<char> digits;           // numbers written as texts
+};
+
+/// Where the rows that carry no usable value are counted. Together with the present values they add up to
+/// n_rows.
+struct Homes {
+  uint64_t n_rows = 0, n_absent = 0, n_null = 0, n_mistyped = 0, n_nan = 0, n_pos_inf = 0, n_neg_inf = 0;
+
+  uint64_t without_value() const { return n_absent + n_null + n_mistyped + n_nan + n_pos_inf + n_neg_inf; }
+  void merge(const Homes& other);
+  void encode(ByteWriter& out) const;
+  static Homes decode(ByteReader& in);
+  bool operator==(const Homes&) const = default;
+};
+
+/// The state of one column: its homes and whatever accumulators its kind and spec call for.
+class Column {
+ public:
+  static std::unique_ptr<Column> make(std::shared_ptr<const ColumnSpec> spec);
+  static std::unique_ptr<Column> decode(std::shared_ptr<const ColumnSpec> spec, ByteReader& in);
+  virtual ~Column() = default;
+  Column& operator=(const Column&) = delete;
+
+  const ColumnSpec& spec() const { return *spec_; }
+  const std::shared_ptr<const ColumnSpec>& shared_spec() const { return spec_; }
+  const Homes& homes() const { return homes_; }
+  uint64_t n_present() const { return homes_.n_rows - homes_.without_value(); }
+
+  /// Adds all rows of an array whose rows have been checked. Rows of another kind are counted as mistyped.
+  void update(const arrow::ColumnView& view, Scratch& scratch);
+  /// Counts rows of batches in which the column did not appear.
+  void add_absent(uint64_t n_rows);
+  /// Throws MergeError unless merge(other) can be done.
+  void check_mergeable(const Column& other) const;
+  void merge(const Column& other);
+  /// Gives a detached column its edges; `spec` must have the same identity. Throws DecodeError where the
+  /// column was read from bytes that count another number of cells.
+  void attach(std::shared_ptr<const ColumnSpec> spec);
+
+  void encode(ByteWriter& out) const;
+  virtual std::unique_ptr<Column> clone() const = 0;
+
+ protected:
+  explicit Column(std::shared_ptr<const ColumnSpec> spec) : spec_(std::move(spec)) {}
+  Column(const Column&) = default;
+
+  virtual bool accepts(const arrow::Type& type) const = 0;
+  virtual void update_values(const arrow::ColumnView& view, Scratch& scratch) = 0;
+  virtual void merge_values(const Column& other) = 0;
+  virtual void encode_values(ByteWriter& out) const = 0;
+  virtual void decode_values(ByteReader& in) = 0;
+  virtual size_t n_cells() const { return 0; }
+
+  std::shared_ptr<const ColumnSpec> spec_;
+  Homes homes_;
+};
+
+}  // namespace tidegauge

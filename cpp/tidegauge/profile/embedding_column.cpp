@@ -1,0 +1,88 @@
+#include "tidegauge/profile/embedding_column.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "tidegauge/arrow/read.hpp"
+
+namespace tidegauge {
+
+EmbeddingColumn::EmbeddingColumn(std::shared_ptr<const ColumnSpec> spec)
+    : Column(std::move(spec)),
+      sums_(static_cast<size_t>(this->spec().width)),
+      corrections_(static_cast<size_t>(this->spec().width)) {}
+
+bool EmbeddingColumn::accepts(const arrow::Type& type) const {
+  return type.kind == arrow::Kind::embedding && type.width == spec().width && !type.dictionary &&
+         !type.run_end;
+}
+
+void EmbeddingColumn::update_values(const arrow::ColumnView& view, Scratch& scratch) {
+  const auto width = static_cast<int64_t>(spec().width);
+  std::vector<double> row(static_cast<size_t>(width));
+  uint64_t row_words[1];
+  for (int64_t i = 0; i < view.length; ++i) {
+    if (i % 64 == 0) arrow::read_validity(view, i, std::min<int64_t>(64, view.length - i), scratch.words);
+    if (((scratch.words[0] >> (i % 64)) & 1) == 0) {
+      ++homes_.n_null;
+      continue;
+    }
+    // A row at a time: wide rows are long enough for the readers to run at speed.
+    bool finite = true;
+    double square = 0;
+    for (int64_t at = 0; at < width; at += 64) {
+      const int64_t n = std::min<int64_t>(64, width - at), begin = (view.offset + i) * width + at;
+      finite &= arrow::read_validity(*view.child, begin, n, row_words) == n;
+      arrow::read_numbers(*view.child, begin, n, arrow::TimeUnit::none, row.data() + at, row_words);
+    }
+    for (const double x : row) square += x * x;
+    const double norm = std::sqrt(square);
+    if (!finite || !std::isfinite(norm)) {
+      ++homes_.n_nan;
+      continue;
+    }
+    for (size_t j = 0; j < row.size(); ++j) {
+      const double next = sums_[j] + row[j];
+      corrections_[j] +=
+          std::abs(sums_[j]) >= std::abs(row[j]) ? (sums_[j] - next) + row[j] : (row[j] - next) + sums_[j];
+      sums_[j] = next;
+    }
+    kernels::TileFacts<double> facts;
+    norms_.update(&norm, 1, facts);
+  }
+}
+
+std::vector<double> EmbeddingColumn::mean() const {
+  std::vector<double> mean(sums_.size());
+  for (size_t j = 0; j < mean.size(); ++j) {
+    mean[j] = (sums_[j] + corrections_[j]) / static_cast<double>(n_present());
+  }
+  return mean;
+}
+
+void EmbeddingColumn::merge_values(const Column& other) {
+  const auto& theirs = static_cast<const EmbeddingColumn&>(other);
+  for (size_t j = 0; j < sums_.size(); ++j) {
+    sums_[j] += theirs.sums_[j];
+    corrections_[j] += theirs.corrections_[j];
+  }
+  norms_.merge(theirs.norms_);
+}
+
+void EmbeddingColumn::encode_values(ByteWriter& out) const {
+  norms_.encode(out);
+  if (norms_.n() == 0) return;
+  out.put_array(std::span<const double>(sums_));
+  out.put_array(std::span<const double>(corrections_));
+}
+
+void EmbeddingColumn::decode_values(ByteReader& in) {
+  norms_ = sketch::Moments<double>::decode(in);
+  if (norms_.n() != n_present()) throw DecodeError("embedding: as many norms as rows are needed");
+  if (norms_.n() == 0) return;
+  in.get_array(std::span<double>(sums_), "embedding");
+  in.get_array(std::span<double>(corrections_), "embedding");
+}
+
+}  // namespace tidegauge

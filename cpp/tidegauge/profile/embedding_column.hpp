@@ -1,0 +1,32 @@
+#pragma once
+
+#include "tidegauge/profile/column.hpp"
+#include "tidegauge/sketch/moments.hpp"
+
+namespace tidegauge {
+
+/// Rows of floats of one width: their mean vector and the moments of their Euclidean norms. A row with a NaN,
+/// an infinity or a null in it is counted as NaN and otherwise left out.
+class EmbeddingColumn final : public Column {
+ public:
+  explicit EmbeddingColumn(std::shared_ptr<const ColumnSpec> spec);
+  std::unique_ptr<Column> clone() const override {
+    return std::unique_ptr<Column>(new EmbeddingColumn(*this));
+  }
+
+  std::vector<double> mean() const;
+  const sketch::Moments<double>& norms() const { return norms_; }
+
+ private:
+  EmbeddingColumn(const EmbeddingColumn&) = default;
+  bool accepts(const arrow::Type& type) const override;
+  void update_values(const arrow::ColumnView& view, Scratch& scratch) override;
+  void merge_values(const Column& other) override;
+  void encode_values(ByteWriter& out) const override;
+  void decode_values(ByteReader& in) override;
+
+  std::vector<double> sums_, corrections_;  // a component each, compensated
+  sketch::Moments<double> norms_;
+};
+
+}  // namespace tidegauge

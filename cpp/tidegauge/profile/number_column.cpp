@@ -1,0 +1,214 @@
+#include "tidegauge/profile/number_column.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+#include "tidegauge/arrow/read.hpp"
+#include "tidegauge/base/counts.hpp"
+
+namespace tidegauge {
+namespace {
+
+/// Up to this many values are binned one by one: preparing and adding up the tables would cost more.
+constexpr int64_t kFewRows = 48;
+
+template <class T>
+bool same_layout(const arrow::ColumnView& view) {
+  const auto wanted = std::is_same_v<T, double> ? arrow::Physical::float64 : arrow::Physical::int64;
+  return view.type.physical == wanted && !view.type.dictionary && !view.type.run_end;
+}
+
+}  // namespace
+
+template <class T>
+NumberColumn<T>::NumberColumn(std::shared_ptr<const ColumnSpec> spec) : Column(std::move(spec)) {
+  const ColumnSpec& s = this->spec();
+  if (edges()) cells_.resize(edges()->values.size() + 1);
+  if (s.accumulators & accumulate::kDistinct) distinct_.emplace();
+  if (s.accumulators & accumulate::kQuantiles) quantiles_.emplace();
+  if (s.accumulators & accumulate::kExponential) exponential_.emplace();
+}
+
+template <class T>
+const binning::Edges<T>* NumberColumn<T>::edges() const {
+  if constexpr (std::is_same_v<T, double>) return spec().edges_f64.get();
+  return reinterpret_cast<const binning::Edges<T>*>(spec().edges_i64.get());
+}
+
+template <class T>
+void NumberColumn<T>::update_values(const arrow::ColumnView& view, Scratch& scratch) {
+  const bool plain = same_layout<T>(view) && view.type.unit == spec().unit;
+  const bool nullable = view.validity || view.parent_validity || view.type.dictionary || view.type.run_end;
+  const bool tables = edges() && view.length > kFewRows;
+  if (tables) std::fill_n(scratch.counts, 4 * edges()->grid.stride, 0u);
+  T* buffer = nullptr;
+  if constexpr (std::is_same_v<T, double>) {
+    buffer = scratch.reals;
+  } else {
+    buffer = scratch.integers;
+  }
+  for (int64_t begin = 0; begin < view.length; begin += kTile) {
+    const int64_t n = std::min<int64_t>(kTile, view.length - begin);
+    int64_t valid = n;
+    if (nullable) {
+      valid = arrow::read_validity(view, begin, n, scratch.words);
+      homes_.n_null += static_cast<uint64_t>(n - valid);
+    } else if (!plain) {
+      std::fill_n(scratch.words, kTile / 64, ~uint64_t{0});
+    }
+    const T* x = buffer;
+    if (plain) {
+      const auto* at = static_cast<const char*>(view.values) + (view.offset + begin) * 8;
+      if (reinterpret_cast<uintptr_t>(at) % alignof(T) == 0) {
+        x = reinterpret_cast<const T*>(at);
+      } else {
+        std::memcpy(buffer, at, static_cast<size_t>(n) * sizeof(T));
+      }
+    } else {
+      const int64_t mistyped = arrow::read_numbers(view, begin, n, spec().unit, buffer, scratch.words);
+      homes_.n_mistyped += static_cast<uint64_t>(mistyped);
+      valid -= mistyped;
+    }
+    if (valid < n) {
+      kernels::table().compress_64(reinterpret_cast<const uint64_t*>(x), static_cast<size_t>(n),
+                                   scratch.words, reinterpret_cast<uint64_t*>(buffer));
+      x = buffer;
+    }
+    add(x, static_cast<size_t>(valid), scratch);
+  }
+  if (tables) {
+    const size_t stride = edges()->grid.stride;
+    for (size_t i = 0; i < cells_.size(); ++i) {
+      cells_[i] += uint64_t{scratch.counts[i]} + scratch.counts[stride + i] + scratch.counts[2 * stride + i] +
+                   scratch.counts[3 * stride + i];
+    }
+  }
+}
+
+template <class T>
+void NumberColumn<T>::add(const T* x, size_t n, Scratch& scratch) {
+  while (n > 0) {
+    const size_t m = std::min(n, moments_.room());
+    kernels::TileFacts<T> facts;
+    if (moments_.update(x, m, facts) == 0) {
+      add_finite(x, m, facts, scratch);
+    } else if constexpr (std::is_same_v<T, double>) {
+      facts = {};
+      const size_t finite = kernels::table().finite_f64(x, m, scratch.finite, facts);
+      homes_.n_nan += facts.n_nan;
+      homes_.n_pos_inf += facts.n_pos_inf;
+      homes_.n_neg_inf += facts.n_neg_inf;
+      facts = {};
+      moments_.update(scratch.finite, finite, facts);
+      add_finite(scratch.finite, finite, facts, scratch);
+    }
+    x += m;
+    n -= m;
+  }
+}
+
+template <class T>
+void NumberColumn<T>::add_finite(const T* x, size_t n, const kernels::TileFacts<T>& facts, Scratch& scratch) {
+  if (n == 0) return;
+  const kernels::Table& kernel = kernels::table();
+  n_zero_ += facts.n_zero;
+  n_negative_ += facts.n_negative;
+  const binning::Edges<T>* frozen = edges();
+  if (frozen) {
+    if (static_cast<int64_t>(n) <= kFewRows) {
+      for (size_t i = 0; i < n; ++i) ++cells_[binning::cell_of(frozen->grid, x[i])];
+    } else if constexpr (std::is_same_v<T, double>) {
+      kernel.count_f64(x, n, frozen->grid, scratch.counts);
+    } else {
+      kernel.count_i64(x, n, frozen->grid, scratch.counts);
+    }
+  }
+  if (distinct_) {
+    const auto hashes = [&](uint64_t limit) {
+      if constexpr (std::is_same_v<T, double>) {
+        return kernel.hash_f64(x, n, spec().seed, limit, scratch.hashes);
+      } else {
+        return kernel.hash_i64(x, n, spec().seed, limit, scratch.hashes);
+      }
+    };
+    distinct_->update({scratch.hashes, hashes(~uint64_t{0})});
+  }
+  if (quantiles_) {
+    if (!frozen) {
+      quantiles_->update({x, n});
+    } else if (facts.min < frozen->values.front() || facts.max >= frozen->values.back()) {
+      add_outside(x, n, scratch);
+    }
+  }
+  if (exponential_) {
+    if constexpr (std::is_same_v<T, double>) {
+      exponential_->update({x, n});
+    } else {
+      for (size_t i = 0; i < n; ++i) scratch.reals[i] = static_cast<double>(x[i]);
+      exponential_->update({scratch.reals, n});
+    }
+  }
+}
+
+template <class T>
+void NumberColumn<T>::add_outside(const T* x, size_t n, Scratch& scratch) {
+  const T first = edges()->values.front(), last = edges()->values.back();
+  auto* outside = reinterpret_cast<T*>(scratch.hashes);  // of the same size, and free by now
+  size_t kept = 0;
+  for (size_t i = 0; i < n; ++i) {
+    std::memcpy(outside + kept, x + i, sizeof(T));
+    kept += x[i] < first || x[i] >= last;
+  }
+  quantiles_->update({outside, kept});
+}
+
+template <class T>
+void NumberColumn<T>::merge_values(const Column& other) {
+  const auto& theirs = static_cast<const NumberColumn&>(other);
+  n_zero_ += theirs.n_zero_;
+  n_negative_ += theirs.n_negative_;
+  moments_.merge(theirs.moments_);
+  for (size_t i = 0; i < theirs.cells_.size(); ++i) cells_[i] += theirs.cells_[i];
+  if (distinct_) distinct_->merge(*theirs.distinct_);
+  if (quantiles_) quantiles_->merge(*theirs.quantiles_);
+  if (exponential_) exponential_->merge(*theirs.exponential_);
+}
+
+template <class T>
+void NumberColumn<T>::encode_values(ByteWriter& out) const {
+  out.put_varint(n_zero_);
+  out.put_varint(n_negative_);
+  moments_.encode(out);
+  if (spec().frozen()) encode_counts(out, cells_);
+  if (distinct_) distinct_->encode(out);
+  if (quantiles_) quantiles_->encode(out);
+  if (exponential_) exponential_->encode(out);
+}
+
+template <class T>
+void NumberColumn<T>::decode_values(ByteReader& in) {
+  n_zero_ = in.get_varint("number");
+  n_negative_ = in.get_varint("number");
+  moments_ = sketch::Moments<T>::decode(in);
+  if (moments_.n() != n_present() || n_zero_ > n_present() || n_negative_ > n_present() - n_zero_) {
+    throw DecodeError("column '" + spec().name + "': its counts do not add up to its present values");
+  }
+  if (spec().frozen()) {
+    auto cells = decode_counts(in, binning::kMaxEdges + 1, "cells");
+    uint64_t total = 0;
+    for (const uint64_t count : cells) total += count;
+    if (total != n_present() || cells.size() < 2 || (edges() && cells.size() != cells_.size())) {
+      throw DecodeError("column '" + spec().name + "': its cells do not add up to its present values");
+    }
+    cells_ = std::move(cells);
+  }
+  if (distinct_) distinct_ = sketch::Distinct::decode(in);
+  if (quantiles_) quantiles_ = sketch::Kll<T>::decode(in);
+  if (exponential_) exponential_ = sketch::Exponential::decode(in);
+}
+
+template class NumberColumn<double>;
+template class NumberColumn<int64_t>;
+
+}  // namespace tidegauge

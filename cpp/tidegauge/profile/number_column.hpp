@@ -1,0 +1,54 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "tidegauge/profile/column.hpp"
+#include "tidegauge/sketch/distinct.hpp"
+#include "tidegauge/sketch/exponential.hpp"
+#include "tidegauge/sketch/kll.hpp"
+#include "tidegauge/sketch/moments.hpp"
+
+namespace tidegauge {
+
+/// Numbers, and times as whole numbers of their unit.
+template <class T>
+class NumberColumn final : public Column {
+ public:
+  explicit NumberColumn(std::shared_ptr<const ColumnSpec> spec);
+  std::unique_ptr<Column> clone() const override { return std::unique_ptr<Column>(new NumberColumn(*this)); }
+
+  uint64_t n_zero() const { return n_zero_; }
+  uint64_t n_negative() const { return n_negative_; }
+  const sketch::Moments<T>& moments() const { return moments_; }
+  /// With edges: below, the cells, above. Empty without.
+  const std::vector<uint64_t>& cells() const { return cells_; }
+  const std::optional<sketch::Distinct>& distinct() const { return distinct_; }
+  /// Of all values; with edges, of those below the first and at or above the last.
+  const std::optional<sketch::Kll<T>>& quantiles() const { return quantiles_; }
+  const std::optional<sketch::Exponential>& exponential() const { return exponential_; }
+  const binning::Edges<T>* edges() const;
+
+ private:
+  NumberColumn(const NumberColumn&) = default;
+  bool accepts(const arrow::Type& type) const override { return type.kind == spec().kind; }
+  void update_values(const arrow::ColumnView& view, Scratch& scratch) override;
+  void merge_values(const Column& other) override;
+  void encode_values(ByteWriter& out) const override;
+  void decode_values(ByteReader& in) override;
+  size_t n_cells() const override { return cells_.size(); }
+
+  void add(const T* x, size_t n, Scratch& scratch);
+  void add_finite(const T* x, size_t n, const kernels::TileFacts<T>& facts, Scratch& scratch);
+  void add_outside(const T* x, size_t n, Scratch& scratch);
+
+  uint64_t n_zero_ = 0, n_negative_ = 0;
+  sketch::Moments<T> moments_;
+  std::vector<uint64_t> cells_;
+  std::optional<sketch::Distinct> distinct_;
+  std::optional<sketch::Kll<T>> quantiles_;
+  std::optional<sketch::Exponential> exponential_;
+};
+
+}  // namespace tidegauge

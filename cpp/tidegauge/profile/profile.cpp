@@ -1,0 +1,186 @@
+#include "tidegauge/profile/profile.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+#include <unordered_set>
+
+#include "tidegauge/base/error.hpp"
+#include "tidegauge/profile/category_column.hpp"
+#include "tidegauge/profile/parallel.hpp"
+
+namespace tidegauge {
+namespace {
+
+/// Below this many values a batch is done before a second thread has started.
+constexpr int64_t kWorthAThread = int64_t{1} << 18;
+
+constexpr size_t kMaxUnexpected = 1000;  // names; the rest is counted under the empty name
+
+Scratch& scratch() {
+  thread_local std::unique_ptr<Scratch> mine;
+  if (!mine) mine = std::make_unique<Scratch>();
+  return *mine;
+}
+
+}  // namespace
+
+Profile::Profile(uint8_t accumulators) : accumulators_(accumulators) {
+  if (accumulators > accumulate::kAll) throw SchemaError("accumulators: unknown bits");
+}
+
+Profile::Profile(std::vector<std::shared_ptr<const ColumnSpec>> specs) : open_(false) {
+  for (auto& spec : specs) {
+    if (index_.contains(spec->name)) throw SchemaError("column '" + spec->name + "' is named twice");
+    add_column(std::move(spec));
+  }
+}
+
+Profile::Profile(const Profile& other) {
+  const auto guard = other.lock();
+  open_ = other.open_;
+  accumulators_ = other.accumulators_;
+  n_rows_ = other.n_rows_;
+  for (const auto& column : other.columns_) columns_.push_back(column->clone());
+  index_ = other.index_;
+  unexpected_ = other.unexpected_;
+}
+
+void Profile::add_column(std::shared_ptr<const ColumnSpec> spec) {
+  auto column = Column::make(std::move(spec));
+  column->add_absent(n_rows_);
+  columns_.reserve(columns_.size() + 1);
+  index_.emplace(column->spec().name, columns_.size());
+  columns_.push_back(std::move(column));
+}
+
+void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
+  const auto guard = lock();
+  const auto& fields = batch.schema().fields;
+  const auto n_rows = static_cast<uint64_t>(batch.n_rows());
+
+  // Everything that can be refused is refused before the first change.
+  std::unordered_set<std::string_view> seen;
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (!seen.insert(fields[i].name).second) {
+      throw SchemaError("column '" + fields[i].name + "' appears twice in the batch; rename one of them");
+    }
+    const auto known = index_.find(fields[i].name);
+    if (known == index_.end() && !open_) continue;
+    if (known != index_.end()) {
+      const ColumnSpec& spec = columns_[known->second]->spec();
+      if (spec.counted_only) continue;
+      if (spec.detached()) {
+        throw SchemaError("column '" + spec.name +
+                          "': its edges are not at hand, so it takes no rows; load the profile with "
+                          "from_bytes(data, reference=...)");
+      }
+    }
+    batch.check_rows(i);
+  }
+
+  std::vector<std::pair<size_t, size_t>> jobs;  // column of the batch, column of the profile
+  std::vector<bool> touched(columns_.size() + fields.size());
+  for (size_t i = 0; i < fields.size(); ++i) {
+    auto known = index_.find(fields[i].name);
+    if (known == index_.end()) {
+      if (!open_) {
+        const bool full = unexpected_.size() >= kMaxUnexpected && !unexpected_.contains(fields[i].name);
+        unexpected_[full ? std::string() : fields[i].name] += n_rows;
+        continue;
+      }
+      add_column(std::make_shared<ColumnSpec>(default_spec(fields[i], accumulators_)));
+      known = index_.find(fields[i].name);
+    }
+    jobs.emplace_back(i, known->second);
+    touched[known->second] = true;
+  }
+
+  const int64_t values = batch.n_rows() * static_cast<int64_t>(jobs.size());
+  if (n_threads == 0) n_threads = std::max(1u, std::thread::hardware_concurrency());
+  if (values < kWorthAThread) n_threads = 1;
+  parallel_for(jobs.size(), n_threads, [&](size_t job) {
+    const auto [from, to] = jobs[job];
+    columns_[to]->update(batch.columns()[from], scratch());
+  });
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    if (!touched[i]) columns_[i]->add_absent(n_rows);
+  }
+  n_rows_ += n_rows;
+}
+
+void Profile::merge(const Profile& other) {
+  if (&other == this) {
+    merge(Profile(*this));
+    return;
+  }
+  const std::scoped_lock guard(mutex_, other.mutex_);
+  for (const auto& theirs : other.columns_) {
+    const auto known = index_.find(theirs->spec().name);
+    if (known != index_.end()) columns_[known->second]->check_mergeable(*theirs);
+  }
+  const size_t n_ours = columns_.size();
+  for (const auto& theirs : other.columns_) {
+    const auto known = index_.find(theirs->spec().name);
+    if (known != index_.end()) {
+      Column& ours = *columns_[known->second];
+      ours.merge(*theirs);
+      if (ours.spec().detached() && !theirs->spec().detached()) ours.attach(theirs->shared_spec());
+    } else {
+      auto added = theirs->clone();
+      added->add_absent(n_rows_);
+      index_.emplace(added->spec().name, columns_.size());
+      columns_.push_back(std::move(added));
+    }
+  }
+  for (size_t i = 0; i < n_ours; ++i) {
+    if (!other.index_.contains(columns_[i]->spec().name)) columns_[i]->add_absent(other.n_rows_);
+  }
+  for (const auto& [name, rows] : other.unexpected_) unexpected_[name] += rows;
+  n_rows_ += other.n_rows_;
+}
+
+uint64_t Profile::n_rows() const {
+  const auto guard = lock();
+  return n_rows_;
+}
+
+const Column* Profile::find(const std::string& name) const {
+  const auto known = index_.find(name);
+  return known == index_.end() ? nullptr : columns_[known->second].get();
+}
+
+void Profile::attach(std::span<const std::shared_ptr<const ColumnSpec>> specs) {
+  const auto guard = lock();
+  for (const auto& spec : specs) {
+    const auto known = index_.find(spec->name);
+    if (known == index_.end()) continue;
+    Column& column = *columns_[known->second];
+    if (column.spec().detached() && !spec->detached() && column.spec().edges_id == spec->edges_id) {
+      auto attached = std::make_shared<ColumnSpec>(column.spec());
+      attached->edges_f64 = spec->edges_f64;
+      attached->edges_i64 = spec->edges_i64;
+      attached->categories = spec->categories;
+      attached->check();
+      column.attach(std::move(attached));
+    }
+  }
+}
+
+void Profile::hide_rare_names(uint64_t from) {
+  const auto guard = lock();
+  for (auto& column : columns_) {
+    const auto* category = dynamic_cast<const CategoryColumn*>(column.get());
+    if (!category || !category->spec().categories || category->spec().categories->names().empty()) continue;
+    const binning::Categories& frozen = *category->spec().categories;
+    std::vector<std::string> names = frozen.names();
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (category->cells()[i] < from) names[i].clear();
+    }
+    auto spec = std::make_shared<ColumnSpec>(category->spec());
+    spec->freeze(binning::Categories::make(frozen.hashes(), std::move(names), frozen.seed()));
+    column->attach(std::move(spec));
+  }
+}
+
+}  // namespace tidegauge

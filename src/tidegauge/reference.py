@@ -1,0 +1,259 @@
+"""Reference: frozen edges and categories, and the counts of the rows they were chosen from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tidegauge import _core
+from tidegauge.arrow import batches
+from tidegauge.edges import fit_edges
+from tidegauge.errors import DecodeError, InputError, SchemaError
+from tidegauge.profiles import Profile, accumulator_bits, write_file
+from tidegauge.schema import Column, Schema, with_notices
+
+SAMPLED_ROWS = 1 << 20
+SAMPLED_BYTES = 1 << 28
+MAX_CATEGORIES = 4096
+NAMED_FROM = 5  # a category seen fewer times is counted but not stored by name
+
+# What the engine calls a column whose values it does not read.
+COUNTED_ROLES = ("id", "query")
+
+
+class Reference:
+    """What profiles are compared with: edges, categories and counts, frozen.
+
+    `schema`: a `Schema`, with notices on columns that are profiled but not judged. `profile`: the reference's
+    own rows, a `Profile`. Made by `fit` or `from_bytes`; immutable.
+    """
+
+    __slots__ = ("_specs", "profile", "schema")
+
+    def __init__(self, profile: Profile, schema: Schema) -> None:
+        self.profile = profile
+        self.schema = schema
+        self._specs = {column.spec.name: column.spec for column in profile._core.columns}
+
+    @classmethod
+    def fit(
+        cls,
+        data: Any,
+        *,
+        schema: Schema | None = None,
+        edges: Reference | None = None,
+        accumulators: Literal["full", "light"] = "full",
+        threads: int = 0,
+    ) -> Reference:
+        """Choose edges and categories from `data` and count its rows between them.
+
+        `data`: anything `tidegauge.arrow.batches` takes. Re-readable data is read twice, and edges come from up
+        to 2^20 rows spread over it; a stream is read once, and edges come from its first 2^20 rows, which are
+        held until then. Either way every row is counted, exactly.
+        `edges`: an older reference whose edges are kept, so that profiles counted with it still compare; only
+        columns that it lacks get new ones. `threads`: 0 takes one per core.
+
+        Raises InputError for unreadable or empty data, SchemaError for a column of the schema that the data
+        lacks or holds as another kind.
+        """
+        rows = batches(data)
+        schema = schema or Schema.infer(rows)
+        opened = iter(rows)
+        sampled, held = sample(opened, schema, accumulators, hold=not rows.rereadable)
+        specs, schema = frozen_specs(sampled, schema, {} if edges is None else edges._specs)
+        profile = Profile(_core.Profile(specs))
+        for batch in rows if rows.rereadable else chain(held, opened):
+            profile._core.update(batch, threads)
+        return cls(with_shown_names(profile), schema)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._specs
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._specs)
+
+    def to_bytes(self) -> bytes:
+        """Encode edges, counts and schema; equal references give equal bytes."""
+        note = json.dumps([dataclasses.asdict(column) for column in self.schema.values()])
+        return self.profile._core.to_bytes(with_edges=True, note=note)
+
+    @classmethod
+    def from_bytes(cls, data: bytes | bytearray | memoryview) -> Reference:
+        """Read what `to_bytes` wrote. Raises DecodeError for anything else, a profile's bytes included."""
+        found = decoded(data)
+        if not isinstance(found, Reference):
+            raise DecodeError("reference: the bytes hold a profile; read it with Profile.from_bytes")
+        return found
+
+    def save(self, path: str | Path) -> None:
+        """Write `to_bytes` to a file, whole or not at all. Raises OSError."""
+        write_file(path, self.to_bytes())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reference) and self.to_bytes() == other.to_bytes()
+
+    def __hash__(self) -> int:
+        return hash(self.to_bytes())
+
+    def __repr__(self) -> str:
+        return f"Reference of {self.profile.n_rows:,} rows\n{self.profile.table()}"
+
+    def _repr_html_(self) -> str:
+        return self.profile._repr_html_()
+
+
+def load(path: str | Path) -> Profile | Reference:
+    """Read what `Profile.save` or `Reference.save` wrote. Raises OSError, or DecodeError for other files."""
+    try:
+        return decoded(Path(path).read_bytes())
+    except DecodeError as error:
+        raise DecodeError(f"{path}: {error}") from None
+
+
+def decoded(data: bytes | bytearray | memoryview) -> Profile | Reference:
+    """Return the profile, or the reference, that these bytes hold. Raises DecodeError."""
+    core, note = _core.Profile.from_bytes(data)
+    return Reference(Profile(core), schema_of_note(note)) if note else Profile(core)
+
+
+def sample(
+    rows: Iterator[_core.Batch], schema: Schema, accumulators: Literal["full", "light"], hold: bool
+) -> tuple[list[Sampled], list[_core.Batch]]:
+    """Draw values from `rows`; with `hold`, only from the first of them, which are returned as well."""
+    drawn: _core.Sample | None = None
+    specs: list[_core.ColumnSpec] = []
+    held: list[_core.Batch] = []
+    n_rows = 0
+    for batch in rows:
+        if drawn is None:
+            specs = first_specs(batch, schema, accumulators)
+            max_rows = min(SAMPLED_ROWS, max(1 << 14, SAMPLED_BYTES // (16 * max(len(specs), 1))))
+            drawn = _core.Sample(specs, max_rows)
+        drawn.update(batch)
+        n_rows += batch.n_rows
+        if hold:
+            held.append(batch)
+            if n_rows >= SAMPLED_ROWS:
+                break
+    if drawn is None or n_rows == 0:
+        raise InputError("reference: the data has no rows, so there is nothing to compare with")
+    return [Sampled(spec, drawn, i) for i, spec in enumerate(specs)], held
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sampled:
+    """The sampled values of one column."""
+
+    spec: _core.ColumnSpec
+    drawn: _core.Sample
+    at: int
+
+
+def first_specs(
+    batch: _core.Batch, schema: Schema, accumulators: Literal["full", "light"]
+) -> list[_core.ColumnSpec]:
+    """Return the engine's specs for the columns of a schema, with number types as the first batch has them."""
+    announced = {spec.name: spec for spec in _core.default_specs(batch, accumulator_bits("full"))}
+    specs = []
+    for column in schema.values():
+        if column.role == "ignored":
+            continue
+        if column.name not in announced:
+            raise SchemaError(f"column {column.name!r}: the schema has it, but the data does not")
+        light = "light" in (column.accumulators, accumulators)
+        specs.append(first_spec(column, announced[column.name], accumulator_bits("light" if light else "full")))
+    return specs
+
+
+def first_spec(column: Column, announced: _core.ColumnSpec, accumulators: int) -> _core.ColumnSpec:
+    """Return the spec of one column without edges. Raises SchemaError if the data is of another kind."""
+    counted = column.role in COUNTED_ROLES or column.kind == "unsupported"
+    as_category = column.kind == "category" and announced.kind in {"number", "boolean"}
+    if column.kind != announced.kind and not as_category and not counted:
+        raise SchemaError(
+            f"column {column.name!r}: the schema says {column.kind}, but the data holds a {announced.kind}"
+        )
+    allowed = _core.DISTINCT | _core.FREQUENT if as_category else announced.accumulators
+    return _core.ColumnSpec(
+        name=column.name,
+        kind="unsupported" if counted else column.kind,
+        role=column.role,
+        state="" if counted or as_category else announced.state,
+        unit="" if counted or as_category else announced.unit,
+        width=0 if counted or as_category else announced.width,
+        accumulators=0 if counted else accumulators & allowed,
+        counted_only=counted,
+        keep_values=column.keep_values is not False,
+    )
+
+
+def frozen_specs(
+    sampled: Iterable[Sampled], schema: Schema, old: dict[str, _core.ColumnSpec]
+) -> tuple[list[_core.ColumnSpec], Schema]:
+    """Return specs with edges, and the schema with notices on what must not be judged."""
+    specs: list[_core.ColumnSpec] = []
+    notices: dict[str, str] = {}
+    for column in sampled:
+        name, spec = column.spec.name, column.spec
+        reason = None
+        if spec.kind == "number":
+            values = column.drawn.values(column.at)
+            reason = why_an_index(values)
+            spec = spec.with_edges(fit_edges(values)) if len(values) else spec
+        elif spec.kind == "category":
+            spec, reason = with_categories(column, schema[name])
+        if name in old and old[name].kind == spec.kind and old[name].edges_id:
+            spec = spec.with_edges_of(old[name])
+        specs.append(spec)
+        if reason and schema[name].judge and schema[name].role in {"feature", "segment"}:
+            notices[name] = reason
+    return specs, with_notices(schema, notices)
+
+
+def why_an_index(values: np.ndarray[Any, Any]) -> str | None:
+    """Say why integers look like a row number or a key rather than a measurement, or None."""
+    if values.dtype != np.int64 or len(values) < 100:
+        return None
+    steps = np.diff(values)
+    if (steps > 0).all() or (steps < 0).all():
+        return "not judged: its values always grow or always fall, as a row number does"
+    if len(np.unique(values)) == len(values):
+        return "not judged: all its values differ, as those of a key do"
+    return None
+
+
+def with_categories(column: Sampled, settings: Column) -> tuple[_core.ColumnSpec, str | None]:
+    """Freeze the most frequent categories; all-distinct texts get none, and their values are not kept."""
+    n_present = column.drawn.n_present(column.at)
+    found = column.drawn.categories(column.at, MAX_CATEGORIES)
+    spec = column.spec
+    # Distinct counts above a few hundred are estimates, good to some 1 %.
+    if n_present >= 100 and column.drawn.n_distinct(column.at) >= 0.95 * n_present:
+        spec = spec.without_values() if settings.keep_values is None else spec
+        nothing = spec.with_categories(np.empty(0, np.uint64), [])
+        return nothing, "not judged: all its values differ, as those of a key do"
+    hashes = np.array([entry[0] for entry in found], np.uint64)
+    names = [entry[2] for entry in found] if spec.keep_values else []
+    return spec.with_categories(hashes, names), None
+
+
+def with_shown_names(profile: Profile) -> Profile:
+    """Drop the names of categories that were seen fewer than NAMED_FROM times in all rows."""
+    profile._core.hide_rare_names(NAMED_FROM)
+    return profile
+
+
+def schema_of_note(note: str) -> Schema:
+    """Return the schema written beside a reference's counts. Raises DecodeError."""
+    import msgspec
+
+    try:
+        return Schema(msgspec.json.decode(note, type=list[Column]))
+    except (msgspec.MsgspecError, SchemaError) as error:
+        raise DecodeError(f"reference: its schema cannot be read: {error}") from error
