@@ -13,6 +13,8 @@ import re
 import struct
 import subprocess
 import sys
+from itertools import chain
+from random import Random
 
 import pytest
 
@@ -639,6 +641,62 @@ def texts_of_no_width(case):
     case.column["buffers"][1] = None
 
 
+# Several things wrong at once, at random, wherever a consumer could notice or no harm is done. Lies that none
+# can detect (a buffer shorter than it must be, a last offset past the text) are left out.
+
+N_RANDOM = 4000
+
+
+def parts(array_):
+    yield array_
+    for child in [*array_.get("children", []), array_.get("dictionary")]:
+        if child is not None:
+            yield from parts(child)
+
+
+def corrupt_count(part, random):
+    field = random.choice(["length", "offset", "null_count", "n_children", "n_buffers"])
+    buffers = part.get("buffers", [])
+    part[field] = random.choice(
+        {
+            "length": [-1, -(2**63), HUGE, 0, part["length"] // 2, part["length"]],
+            "offset": [-1, -(2**63), HUGE, HUGE - 1],
+            "null_count": [-2, -1, 0, 1, 5, N, 1000],
+            "n_children": [-1, 0, 1, 2],
+            "n_buffers": [-1, 0, 1, len(buffers), 2**40 if len(buffers) < 4 else 3],
+        }[field]
+    )
+    if field == "n_children" and part["n_children"] > len(part.get("children", [])):
+        part["n_children"] = -1
+
+
+def corrupt_bytes(part, random):
+    buffers = part.get("buffers", [])
+    places = [i for i, buffer in enumerate(buffers) if buffer and i < 3]
+    if not places:
+        return
+    i = random.choice(places)
+    buffer = bytearray(buffers[i])
+    if len(buffers) == 3 and i == 1:  # offsets, kept from passing the end of the text
+        n_texts = len(buffers[2]) // 2
+        width = len(buffer) // (n_texts + 1)
+        at = random.randrange(n_texts + 1) * width
+        buffer[at : at + width] = random.randint(-5, 2 * n_texts).to_bytes(width, "little", signed=True)
+    else:
+        buffer[random.randrange(len(buffer))] = random.choice([0, 1, 127, 128, 255, random.randrange(256)])
+    buffers[i] = bytes(buffer)
+
+
+def random_cases():
+    for seed in range(N_RANDOM):
+        random = Random(seed)
+        case = Case(random.choice(ALL), random.choice(OFFSETS), in_table=random.random() < 0.5)
+        for _ in range(random.randint(1, 3)):
+            change = corrupt_count if random.random() < 0.3 else corrupt_bytes
+            change(random.choice(list(parts(case.column))), random)
+        yield f"random {case.layout} {seed}", case
+
+
 def cases(table):
     """(key, Case after its change) of every layout, offset and place of the offset."""
     for name, (layouts, change, *_) in table.items():
@@ -654,7 +712,7 @@ def main():
     """The child: one line of JSON a case, its key first, so that the last line names what ended it."""
     from tidegauge import _contract
 
-    for key, case in [*cases(MALFORMED), *cases(ALLOWED)]:
+    for key, case in chain(cases(MALFORMED), cases(ALLOWED), random_cases()):
         print(json.dumps(key), flush=True)
         result = _contract.arrow_import_built(case.schema, case.table)
         refused = result["refused"]
@@ -699,6 +757,14 @@ def test_what_is_allowed_is_read(results, name):
     for key, row in rows.items():
         assert row["refused"] is None, f"{key}: {row['refused']}"
         assert row["rows"] == [0 if name.startswith("no_rows") else N] * 2
+
+
+def test_random_corruption_is_refused_or_harmless(results):
+    rows = of(results, "random").values()
+    assert len(rows) == N_RANDOM
+    assert all(row["refused"] or row["rows"] == [N, N] for row in rows)
+    n_refused = sum(row["refused"] is not None for row in rows)
+    assert N_RANDOM / 10 < n_refused < N_RANDOM * 9 / 10
 
 
 def test_every_array_is_released_once_whether_refused_or_not(results):
