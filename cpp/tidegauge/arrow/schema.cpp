@@ -3,6 +3,7 @@
 #include "tidegauge/arrow/batch.hpp"
 #include "tidegauge/arrow/format.hpp"
 #include "tidegauge/arrow/metadata.hpp"
+#include "tidegauge/base/error.hpp"
 
 namespace tidegauge::arrow {
 namespace {
@@ -26,12 +27,12 @@ void check_arity(const ArrowSchema& schema, Nesting nesting, const Place& place)
 void check_tree(const ArrowSchema* schema, const Place& place, int depth, int64_t& n_nodes) {
   if (!schema) refuse(place, "pointer is NULL");
   if (depth > kMaxDepth) {
-    refuse(Place{nullptr, "schema"},
-           "nested deeper than " + std::to_string(kMaxDepth) + " levels, or cyclic");
+    throw ArrowError("Arrow schema is nested deeper than " + std::to_string(kMaxDepth) +
+                     " levels, or cyclic: flatten it");
   }
   if (++n_nodes > kMaxNodes) {
-    refuse(Place{nullptr, "schema"}, "more than " + std::to_string(kMaxNodes) +
-                                         " columns and children (select fewer columns), or cyclic");
+    throw ArrowError("Arrow schema has more than " + std::to_string(kMaxNodes) +
+                     " columns and children, or is cyclic: select fewer columns");
   }
   if (!schema->release) refuse(place, "schema is already released: release is NULL");
   const Format format = parse_format(schema->format, place);
