@@ -19,7 +19,7 @@ ORDERED_KINDS = frozenset({"number", "time"})
 CATEGORY_KINDS = frozenset({"category", "boolean"})
 UNJUDGED_ROLES = frozenset({"id", "timestamp", "ignored", "weight", "query"})
 MAX_LINES = 24  # of a repr: columns that are well are left out first
-MAX_REASON_CHARACTERS = 120
+MAX_NAME_CHARACTERS = 40
 _HEADER = ("status", "column", "psi", "why")
 
 
@@ -135,9 +135,9 @@ class Comparison:
         rows: list[tuple[str, ...]] = [
             (
                 c.status if c.judged else "-",
-                printable(c.name),
+                printable(c.name, MAX_NAME_CHARACTERS),
                 _psi(c),
-                printable("; ".join(c.reasons), MAX_REASON_CHARACTERS),
+                "; ".join(c.reasons),
             )
             for c in shown
         ]

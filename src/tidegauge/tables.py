@@ -6,7 +6,7 @@ import html
 import unicodedata
 from collections.abc import Sequence
 
-MAX_CELL_CHARACTERS = 80
+MAX_CELL_CHARACTERS = 120
 _STYLE = "border-collapse:collapse;font-variant-numeric:tabular-nums"
 _CELL_STYLE = "padding:2px 10px;border-bottom:1px solid #ccc;text-align:{}"
 _COLOURS = {"alert": "#b00020", "warning": "#8a5a00", "ok": "#1b6e3c"}

@@ -127,11 +127,14 @@ def stack_columns(
             own = np.asarray(column.edges if column.edges is not None else (0.0,), dtype=np.float64)
             edges[i, : len(own)] = own
             edges[i, len(own) :] = own[-1]
-    sides = (
-        _side(before, counts, width, ordered),
-        _side(after, [_counts(column) for column in after], width, ordered),
-    )
-    return Stack(tuple(names), ordered, *sides, edges)
+    first = _side(before, counts, width, ordered)
+    if not ordered:
+        # The categories are the reference's own, so it has hardly an unseen one. A fresh sample would have
+        # about as many as the reference has rows that are the only one of their category (leave one out;
+        # Good-Turing).
+        first.hits[:, OUTSIDE] += (first.cells[:, :-1] == 1).sum(axis=1)
+    second = _side(after, [_counts(column) for column in after], width, ordered)
+    return Stack(tuple(names), ordered, first, second, edges)
 
 
 def _counts(column: ColumnCounts) -> npt.NDArray[Any]:

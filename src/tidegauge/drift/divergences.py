@@ -39,7 +39,7 @@ def psi_interval(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Floa
 
     estimate = PSI - (B - 1)(1/n + 1/m). Its variance is that of the delta method with the exact variance of
     the chi-square limit added: Var_p(ln p/q + 1 - q/p) / n + Var_q(ln q/p + 1 - p/q) / m + 2 (B - 1)(1/n +
-    1/m)^2. The interval is normal, and covers at least 95 % from no change up to PSI 0.2 (measured in the
+    1/m)^2. The interval is normal, and covers 94.7 % or more from no change up to PSI 0.2 (measured in the
     tests).
     """
     p, q, n, m, used = _smoothed(reference, current)

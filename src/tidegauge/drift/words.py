@@ -37,14 +37,15 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """Return a half-open cell in words: "[3.00, 3.01)", with the digits it takes to tell the ends apart.
+    """Return a half-open cell in words: "[3.00, 3.01)", with the digits it takes to show its width.
 
     A cell so narrow that no other number fits in it is "3.00".
     """
     if np.nextafter(low, np.inf) >= high:
         return number(low)
     for digits in range(3, 17):
-        if number(low, digits) != number(high, digits):
+        width = float(number(high, digits)) - float(number(low, digits))
+        if not abs(width - (high - low)) > 0.1 * (high - low):
             return f"[{number(low, digits)}, {number(high, digits)})"
     return number(low, 17)
 
@@ -64,7 +65,10 @@ def reasons(
     if judged.rise[i] in _LOUD:
         said.append((judged.rise[i], _rise(stack, found, i, before)))
     if judged.psi[i] in _LOUD:
-        said.append((judged.psi[i], _moved(stack, found, i, before)))
+        moved = _moments_moved(stack, found, i)
+        if moved or not said:
+            size = f"(PSI {found.psi.value[i]:.3f})"
+            said.append((judged.psi[i], f"{moved or _share_moved(stack, found, i, before)} {size}"))
     said.sort(key=lambda pair: -SEVERITY.index(pair[0]))
     if judged.psi[i] == "insufficient" and not said:
         said.append(("insufficient", _too_few(stack, found, i)))
@@ -87,7 +91,9 @@ def _home(home: int, stack: Stack, i: int, before: ColumnCounts, after: ColumnCo
     elif stack.ordered:
         yield from _beyond(before, after)
     else:
-        yield from _unseen(change, after)
+        # What a fresh sample of the reference would have is not what the reference had, which is nothing.
+        expected = " expected" if p > 0 and before.n_unseen == 0 else ""
+        yield from _unseen(f"{percent(p)}{expected} -> {percent(q)}", after)
 
 
 def _beyond(before: ColumnCounts, after: ColumnCounts) -> Iterator[str]:
@@ -106,7 +112,7 @@ def _beyond(before: ColumnCounts, after: ColumnCounts) -> Iterator[str]:
 def _unseen(change: str, after: ColumnCounts) -> Iterator[str]:
     """Name the commonest new category where the profile keeps names: `unseen_top`, pairs of (name, rows)."""
     top: Sequence[tuple[str, int]] = getattr(after, "unseen_top", None) or ()
-    named = [(name, rows) for name, rows in top if rows >= MIN_NAMED]
+    named = [(name, rows) for name, rows in top if name and rows >= MIN_NAMED]
     if named:
         name, rows = named[0]
         yield f"new category {name!r} in {percent(_share(rows, after.n_present))}, all unseen {change}"
@@ -126,16 +132,21 @@ def _rise(stack: Stack, found: Statistics, i: int, before: ColumnCounts) -> str:
     return f"{'stuck value: ' if spike else ''}cell {interval(float(low), float(high))} holds {change}"
 
 
-def _moved(stack: Stack, found: Statistics, i: int, before: ColumnCounts) -> str:
-    size = f"PSI {found.psi.value[i]:.3f}"
+def _moments_moved(stack: Stack, found: Statistics, i: int) -> str:
+    """Tell a change of mean or spread, the first that is large enough to explain a PSI; else ""."""
     if stack.ordered:
         a, b = stack.reference, stack.current
         if abs(found.mean.value[i]) >= 0.05 and found.mean.low[i] * found.mean.high[i] > 0:
             start, end = _apart(float(a.mean[i]), float(b.mean[i]))
-            return f"mean {start} -> {end} ({size})"
+            return f"mean {start} -> {end}"
         if abs(np.log(max(found.variance[i], 1e-300))) >= 0.1:
             start, end = _apart(float(np.sqrt(a.variance[i])), float(np.sqrt(b.variance[i])))
-            return f"standard deviation {start} -> {end} ({size})"
+            return f"standard deviation {start} -> {end}"
+    return ""
+
+
+def _share_moved(stack: Stack, found: Statistics, i: int, before: ColumnCounts) -> str:
+    """Tell the coarse cell, or the category, whose share changed most."""
     p = stack.reference.cells[i] / max(stack.reference.present[i], 1)
     q = stack.current.cells[i] / max(stack.current.present[i], 1)
     if stack.ordered and stack.edges is not None:
@@ -147,7 +158,7 @@ def _moved(stack: Stack, found: Statistics, i: int, before: ColumnCounts) -> str
     else:
         cell = int(np.argmax(np.abs(q - p)[:-1]))
         where = f"category {_category(before, cell)}"
-    return f"{where} {percent(float(p[cell]))} -> {percent(float(q[cell]))} ({size})"
+    return f"{where} {percent(float(p[cell]))} -> {percent(float(q[cell]))}"
 
 
 def _too_few(stack: Stack, found: Statistics, i: int) -> str:
@@ -158,8 +169,10 @@ def _too_few(stack: Stack, found: Statistics, i: int) -> str:
 
 
 def _category(column: ColumnCounts, cell: int) -> str:
+    """Quote the name of a category; names that are not kept or not to be shown are ""."""
     names = column.categories
-    return repr(str(names[cell])) if names is not None and cell < len(names) else f"number {cell}"
+    name = names[cell] if names is not None and cell < len(names) else ""
+    return repr(name) if name else "(name not kept)"
 
 
 def _apart(start: float, end: float) -> tuple[str, str]:
