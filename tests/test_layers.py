@@ -18,7 +18,9 @@ PACKAGE = ROOT / "src" / "tidegauge"
 PYTHON_LAYERS = [
     {"_core"},
     {"errors"},
-    {"arrow", "schema", "window", "measurement", "tables"},
+    {"window", "measurement", "tables", "edges", "arrow"},
+    {"schema"},
+    {"column_profiles"},
     {"profiles"},
     {"reference"},
     {"drift", "quality", "outcomes", "intake", "archive"},
