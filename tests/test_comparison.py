@@ -426,3 +426,11 @@ def test_a_category_whose_name_is_not_kept_is_still_told() -> None:
         Fake(100_000, column), Fake(100_000, replace(column, counts=np.array([10_000, 90_000])))
     )
     assert comparison["c"].reasons == ("category (name not kept) 40 % -> 90 %",)
+
+
+def test_many_values_in_a_wide_tail_cell_are_not_called_stuck(normal: Any) -> None:
+    current = normal[1].copy()
+    edges = normal[2]
+    current[:5_000] = np.random.default_rng(12).uniform(edges[-2], edges[-1], 5_000)
+    comparison = against(normal, current)
+    assert re.match(r"cell \[71\.\d+, 86\.\d+\) holds 0\.4 % -> 5\.6 %", comparison["x"].reasons[0])

@@ -11,6 +11,7 @@ from tidegauge.drift.statistics import Statistics
 from tidegauge.drift.verdict import Verdict
 from tidegauge.measurement import SEVERITY, Status
 
+NARROW = 0.1  # standard deviations of the reference; a wider cell says little about one value
 MIN_NAMED = 5  # a category seen fewer times is never shown by name
 _ORDER = (ABSENT, MISTYPED, INFINITE, MISSING, OUTSIDE)
 _LOUD = ("warning", "alert")
@@ -45,7 +46,7 @@ def interval(low: float, high: float) -> str:
         return number(low)
     for digits in range(3, 17):
         width = float(number(high, digits)) - float(number(low, digits))
-        if not abs(width - (high - low)) > 0.1 * (high - low):
+        if not abs(width - (high - low)) > 0.02 * (high - low):
             return f"[{number(low, digits)}, {number(high, digits)})"
     return number(low, 17)
 
@@ -127,8 +128,10 @@ def _rise(stack: Stack, found: Statistics, i: int, before: ColumnCounts) -> str:
     if not stack.ordered or stack.edges is None:
         return f"category {_category(before, cell)} {change}"
     low, high = stack.edges[i, cell], stack.edges[i, cell + 1]
-    # One cell that took at least half of all that moved is a spike; else it is part of a broader change.
-    spike = found.rise.value[i] >= found.total_variation[i] / 2
+    # One narrow cell that took at least half of all that moved is a spike; else it is part of a broader
+    # change.
+    narrow = high - low <= NARROW * np.sqrt(stack.reference.variance[i])
+    spike = narrow and found.rise.value[i] >= found.total_variation[i] / 2
     return f"{'stuck value: ' if spike else ''}cell {interval(float(low), float(high))} holds {change}"
 
 
