@@ -22,9 +22,11 @@ def percent(share: float) -> str:
     points = 100.0 * share
     if 0 < points < 0.01:
         return "<0.01 %"
-    if 0 < points < 10 or 99 < points < 100:
-        return f"{points:.1f} %" if points >= 0.1 and points < 99.95 else f"{points:.2f} %"
-    return f"{points:.0f} %"
+    if 99.99 < points < 100:
+        return ">99.99 %"
+    if 0 < points < 0.1 or 99.9 < points < 100:
+        return f"{points:.2f} %"
+    return f"{points:.1f} %" if 0 < points < 10 or 99 < points < 100 else f"{points:.0f} %"
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -44,6 +46,8 @@ def interval(low: float, high: float) -> str:
     """
     if np.nextafter(low, np.inf) >= high:
         return number(low)
+    if low.is_integer() and high.is_integer():
+        return f"[{low:.0f}, {high:.0f})"
     for digits in range(3, 17):
         width = float(number(high, digits)) - float(number(low, digits))
         if not abs(width - (high - low)) > 0.02 * (high - low):
