@@ -118,7 +118,9 @@ void register_spec(py::module_& m) {
                              [](const ColumnSpec& s) -> py::object {
                                if (!s.categories) return py::none();
                                py::list names;
-                               for (const auto& name : s.categories->names()) names.append(to_text(name));
+                               for (const auto& name : s.categories->names()) {
+                                 names.append(name ? py::object(to_text(*name)) : py::none());
+                               }
                                return names;
                              })
       .def(
@@ -136,7 +138,7 @@ void register_spec(py::module_& m) {
           py::arg("edges"))
       .def(
           "with_categories",
-          [](const ColumnSpec& s, const py::array_t<uint64_t>& hashes, std::vector<std::string> names) {
+          [](const ColumnSpec& s, const py::array_t<uint64_t>& hashes, binning::Categories::Names names) {
             ColumnSpec frozen = s;
             frozen.freeze(binning::Categories::make(to_vector<uint64_t>(hashes), std::move(names), s.seed));
             frozen.check();
@@ -258,7 +260,8 @@ void register_columns(py::module_& m) {
             py::list found;
             if (!c.frequent()) return found;
             for (const auto& entry : c.frequent()->top(k)) {
-              found.append(py::make_tuple(entry.hash, entry.count, to_text(entry.name)));
+              found.append(py::make_tuple(entry.hash, entry.count,
+                                          entry.named ? py::object(to_text(entry.name)) : py::none()));
             }
             return found;
           },
@@ -397,7 +400,8 @@ void register_profile(py::module_& m) {
           [](const Sample& s, size_t i, size_t k) {
             py::list found;
             for (const auto& entry : s.columns().at(i).categories.top(k)) {
-              found.append(py::make_tuple(entry.hash, entry.count, py::bytes(entry.name)));
+              found.append(py::make_tuple(entry.hash, entry.count,
+                                          entry.named ? py::object(py::bytes(entry.name)) : py::none()));
             }
             return found;
           },

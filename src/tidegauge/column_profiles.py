@@ -209,21 +209,21 @@ class ColumnProfile:
         return cells[-256:] if self.kind == "category" and len(cells) else None
 
     @property
-    def categories(self) -> list[str] | None:
-        """Names of the frozen categories, "" for those that are not shown; a boolean's are false and true."""
+    def categories(self) -> list[str | None] | None:
+        """Names of the frozen categories, None for those that are not shown; a boolean's are false and true."""
         if self.kind == "boolean":
             return ["false", "true"]
         names = self._spec.category_names
         if names is None or self.counts is None:
             return None
-        return names or [""] * len(self.counts)
+        return names or [None] * len(self.counts)
 
     @property
     def unseen_top(self) -> list[tuple[str, int]]:
         """Names and counts of the most frequent values that are none of the frozen categories."""
         if self.kind != "category" or self.counts is None:
             return []
-        return [(name, count) for _, count, name in self._column.top(SHOWN_UNSEEN) if name]
+        return [(name, count) for _, count, name in self._column.top(SHOWN_UNSEEN) if name is not None]
 
     def top(self, k: int) -> list[tuple[str | bool | None, int]]:
         """Return up to k of the most frequent values with their counts, most frequent first.
@@ -237,10 +237,10 @@ class ColumnProfile:
         if self.kind == "boolean":
             found = [(True, self._column.n_true), (False, self._column.n_false)]
         else:
-            found = [(name or None, count) for _, count, name in self._column.top(k)]
+            found = [(name, count) for _, count, name in self._column.top(k)]
             if self.counts is not None and self.categories is not None:
                 pairs = zip(self.categories, self.counts.tolist(), strict=True)
-                found += [(name or None, count) for name, count in pairs]
+                found += list(pairs)
         return sorted((pair for pair in found if pair[1] > 0), key=lambda pair: -pair[1])[:k]
 
     def quantile(self, q: float | npt.ArrayLike) -> Any:

@@ -7,8 +7,7 @@
 
 namespace tidegauge::binning {
 
-std::shared_ptr<const Categories> Categories::make(std::vector<uint64_t> hashes,
-                                                   std::vector<std::string> names, uint64_t seed) {
+std::shared_ptr<const Categories> Categories::make(std::vector<uint64_t> hashes, Names names, uint64_t seed) {
   if (hashes.size() > kMaxCategories) {
     throw SchemaError("categories: " + std::to_string(hashes.size()) + " of them; at most " +
                       std::to_string(kMaxCategories) + " can be kept");

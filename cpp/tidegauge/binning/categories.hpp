@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,17 +17,18 @@ inline constexpr size_t kHashCells = 256;
 /// keyed hash of 64 bits, so that names need not be kept.
 class Categories {
  public:
-  /// `hashes` must be distinct. `names` is empty, or as long as `hashes`, with "" for a name not to be shown.
-  /// Throws SchemaError.
-  static std::shared_ptr<const Categories> make(std::vector<uint64_t> hashes, std::vector<std::string> names,
-                                                uint64_t seed);
+  /// Nothing where a name is not to be shown.
+  using Names = std::vector<std::optional<std::string>>;
+
+  /// `hashes` must be distinct; `names` is empty, or as long as `hashes`. Throws SchemaError.
+  static std::shared_ptr<const Categories> make(std::vector<uint64_t> hashes, Names names, uint64_t seed);
 
   size_t size() const { return hashes_.size(); }
   size_t n_cells() const { return hashes_.size() + kHashCells; }
   uint64_t id() const { return id_; }
   uint64_t seed() const { return seed_; }
   const std::vector<uint64_t>& hashes() const { return hashes_; }
-  const std::vector<std::string>& names() const { return names_; }
+  const Names& names() const { return names_; }
 
   size_t cell_of(uint64_t hash) const {
     for (uint64_t at = hash & mask_;; at = (at + 1) & mask_) {
@@ -44,7 +46,7 @@ class Categories {
   };
 
   std::vector<uint64_t> hashes_;
-  std::vector<std::string> names_;
+  Names names_;
   std::vector<Slot> slots_;  // open addressing, at most half full
   uint64_t mask_ = 0;
   uint64_t seed_ = 0;

@@ -23,7 +23,7 @@ inline constexpr size_t kMaxCorrections = 8;  // edges that may share a key befo
 template <class T>
 struct Grid {
   T edges[kMaxEdges + kMaxCorrections];  // ascending, then the largest value of T
-  uint16_t base[kGridKeys + 4];          // padded, because a gather reads eight bytes
+  uint16_t base[kGridKeys + 2];          // padded, because a gather reads four bytes
   uint32_t n_edges = 0;                  // cells 0 (below) .. n_edges (at or above the last edge)
   uint32_t corrections = 0;              // 0 means: binary search
   uint32_t stride = 0;                   // counters in one table, a multiple of 16

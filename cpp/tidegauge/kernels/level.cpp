@@ -141,9 +141,9 @@ size_t finite_f64(const double* x, size_t n, double* out, TileFacts<double>& fac
   return kept;
 }
 
-/// The cells of eight values: base[key] and the comparisons it leaves.
+/// The cells of eight values: base[key] and the comparisons it leaves, `corrections` of them.
 template <bool folded, class T>
-TIDEGAUGE_INLINE U64 cells(const binning::Grid<T>& grid, Pack<T> v) {
+TIDEGAUGE_INLINE U64 cells(const binning::Grid<T>& grid, Pack<T> v, uint32_t corrections) {
   const Pack<T> clamped =
       least(greatest(v, broadcast(grid.edges[0])), broadcast(grid.edges[grid.n_edges - 1]));
   U64 key;
@@ -158,8 +158,7 @@ TIDEGAUGE_INLINE U64 cells(const binning::Grid<T>& grid, Pack<T> v) {
   }
   const U64 base = gather(grid.base, key);
   U64 passed = base;
-  for (uint32_t j = 0; j < grid.corrections; ++j)
-    passed = passed - bits<U64>(v >= gather(grid.edges + j, base));
+  for (uint32_t j = 0; j < corrections; ++j) passed = passed - bits<U64>(v >= gather(grid.edges + j, base));
   return passed;
 }
 
@@ -179,9 +178,9 @@ TIDEGAUGE_INLINE U64 cells_by_search(const binning::Grid<T>& grid, Pack<T> v) {
 template <class T, class Cells>
 TIDEGAUGE_INLINE void count_cells(const T* x, size_t n, const binning::Grid<T>& grid, uint32_t* counts,
                                   Cells cells_of) {
-  constexpr size_t kBlock = 64;
+  constexpr size_t kBlock = 256;
   const size_t stride = grid.stride;
-  uint64_t block[kBlock];
+  alignas(64) uint64_t block[kBlock];
   size_t i = 0;
   // Four tables, so that a run of equal values does not wait for its own counter.
   for (; n - i >= kBlock; i += kBlock) {
@@ -213,10 +212,18 @@ TIDEGAUGE_INLINE void count(const T* x, size_t n, const binning::Grid<T>& grid, 
   };
   if (grid.corrections == 0) {
     count_cells(x, n, grid, counts, [&](Pack<T> v) { return cells_by_search(grid, v); });
+  } else if (grid.corrections == 1) {  // nearly always: worth a loop of its own
+    if (grid.folded) {
+      count_cells(x, n, grid, counts, [&](Pack<T> v) { return capped(cells<true>(grid, v, 1)); });
+    } else {
+      count_cells(x, n, grid, counts, [&](Pack<T> v) { return capped(cells<false>(grid, v, 1)); });
+    }
   } else if (grid.folded) {
-    count_cells(x, n, grid, counts, [&](Pack<T> v) { return capped(cells<true>(grid, v)); });
+    count_cells(x, n, grid, counts,
+                [&](Pack<T> v) { return capped(cells<true>(grid, v, grid.corrections)); });
   } else {
-    count_cells(x, n, grid, counts, [&](Pack<T> v) { return capped(cells<false>(grid, v)); });
+    count_cells(x, n, grid, counts,
+                [&](Pack<T> v) { return capped(cells<false>(grid, v, grid.corrections)); });
   }
 }
 

@@ -188,12 +188,23 @@ TIDEGAUGE_INLINE size_t compress_store(uint64_t* out, U64 v, unsigned mask) {
 #endif
 }
 
-/// Entries of a table of 16-bit numbers; the table has six bytes behind its last entry.
+#if defined(__AVX512F__)
+/// What a gather merges into. Zeroed where the compiler cannot see it: it would otherwise merge into whatever
+/// the register held, and each gather would wait for the one before it, four times the whole kernel's work.
+template <class V>
+TIDEGAUGE_INLINE V merge_source() {
+  V zero{};
+  asm("" : "+v"(zero));
+  return zero;
+}
+#endif
+
+/// Entries of a table of 16-bit numbers; the table has two bytes behind its last entry.
 TIDEGAUGE_INLINE U64 gather(const uint16_t* p, U64 index) {
 #if defined(__AVX512F__)
-  const __m512i words =
-      _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), 0xff, (__m512i)index.part[0], p, 2);
-  return U64{(U64::Register)words} & 0xffff;
+  const __m256i pairs =
+      _mm512_mask_i64gather_epi32(merge_source<__m256i>(), 0xff, (__m512i)index.part[0], p, 2);
+  return U64{(U64::Register)_mm512_cvtepu32_epi64(pairs)} & 0xffff;
 #else
   uint64_t at[8];
   store(at, index);
@@ -205,7 +216,7 @@ TIDEGAUGE_INLINE U64 gather(const uint16_t* p, U64 index) {
 template <class T>
 TIDEGAUGE_INLINE Pack<T> gather(const T* p, U64 index) {
 #if defined(__AVX512F__)
-  return {(typename Pack<T>::Register)_mm512_mask_i64gather_epi64(_mm512_setzero_si512(), 0xff,
+  return {(typename Pack<T>::Register)_mm512_mask_i64gather_epi64(merge_source<__m512i>(), 0xff,
                                                                   (__m512i)index.part[0], p, 8)};
 #else
   uint64_t at[8];

@@ -58,7 +58,10 @@ void encode_edges(ByteWriter& out, const ColumnSpec& spec) {
     out.put_varint(spec.categories->size());
     out.put_array(std::span<const uint64_t>(spec.categories->hashes()));
     out.put(static_cast<uint8_t>(spec.categories->names().empty() ? 0 : 1));
-    for (const std::string& name : spec.categories->names()) out.put_text(name);
+    for (const auto& name : spec.categories->names()) {
+      out.put(static_cast<uint8_t>(name ? 1 : 0));
+      if (name) out.put_text(*name);
+    }
   }
 }
 
@@ -84,10 +87,15 @@ ColumnSpec decode_edges(ByteReader& in) {
       const auto seed = in.get<uint64_t>(kWhat);
       std::vector<uint64_t> hashes(in.get_count(sizeof(uint64_t), kWhat));
       in.get_array(std::span<uint64_t>(hashes), kWhat);
-      std::vector<std::string> names;
+      binning::Categories::Names names;
       const auto named = in.get<uint8_t>(kWhat);
       if (named > 1 || (named == 1 && hashes.empty())) throw DecodeError("edges: not a flag");
-      for (size_t i = 0; named && i < hashes.size(); ++i) names.push_back(in.get_text(kWhat));
+      for (size_t i = 0; named && i < hashes.size(); ++i) {
+        const auto shown = in.get<uint8_t>(kWhat);
+        if (shown > 1) throw DecodeError("edges: not a flag");
+        names.emplace_back();
+        if (shown) names.back() = in.get_text(kWhat);
+      }
       spec.freeze(binning::Categories::make(std::move(hashes), std::move(names), seed));
       break;
     }

@@ -125,14 +125,17 @@ void NumberColumn<T>::add_finite(const T* x, size_t n, const kernels::TileFacts<
     }
   }
   if (distinct_) {
-    const auto hashes = [&](uint64_t limit) {
-      if constexpr (std::is_same_v<T, double>) {
-        return kernel.hash_f64(x, n, spec().seed, limit, scratch.hashes);
-      } else {
-        return kernel.hash_i64(x, n, spec().seed, limit, scratch.hashes);
-      }
-    };
-    distinct_->update({scratch.hashes, hashes(~uint64_t{0})});
+    size_t kept = 0;
+    if constexpr (std::is_same_v<T, double>) {
+      kept = kernel.hash_f64(x, n, spec().seed, distinct_->limit(), scratch.hashes);
+    } else {
+      kept = kernel.hash_i64(x, n, spec().seed, distinct_->limit(), scratch.hashes);
+    }
+    if (distinct_->is_exact()) {
+      kept =
+          kernel.unseen(scratch.hashes, kept, distinct_->slots().data(), distinct_->mask(), scratch.hashes);
+    }
+    distinct_->update({scratch.hashes, kept});
   }
   if (quantiles_) {
     if (!frozen) {

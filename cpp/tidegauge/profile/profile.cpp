@@ -173,9 +173,9 @@ void Profile::hide_rare_names(uint64_t from) {
     const auto* category = dynamic_cast<const CategoryColumn*>(column.get());
     if (!category || !category->spec().categories || category->spec().categories->names().empty()) continue;
     const binning::Categories& frozen = *category->spec().categories;
-    std::vector<std::string> names = frozen.names();
+    binning::Categories::Names names = frozen.names();
     for (size_t i = 0; i < names.size(); ++i) {
-      if (category->cells()[i] < from) names[i].clear();
+      if (category->cells()[i] < from) names[i].reset();
     }
     auto spec = std::make_shared<ColumnSpec>(category->spec());
     spec->freeze(binning::Categories::make(frozen.hashes(), std::move(names), frozen.seed()));
