@@ -8,6 +8,7 @@
 #include "tidegauge/profile/texts.hpp"
 
 namespace tidegauge {
+
 CategoryColumn::CategoryColumn(std::shared_ptr<const ColumnSpec> spec) : Column(std::move(spec)) {
   const ColumnSpec& s = this->spec();
   if (s.categories) cells_.resize(s.categories->n_cells());
@@ -34,15 +35,19 @@ void CategoryColumn::add(std::string_view text, uint64_t hash, uint64_t count) {
   if (frequent_) frequent_->update(hash, count, text);
 }
 
+size_t CategoryColumn::room() const {
+  // Adding a value once for all its rows equals adding it row by row only while every name that turns up can be
+  // kept; afterwards the order of rows decides which names stay.
+  return frequent_ ? frequent_->capacity() - frequent_->size() : Tally::kMaxEntries;
+}
+
 void CategoryColumn::update_values(const arrow::ColumnView& view, Scratch& scratch) {
-  // Adding a dictionary entry once for all its rows equals adding it row by row only while every name that
-  // turns up can be kept; afterwards the order of rows decides which names stay.
   const bool by_code = view.type.dictionary && view.child->length <= 4 * view.length + 1024 &&
                        (!frequent_ || frequent_->fits(static_cast<size_t>(view.child->length)));
   if (by_code) {
     update_by_code(view, scratch);
   } else {
-    update_by_row(view, scratch);
+    update_by_text(view, scratch);
   }
 }
 
@@ -50,7 +55,7 @@ void CategoryColumn::update_by_code(const arrow::ColumnView& view, Scratch& scra
   const arrow::ColumnView& dictionary = *view.child;
   scratch.codes.resize(kTile);
   scratch.code_counts.assign(static_cast<size_t>(std::max<int64_t>(dictionary.length, 1)), 0);
-  const bool nullable = view.validity || view.parent_validity || dictionary.validity;
+  const bool nullable = view.validity || view.parent_validity || dictionary.validity || dictionary.child;
   for (int64_t begin = 0; begin < view.length; begin += kTile) {
     const int64_t n = std::min<int64_t>(kTile, view.length - begin);
     arrow::read_codes(view, begin, n, scratch.codes.data());
@@ -86,21 +91,50 @@ void CategoryColumn::update_by_code(const arrow::ColumnView& view, Scratch& scra
   }
 }
 
-void CategoryColumn::update_by_row(const arrow::ColumnView& view, Scratch& scratch) {
-  for (int64_t begin = 0; begin < view.length; begin += kTile) {
-    const int64_t n = std::min<int64_t>(kTile, view.length - begin);
-    homes_.n_null += static_cast<uint64_t>(n - arrow::read_validity(view, begin, n, scratch.words));
-    homes_.n_mistyped += static_cast<uint64_t>(read_as_texts(view, begin, n, scratch));
-    size_t used = 0;
-    for_each_bit(scratch.words, (static_cast<size_t>(n) + 63) / 64, [&](size_t i) {
-      const std::string_view text = scratch.texts[i];
-      const uint64_t hash = hash_text(text, spec().seed);
-      scratch.hashes[used++] = hash;
-      add_size(text.size(), 1);
-      add(text, hash, 1);
-    });
-    if (distinct_) distinct_->update({scratch.hashes, used});
+void CategoryColumn::update_by_text(const arrow::ColumnView& view, Scratch& scratch) {
+  const bool stays = view.type.kind == arrow::Kind::category;  // else texts are written anew for each tile
+  Tally& tally = scratch.tally;
+  tally.clear();
+  size_t limit = std::min(room(), Tally::kMaxEntries);
+  size_t n_hashes = 0;
+  const auto add_row = [&](std::string_view text) {
+    const uint64_t hash = hash_text(text, spec().seed);
+    if (limit > 0) {
+      if (tally.add(hash, text, limit)) return;
+      add_tally(tally);
+      limit = std::min(room(), Tally::kMaxEntries);
+      if (limit > 0 && tally.add(hash, text, limit)) return;
+    }
+    scratch.hashes[n_hashes++] = hash;
+    add_size(text.size(), 1);
+    add(text, hash, 1);
+  };
+  for (int64_t begin = 0; begin < view.length; begin += kTextTile) {
+    const int64_t n = std::min(kTextTile, view.length - begin);
+    const int64_t valid = arrow::read_validity(view, begin, n, scratch.words);
+    const int64_t mistyped = read_as_texts(view, begin, n, scratch);
+    homes_.n_null += static_cast<uint64_t>(n - valid);
+    homes_.n_mistyped += static_cast<uint64_t>(mistyped);
+    if (valid - mistyped == n) {
+      for (int64_t i = 0; i < n; ++i) add_row(scratch.texts[i]);
+    } else {
+      for_each_bit(scratch.words, (static_cast<size_t>(n) + 63) / 64,
+                   [&](size_t i) { add_row(scratch.texts[i]); });
+    }
+    if (!stays) add_tally(tally);
+    if (distinct_ && n_hashes > 0) distinct_->update({scratch.hashes, n_hashes});
+    n_hashes = 0;
   }
+  add_tally(tally);
+}
+
+void CategoryColumn::add_tally(Tally& tally) {
+  for (const Tally::Entry& entry : tally.entries()) {
+    add_size(entry.text.size(), entry.count);
+    add(entry.text, entry.hash, entry.count);
+    if (distinct_) distinct_->update({&entry.hash, 1});
+  }
+  tally.clear();
 }
 
 void CategoryColumn::merge_values(const Column& other) {

@@ -44,7 +44,9 @@ class CategoryColumn final : public Column {
   size_t n_cells() const override { return cells_.size(); }
 
   void update_by_code(const arrow::ColumnView& view, Scratch& scratch);
-  void update_by_row(const arrow::ColumnView& view, Scratch& scratch);
+  void update_by_text(const arrow::ColumnView& view, Scratch& scratch);
+  size_t room() const;
+  void add_tally(Tally& tally);
   void add(std::string_view text, uint64_t hash, uint64_t count);
   void add_size(uint64_t size, uint64_t count);
 

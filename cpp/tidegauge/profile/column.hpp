@@ -9,10 +9,12 @@
 #include "tidegauge/base/bytes.hpp"
 #include "tidegauge/kernels/kernels.hpp"
 #include "tidegauge/profile/spec.hpp"
+#include "tidegauge/profile/tally.hpp"
 
 namespace tidegauge {
 
-inline constexpr int64_t kTile = 2048;  // rows at a time: what they need stays in the first-level cache
+inline constexpr int64_t kTile = 2048;     // rows at a time: what they need stays in the first-level cache
+inline constexpr int64_t kTextTile = 512;  // the same for texts, whose views are twice as wide
 
 /// Working memory of one thread; holds nothing between calls.
 struct Scratch {
@@ -26,6 +28,7 @@ struct Scratch {
   std::vector<uint32_t> codes;        // of a tile
   std::vector<uint32_t> code_counts;  // of a dictionary
   std::vector<char> digits;           // numbers written as texts
+  Tally tally;
 };
 
 /// Where the rows that carry no usable value are counted. Together with the present values they add up to
