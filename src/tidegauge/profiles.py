@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tidegauge import _core
+from tidegauge.arrow import at_once, batches
 from tidegauge.column_profiles import ColumnProfile
 from tidegauge.errors import SchemaError
 from tidegauge.tables import html_table, text_table
@@ -54,13 +55,9 @@ class Profile(Mapping[str, ColumnProfile]):
         depend on it. Data that comes in several batches is added batch by batch: those before a refused one
         stay. Raises InputError, ArrowError or SchemaError.
         """
-        if isinstance(data, _core.Batch):
-            self._core.update(data, threads)
-            return
-        from tidegauge.arrow import batches
-
-        for batch in batches(data):
-            self._core.update(batch, threads)
+        batch = at_once(data)
+        for part in batches(data) if batch is None else (batch,):
+            self._core.update(part, threads)
 
     def merge(self, other: Profile) -> None:
         """Add the rows of another profile; columns are united by name.

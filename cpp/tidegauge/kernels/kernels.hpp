@@ -54,6 +54,10 @@ struct Table {
   /// Of n hashes keeps those that are not found at slots[h & mask], in order; may work in place.
   size_t (*unseen)(const uint64_t* hashes, size_t n, const uint64_t* slots, uint64_t mask, uint64_t* out);
 
+  /// Of n hashes keeps those that would change a register of an UltraLogLog of 4,096 (see sketch::Distinct),
+  /// in order; may work in place. Levels without a vector count of leading zeros keep all.
+  size_t (*unobserved)(const uint64_t* hashes, size_t n, const uint8_t* registers, uint64_t* out);
+
   /// Copies the values whose bit in `words` is set; returns how many. `out` has room for n + 8 values, and
   /// may be x itself.
   size_t (*compress_64)(const uint64_t* x, size_t n, const uint64_t* words, uint64_t* out);

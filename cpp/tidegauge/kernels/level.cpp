@@ -284,6 +284,27 @@ size_t unseen(const uint64_t* hashes, size_t n, const uint64_t* slots, uint64_t 
   return kept;
 }
 
+size_t unobserved(const uint64_t* hashes, size_t n, const uint8_t* registers, uint64_t* out) {
+  size_t kept = 0, i = 0;
+#if defined(__AVX512CD__)
+  for (; n - i >= 8; i += 8) {
+    const U64 h = load(hashes + i);
+    // A register holds 4 u + 2 [u - 1 seen] + [u - 2 seen]: bit 2 - d of `seen` says whether u - d was.
+    const U64 r = gather_bytes(registers, h >> 52);
+    const U64 seen = (r & 3) | 4, level = leading_zeros(h << 12) + 1;
+    const I64 distance = bits<I64>(r >> 2) - bits<I64>(level);
+    const U64 bit = shift_right(seen, bits<U64>(broadcast(int64_t{2}) - distance)) & 1;
+    kept += compress_store(out + kept, h,
+                           mask_of(bits<I64>(bit) == I64{}) & mask_of(distance < broadcast(int64_t{3})));
+  }
+  for (; i < n; ++i) out[kept++] = hashes[i];
+#else
+  (void)registers;
+  for (; i < n; ++i) out[kept++] = hashes[i];
+#endif
+  return kept;
+}
+
 size_t compress_64(const uint64_t* x, size_t n, const uint64_t* words, uint64_t* out) {
   size_t kept = 0, i = 0;
   for (; n - i >= 8; i += 8) {
@@ -312,6 +333,7 @@ const Table kTable = {TIDEGAUGE_TEXT(TIDEGAUGE_LEVEL),
                       hash_f64,
                       hash_i64,
                       unseen,
+                      unobserved,
                       compress_64};
 
 }  // namespace tidegauge::kernels::TIDEGAUGE_LEVEL

@@ -213,6 +213,24 @@ TIDEGAUGE_INLINE U64 gather(const uint16_t* p, U64 index) {
 #endif
 }
 
+#if defined(__AVX512CD__)
+/// Entries of a table of bytes, whose size is a multiple of four: the aligned word around each, shifted.
+TIDEGAUGE_INLINE U64 gather_bytes(const uint8_t* p, U64 index) {
+  const U64 word = index & ~uint64_t{3};
+  const __m256i found =
+      _mm512_mask_i64gather_epi32(merge_source<__m256i>(), 0xff, (__m512i)word.part[0], p, 1);
+  const __m512i shift = (__m512i)((index & 3) << 3).part[0];
+  return U64{(U64::Register)_mm512_srlv_epi64(_mm512_cvtepu32_epi64(found), shift)} & 0xff;
+}
+
+TIDEGAUGE_INLINE U64 leading_zeros(U64 a) { return {(U64::Register)_mm512_lzcnt_epi64((__m512i)a.part[0])}; }
+
+/// a >> b, lane by lane; 0 where b is 64 or more.
+TIDEGAUGE_INLINE U64 shift_right(U64 a, U64 b) {
+  return {(U64::Register)_mm512_srlv_epi64((__m512i)a.part[0], (__m512i)b.part[0])};
+}
+#endif
+
 template <class T>
 TIDEGAUGE_INLINE Pack<T> gather(const T* p, U64 index) {
 #if defined(__AVX512F__)

@@ -134,6 +134,8 @@ void NumberColumn<T>::add_finite(const T* x, size_t n, const kernels::TileFacts<
     if (distinct_->is_exact()) {
       kept =
           kernel.unseen(scratch.hashes, kept, distinct_->slots().data(), distinct_->mask(), scratch.hashes);
+    } else {
+      kept = kernel.unobserved(scratch.hashes, kept, distinct_->registers().data(), scratch.hashes);
     }
     distinct_->update({scratch.hashes, kept});
   }

@@ -41,6 +41,9 @@ class Distinct {
   std::span<const uint64_t> slots() const { return slots_; }
   uint64_t mask() const { return slots_.size() - 1; }
 
+  /// Once estimated: the registers, for a kernel that drops what they have already seen. Empty while exact.
+  std::span<const uint8_t> registers() const { return registers_; }
+
   void encode(ByteWriter& out) const;
   static Distinct decode(ByteReader& in);
 

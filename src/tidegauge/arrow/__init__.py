@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tidegauge._core import Batch, Stream, batch_from_capsules
+from tidegauge._core import Batch, Stream, batch_from_arrays, batch_from_capsules
 from tidegauge.arrow.batches import Batches, Field
 from tidegauge.arrow.columns import columns_of_pandas, columns_of_polars, of_columns, origin, streams_again
 from tidegauge.errors import InputError
 
-__all__ = ["Batches", "Field", "batches"]
+__all__ = ["Batches", "Field", "at_once", "batches"]
 
 ACCEPTED = (
     "accepted are objects with __arrow_c_stream__ or __arrow_c_array__ (PyArrow, Polars, pandas, DuckDB), a "
@@ -41,6 +41,28 @@ def batches(data: Any, *, columns: Sequence[str] | None = None, use_threads: boo
     if found is None:
         raise InputError(f"cannot read a {type(data).__module__}.{type(data).__qualname__}: {ACCEPTED}")
     return found if columns is None else found.select(columns)
+
+
+def at_once(data: Any) -> Batch | None:
+    """Read a record batch, or a dict of NumPy arrays, in a few microseconds; None for every other kind.
+
+    What `batches` would give as its only batch, without what streams, files and frames need. Raises ArrowError
+    or InputError.
+    """
+    if isinstance(data, Batch):
+        return data
+    kind = type(data)
+    if kind is dict and all(type(values) is np.ndarray and values.ndim == 1 for values in data.values()):
+        return batch_from_arrays(list(data), list(data.values())) if all(map(is_plain, data.items())) else None
+    if hasattr(kind, "column_names") or kind.__name__ == "RecordBatch":
+        export = getattr(data, "__arrow_c_array__", None)
+        return None if export is None else batch_from_capsules(*export())
+    return None
+
+
+def is_plain(item: tuple[Any, np.ndarray[Any, Any]]) -> bool:
+    """Tell whether a named array holds numbers, booleans or times, rather than objects to be looked at."""
+    return type(item[0]) is str and item[1].dtype.kind in "biufmM"
 
 
 def is_location(data: Any) -> bool:
