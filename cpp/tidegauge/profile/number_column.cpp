@@ -51,11 +51,9 @@ void NumberColumn<T>::update_values(const arrow::ColumnView& view, Scratch& scra
   for (int64_t begin = 0; begin < view.length; begin += kTile) {
     const int64_t n = std::min<int64_t>(kTile, view.length - begin);
     int64_t valid = n;
-    if (nullable) {
+    if (nullable || !plain) {  // read_numbers goes by these words, and counts what it clears in them
       valid = arrow::read_validity(view, begin, n, scratch.words);
       homes_.n_null += static_cast<uint64_t>(n - valid);
-    } else if (!plain) {
-      std::fill_n(scratch.words, kTile / 64, ~uint64_t{0});
     }
     const T* x = buffer;
     if (plain) {
