@@ -44,7 +44,7 @@ def test_decode_and_merge_kll(timed: Timed) -> None:
     blobs = []
     for i in range(N_PROFILES * 20):
         sketch = datasketches.kll_doubles_sketch(200)
-        sketch.update(wide(100_000).column(i % 20).to_numpy()[:1_000])
+        sketch.update(wide(100_000).column(i % 20).to_numpy()[:1_000].copy())
         blobs.append(sketch.serialize())
 
     def run() -> Any:
@@ -107,10 +107,10 @@ def test_memory_of_a_long_stream_is_flat(benchmark: Any) -> None:
     def run() -> list[int]:
         return [int(word) for word in subprocess.check_output([sys.executable, "-c", STREAM, "380"]).split()]
 
+    benchmark.group = "memory"
     early, late, n_rows = benchmark.pedantic(run, rounds=1, iterations=1)
     assert n_rows == 40_000_000
     assert late - early < 2 << 20, f"resident memory grew by {late - early:,} bytes over 38 M rows"
-    benchmark.group = "memory"
     benchmark.extra_info.update(
         who="peak resident memory, 2 M to 40 M rows", early_bytes=early, late_bytes=late
     )

@@ -30,6 +30,7 @@ def rows(seed: int, n: int = N, scale: float = 1.0) -> pa.Table:
     rng = np.random.default_rng(seed)
     return pa.table(
         {
+            "row": np.arange(seed * n, (seed + 1) * n),  # always new: profiled, never judged
             "amount": scale * rng.lognormal(3.0, 1.0, n),
             "count": rng.poisson(4.0, n),
             "country": pa.array(["SE", "DE", "US"]).take(pa.array(rng.integers(0, 3, n))),
@@ -56,7 +57,7 @@ def test_profile_is_what_the_api_makes(folder: Path, tmp_path: Path) -> None:
     day = tmp_path / "day.tg"
     done = tidegauge("profile", "same.parquet", "-o", day, "--reference", "ref.tg", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "20,000 rows, 3 columns" in done.stdout
+    assert "20,000 rows, 4 columns" in done.stdout
     assert tg.load(day) == tg.profile(folder / "same.parquet", tg.load(folder / "ref.tg"))
 
 

@@ -83,7 +83,8 @@ def population(seed: int) -> Population:
 def draw(rng: np.random.Generator, shares: npt.ArrayLike, n: int) -> Codes:
     """Draw `n` codes in proportion to `shares`, which need not add up to one."""
     ends = np.cumsum(np.asarray(shares, dtype=float))
-    return np.searchsorted(ends, rng.random(n) * ends[-1], side="right").astype(np.int32)
+    codes: Codes = np.searchsorted(ends, rng.random(n) * ends[-1], side="right").astype(np.int32)
+    return codes
 
 
 def named(codes: Codes, names: tuple[str, ...], missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
