@@ -21,8 +21,16 @@ CentralMoments checked(CentralMoments m) {
   m.m4 = std::max(m.m4, 0.0);
   if (!std::isfinite(m.mean) || !std::isfinite(m.m2) || !std::isfinite(m.m3) || !std::isfinite(m.m4)) {
     m.mean = m.m2 = m.m3 = m.m4 = kBeyond;
+    m.mean_rest = 0;
   }
   return m;
+}
+
+/// Makes the mean the sum of two numbers, without loss (Knuth's two-sum: either may be the larger).
+void set_mean(CentralMoments& m, double a, double b) {
+  m.mean = a + b;
+  const double of_b = m.mean - a;
+  m.mean_rest = (a - (m.mean - of_b)) + (b - of_b);
 }
 
 /// Central sums of a block from its power sums about the pivot; the mean is returned as its distance from it.
@@ -33,7 +41,7 @@ CentralMoments from_lanes(const kernels::PowerLanes& lanes, size_t n, double& sh
   shift = d;
   CentralMoments m;
   m.n = n;
-  m.mean = lanes.pivot + d;
+  set_mean(m, lanes.pivot, d);
   m.m2 = s2 - d * s1;
   m.m3 = s3 - 3 * d * s2 + 2 * d * d * s1;
   m.m4 = s4 - 4 * d * s3 + 6 * d * d * s2 - 3 * d * d * d * s1;
@@ -45,7 +53,7 @@ CentralMoments append(const CentralMoments& before, const kernels::PowerLanes& l
   double shift = 0;
   const CentralMoments block = from_lanes(lanes, n, shift);
   if (before.n == 0) return block;
-  return CentralMoments::combine(before, block, (lanes.pivot - before.mean) + shift);
+  return CentralMoments::combine(before, block, (lanes.pivot - before.mean) - before.mean_rest + shift);
 }
 
 void add_compensated(double& sum, double& correction, double x) {
@@ -64,7 +72,7 @@ CentralMoments CentralMoments::combine(const CentralMoments& a, const CentralMom
   const double d = shift, dn = d / n;
   CentralMoments m;
   m.n = a.n + b.n;
-  m.mean = a.mean + dn * nb;
+  set_mean(m, a.mean, a.mean_rest + dn * nb);
   m.m2 = a.m2 + b.m2 + d * dn * na * nb;
   m.m3 = a.m3 + b.m3 + d * dn * dn * na * nb * (na - nb) + 3 * dn * (na * b.m2 - nb * a.m2);
   m.m4 = a.m4 + b.m4 + d * dn * dn * dn * na * nb * (na * na - na * nb + nb * nb) +
@@ -116,7 +124,8 @@ void Moments<T>::merge(const Moments& other) {
   Moments theirs = other;
   theirs.settle();
   settle();
-  settled_ = CentralMoments::combine(settled_, theirs.settled_, theirs.settled_.mean - settled_.mean);
+  const CentralMoments &a = settled_, &b = theirs.settled_;
+  settled_ = CentralMoments::combine(a, b, (b.mean - a.mean) + (b.mean_rest - a.mean_rest));
   add_compensated(sum_, correction_, theirs.sum_);
   correction_ += theirs.correction_;
   exact_ += theirs.exact_;
@@ -164,7 +173,7 @@ void Moments<T>::encode(ByteWriter& out) const {
     out.put(static_cast<int64_t>(exact_ >> 64));
   }
   if (settled_.n > 0) {
-    put(settled_.mean), put(settled_.m2), put(settled_.m3), put(settled_.m4);
+    put(settled_.mean), put(settled_.mean_rest), put(settled_.m2), put(settled_.m3), put(settled_.m4);
     if constexpr (std::is_same_v<T, double>) put(sum_), put(correction_);
   }
   if (waiting_ > 0) {
@@ -210,6 +219,7 @@ Moments<T> Moments<T>::decode(ByteReader& in) {
   if (m.min_ > m.max_) throw DecodeError("moments: minimum above maximum");
   if (m.settled_.n > 0) {
     m.settled_.mean = get(true);
+    m.settled_.mean_rest = get(true);
     m.settled_.m2 = get(false);
     m.settled_.m3 = get(true);
     m.settled_.m4 = get(false);
@@ -217,6 +227,9 @@ Moments<T> Moments<T>::decode(ByteReader& in) {
     if (beyond != !std::isfinite(m.settled_.m2) || beyond != !std::isfinite(m.settled_.m3) ||
         beyond != !std::isfinite(m.settled_.m4)) {
       throw DecodeError("moments: overflow in one sum but not in all");
+    }
+    if (m.settled_.mean + m.settled_.mean_rest != m.settled_.mean) {
+      throw DecodeError("moments: a mean that is not the nearest double");
     }
     if constexpr (std::is_same_v<T, double>) m.sum_ = get(true), m.correction_ = get(true);
   }

@@ -10,13 +10,15 @@
 namespace tidegauge::sketch {
 
 /// n, mean and central power sums: M_k = sum (x - mean)^k. Where a double cannot hold one of them, all four
-/// are +infinity, which stays so under every merge.
+/// are +infinity, which stays so under every merge. The mean is kept to twice a double's digits: a spread of
+/// 1 about 1e15 is told from the distance of two means, and their last digit there is 0.125.
 struct CentralMoments {
   uint64_t n = 0;
   double mean = 0, m2 = 0, m3 = 0, m4 = 0;
+  double mean_rest = 0;  // of the mean, what the double nearest to it leaves
 
   /// Chan, Golub and LeVeque's pairwise update, to the fourth power (Pébay 2008). `shift` is b's mean minus
-  /// a's, passed in because the caller may know it better than the difference of two rounded means.
+  /// a's.
   static CentralMoments combine(const CentralMoments& a, const CentralMoments& b, double shift);
 };
 
