@@ -263,10 +263,14 @@ class ColumnProfile:
         """Return the fraction of finite values that are <= x, in [0, 1], with the error of `quantile`."""
         if not self._is_numeric() or self.n_present == 0 or not self._can_rank():
             return None
+        if math.isnan(x):
+            raise ValueError("rank: x must be a number, not nan")
         if x >= self._column.max:
             return 1.0
         if x < self._column.min:
             return 0.0
+        if isinstance(self._column, _core.IntegerColumn):
+            x = math.floor(x)
         edges = self.edges
         if edges is None:
             return float(self._column.rank(x))
@@ -274,10 +278,10 @@ class ColumnProfile:
         at = int(np.searchsorted(edges, x, side="right"))
         n = self.n_present
         if 0 < at < len(edges):
-            low, high = edges[at - 1], edges[at]
-            width = float(high) - float(low)
-            inside = (float(x) - float(low) + (1 if edges.dtype == np.int64 else 0)) / width
-            return float((int(cells[:at].sum()) + int(cells[at]) * min(inside, 1.0)) / n)
+            low, high = edges[at - 1].item(), edges[at].item()
+            # Of integers, x itself is below or at x; of floats, the range of a cell may exceed a double.
+            inside = (x + 1 - low) / (high - low) if isinstance(low, int) else part_of(x, low, high)
+            return float((int(cells[:at].sum()) + int(cells[at]) * inside) / n)
         if not self._column.n_quantiles:
             return None
         outside = float(self._column.rank(x)) * self._column.n_quantiles
@@ -352,7 +356,8 @@ class ColumnProfile:
         return np.datetime64(int(value), self._spec.unit) if self.kind == "time" else value
 
     def _can_rank(self) -> bool:
-        return self.edges is not None or bool(self._column.n_quantiles)
+        # Without its edges a column has a sketch of what lay outside them, which says nothing of the rest.
+        return self.edges is not None or (not len(self._cells()) and bool(self._column.n_quantiles))
 
     def _quantile(self, q: float) -> Any:
         column, edges = self._column, self.edges
@@ -366,10 +371,12 @@ class ColumnProfile:
             at = at + 1 if ends[at] <= 0 else at - 1
         into = min(max(target - (ends[at] - float(cells[at])), 0.0), float(cells[at]))
         if 0 < at < len(cells) - 1:
-            low, high = edges[at - 1], edges[at]
-            value = float(low) + (float(high) - float(low)) * into / float(cells[at])
-            if edges.dtype == np.int64:
-                value = min(int(value), int(high) - 1) if abs(value) < 2**53 else int(low)
+            low, high = edges[at - 1].item(), edges[at].item()
+            share = into / float(cells[at])
+            if isinstance(low, int):
+                value: float = min(low + int((high - low) * share), high - 1)
+            else:
+                value = low * (1 - share) + high * share
             return self._as_value(min(max(value, column.min), column.max))
         if not column.n_quantiles:  # a light profile keeps no sketch: the end of the range is all it knows
             return self._as_value(column.min if at == 0 else column.max)
@@ -383,6 +390,12 @@ class ColumnProfile:
         outside = int(cells[0]) + int(cells[-1])
         sketched = float(self._column.quantile_error) * outside if self._column.n_quantiles else float(outside)
         return max(float(cells[1:-1].max(initial=0)), sketched) / self.n_present
+
+
+def part_of(x: float, low: float, high: float) -> float:
+    """Return how far x lies on the way from low to high, in [0, 1]."""
+    half = 1.0 if math.isfinite(high - low) else 0.5
+    return (x * half - low * half) / (high * half - low * half)
 
 
 def finite(value: float) -> float | None:
