@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -77,7 +78,7 @@ def fit(files: list[Path]) -> tg.Reference:
 
 def run(folder: Path, rows_per_day: int = ROWS_PER_DAY, console: Console | None = None) -> list[Day]:
     """Write the data under `folder`, judge the two weeks after the reference, and print a line a day."""
-    console = console or Console()
+    console = console or Console(width=None if sys.stdout.isatty() else 140)  # a pipe has no width of its own
     started = time.perf_counter()
     files = write(folder, rows_per_day)
     written = time.perf_counter()
