@@ -434,3 +434,16 @@ def test_many_values_in_a_wide_tail_cell_are_not_called_stuck(normal: Any) -> No
     current[:5_000] = np.random.default_rng(12).uniform(edges[-2], edges[-1], 5_000)
     comparison = against(normal, current)
     assert re.match(r"cell \[71\.\d+, 86\.\d+\) holds 0\.4 % -> 5\.6 %", comparison["x"].reasons[0])
+
+
+def test_the_references_schema_decides_what_is_judged() -> None:
+    import tidegauge as tg
+
+    rows = {"row": np.arange(5_000), "x": np.random.default_rng(0).normal(size=5_000)}
+    reference = tg.Reference.fit(rows)
+    later = tg.profile({"row": rows["row"] + 5_000, "x": rows["x"]}, reference)
+    comparison = tg.compare(reference, later)
+    assert comparison.status == "ok"
+    assert not comparison["row"].judged
+    assert "always grow" in comparison["row"].reasons[0]
+    assert comparison["x"].judged

@@ -147,10 +147,10 @@ class Comparison:
 def compare(reference: Any, profile: ProfileCounts) -> Comparison:
     """Compare `profile` with `reference` (a Reference, or a Profile made between the same edges).
 
-    Every column that is judged (`judge=True`, no id, timestamp, ignored, weight or query role) is measured on
-    the reference's own cells: `psi` (nats, bias-corrected, with interval and p), the changes of the shares of
-    absent, mistyped, infinite, missing (null or NaN) and out-of-range or unseen values, the largest rise of
-    one cell, Jensen-Shannon (base 2), Hellinger and total variation distances, the chi-square statistic and,
+    Every column that is judged (`judge=True` in the reference's schema, no id, timestamp, ignored, weight or
+    query role) is measured on the reference's own cells: `psi` (nats, bias-corrected, with interval and p),
+    the changes of the shares of absent, mistyped, infinite, missing (null or NaN) and out-of-range or unseen
+    values, the largest rise of one cell, Jensen-Shannon (base 2), Hellinger and total variation distances, the chi-square statistic and,
     for numbers, Kolmogorov-Smirnov, Wasserstein (in the reference's standard deviations), change of mean,
     ratio of variance.
 
@@ -164,10 +164,11 @@ def compare(reference: Any, profile: ProfileCounts) -> Comparison:
     Raises MergeError when a judged column has another kind or other edges on the two sides.
     """
     before: ProfileCounts = getattr(reference, "profile", reference)
+    settings = getattr(reference, "schema", {})
     outcomes: dict[str, ColumnComparison] = {}
     judged: list[str] = []
     for name in before:
-        why_not = _why_not_judged(before[name])
+        why_not = _why_not_judged(before[name], settings.get(name))
         if why_not:
             outcomes[name] = _listed(name, before[name], why_not)
             continue
@@ -206,7 +207,10 @@ def _judged(
         yield name, ColumnComparison(name, column.kind, column.role, True, status, why, measured)
 
 
-def _why_not_judged(column: ColumnCounts) -> str:
+def _why_not_judged(column: ColumnCounts, settings: Any) -> str:
+    """Say why a column has no verdict, or "": `settings` is its Column of the reference's schema, or None."""
+    if settings is not None and not settings.judge:
+        return str(settings.notice or "not judged: judge=False in the schema")
     if column.role in UNJUDGED_ROLES:
         return f"not judged: role {column.role}"
     if not column.judge:

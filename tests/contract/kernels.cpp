@@ -135,7 +135,7 @@ template <class T>
 py::array_t<uint64_t> search(const Array<T>& x, const Array<T>& edges) {
   const auto frozen = binning::Edges<T>::make(std::vector<T>(edges.data(), edges.data() + edges.size()));
   std::vector<uint64_t> cells;
-  for (py::ssize_t i = 0; i < x.size(); ++i) cells.push_back(binning::cell_of(frozen->grid, x.data()[i]));
+  for (py::ssize_t i = 0; i < x.size(); ++i) cells.push_back(kernels::cell_of(frozen->grid, x.data()[i]));
   return to_array(cells.data(), cells.size());
 }
 

@@ -20,7 +20,8 @@ std::shared_ptr<const Categories> Categories::make(std::vector<uint64_t> hashes,
   auto made = std::make_shared<Categories>();
   // Sparse while that stays in the cache: an unseen value then mostly meets an empty slot at once, and the
   // branch is guessed right.
-  made->slots_.resize(std::bit_ceil(std::max(2 * hashes.size() + 2, std::min<size_t>(16 * hashes.size(), 4096))));
+  made->slots_.resize(
+      std::bit_ceil(std::max(2 * hashes.size() + 2, std::min<size_t>(16 * hashes.size(), 4096))));
   made->mask_ = made->slots_.size() - 1;
   for (size_t i = 0; i < hashes.size(); ++i) {
     uint64_t at = hashes[i] & made->mask_;

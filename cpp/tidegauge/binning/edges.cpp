@@ -11,9 +11,9 @@ namespace tidegauge::binning {
 
 template <class T>
 std::shared_ptr<const Edges<T>> Edges<T>::make(std::vector<T> values) {
-  if (values.empty() || values.size() > kMaxEdges) {
+  if (values.empty() || values.size() > kernels::kMaxEdges) {
     throw SchemaError("edges: " + std::to_string(values.size()) + " of them; 1 to " +
-                      std::to_string(kMaxEdges) + " can be kept");
+                      std::to_string(kernels::kMaxEdges) + " can be kept");
   }
   for (size_t i = 0; i < values.size(); ++i) {
     if constexpr (std::is_same_v<T, double>) {
@@ -27,7 +27,7 @@ std::shared_ptr<const Edges<T>> Edges<T>::make(std::vector<T> values) {
   auto edges = std::make_shared<Edges>();
   edges->id = hash_bytes(values.data(), values.size() * sizeof(T),
                          kDefaultSeed ^ (std::is_same_v<T, double> ? 'f' : 'i'));
-  edges->grid = make_grid(values.data(), values.size());
+  edges->grid = kernels::make_grid(values.data(), values.size());
   edges->values = std::move(values);
   return edges;
 }

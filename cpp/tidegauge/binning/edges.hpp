@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "tidegauge/binning/grid.hpp"
+#include "tidegauge/kernels/grid.hpp"
 
 namespace tidegauge::binning {
 
@@ -14,10 +14,10 @@ namespace tidegauge::binning {
 template <class T>
 struct Edges {
   std::vector<T> values;
-  Grid<T> grid;
+  kernels::Grid<T> grid;
   uint64_t id = 0;
 
-  /// Edges must ascend strictly, be finite, and number 1 to kMaxEdges; throws SchemaError.
+  /// Edges must ascend strictly, be finite, and number 1 to kernels::kMaxEdges; throws SchemaError.
   static std::shared_ptr<const Edges> make(std::vector<T> values);
 };
 

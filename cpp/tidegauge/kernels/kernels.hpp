@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "tidegauge/base/int128.hpp"
-#include "tidegauge/binning/grid.hpp"
+#include "tidegauge/kernels/grid.hpp"
 
 namespace tidegauge::kernels {
 
@@ -43,8 +43,8 @@ struct Table {
   size_t (*finite_f64)(const double* x, size_t n, double* out, TileFacts<double>& facts);
 
   /// Increments counts[c] for the cell c of every finite x; counts has 4 tables of grid.stride each.
-  void (*count_f64)(const double* x, size_t n, const binning::Grid<double>& grid, uint32_t* counts);
-  void (*count_i64)(const int64_t* x, size_t n, const binning::Grid<int64_t>& grid, uint32_t* counts);
+  void (*count_f64)(const double* x, size_t n, const Grid<double>& grid, uint32_t* counts);
+  void (*count_i64)(const int64_t* x, size_t n, const Grid<int64_t>& grid, uint32_t* counts);
 
   /// Writes the hashes (hash_bits of the canonical bits) of those values whose hash could change a distinct
   /// counter that ignores hashes h with (h << 12) >= limit. Returns how many were written.

@@ -143,7 +143,7 @@ size_t finite_f64(const double* x, size_t n, double* out, TileFacts<double>& fac
 
 /// The cells of eight values: base[key] and the comparisons it leaves, `corrections` of them.
 template <bool folded, class T>
-TIDEGAUGE_INLINE U64 cells(const binning::Grid<T>& grid, Pack<T> v, uint32_t corrections) {
+TIDEGAUGE_INLINE U64 cells(const Grid<T>& grid, Pack<T> v, uint32_t corrections) {
   const Pack<T> clamped =
       least(greatest(v, broadcast(grid.edges[0])), broadcast(grid.edges[grid.n_edges - 1]));
   U64 key;
@@ -154,7 +154,7 @@ TIDEGAUGE_INLINE U64 cells(const binning::Grid<T>& grid, Pack<T> v, uint32_t cor
     const U64 below = bits<U64>(y < F64{});  // all ones: negates the distance
     key = ((distance ^ below) - below) + grid.middle;
   } else {
-    key = bits<U64>((as_double(clamped) - grid.low) * grid.scale + binning::kTwo52) & binning::kMantissa;
+    key = bits<U64>((as_double(clamped) - grid.low) * grid.scale + kTwo52) & kMantissa;
   }
   const U64 base = gather(grid.base, key);
   U64 passed = base;
@@ -164,7 +164,7 @@ TIDEGAUGE_INLINE U64 cells(const binning::Grid<T>& grid, Pack<T> v, uint32_t cor
 
 /// Eight binary searches side by side, for edges that no key tells apart.
 template <class T>
-TIDEGAUGE_INLINE U64 cells_by_search(const binning::Grid<T>& grid, Pack<T> v) {
+TIDEGAUGE_INLINE U64 cells_by_search(const Grid<T>& grid, Pack<T> v) {
   U64 first{};
   for (uint64_t step = 256; step > 0; step /= 2) {
     const U64 probe = first + (step - 1);
@@ -176,7 +176,7 @@ TIDEGAUGE_INLINE U64 cells_by_search(const binning::Grid<T>& grid, Pack<T> v) {
 }
 
 template <class T, class Cells>
-TIDEGAUGE_INLINE void count_cells(const T* x, size_t n, const binning::Grid<T>& grid, uint32_t* counts,
+TIDEGAUGE_INLINE void count_cells(const T* x, size_t n, const Grid<T>& grid, uint32_t* counts,
                                   Cells cells_of) {
   constexpr size_t kBlock = 256;
   const size_t stride = grid.stride;
@@ -203,7 +203,7 @@ TIDEGAUGE_INLINE void count_cells(const T* x, size_t n, const binning::Grid<T>& 
 }
 
 template <class T>
-TIDEGAUGE_INLINE void count(const T* x, size_t n, const binning::Grid<T>& grid, uint32_t* counts) {
+TIDEGAUGE_INLINE void count(const T* x, size_t n, const Grid<T>& grid, uint32_t* counts) {
   // The padding behind the last edge is never passed by a double; INT64_MAX passes it, once per correction.
   const U64 top = broadcast(uint64_t{grid.n_edges});
   const auto capped = [&](U64 c) {
@@ -227,10 +227,10 @@ TIDEGAUGE_INLINE void count(const T* x, size_t n, const binning::Grid<T>& grid, 
   }
 }
 
-void count_f64(const double* x, size_t n, const binning::Grid<double>& grid, uint32_t* counts) {
+void count_f64(const double* x, size_t n, const Grid<double>& grid, uint32_t* counts) {
   count(x, n, grid, counts);
 }
-void count_i64(const int64_t* x, size_t n, const binning::Grid<int64_t>& grid, uint32_t* counts) {
+void count_i64(const int64_t* x, size_t n, const Grid<int64_t>& grid, uint32_t* counts) {
   count(x, n, grid, counts);
 }
 

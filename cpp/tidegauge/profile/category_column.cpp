@@ -36,8 +36,8 @@ void CategoryColumn::add(std::string_view text, uint64_t hash, uint64_t count) {
 }
 
 size_t CategoryColumn::room() const {
-  // Adding a value once for all its rows equals adding it row by row only while every name that turns up can be
-  // kept; afterwards the order of rows decides which names stay.
+  // Adding a value once for all its rows equals adding it row by row only while every name that turns up can
+  // be kept; afterwards the order of rows decides which names stay.
   return frequent_ ? frequent_->capacity() - frequent_->size() : Tally::kMaxEntries;
 }
 

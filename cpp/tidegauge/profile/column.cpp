@@ -67,6 +67,8 @@ void Column::update(const arrow::ColumnView& view, Scratch& scratch) {
     homes_.n_null += static_cast<uint64_t>(view.length);
   } else if (accepts(view.type)) {
     update_values(view, scratch);
+  } else if (view.type.kind == arrow::Kind::unsupported) {
+    homes_.n_mistyped += static_cast<uint64_t>(view.length);
   } else {
     for (int64_t begin = 0; begin < view.length; begin += kTile) {
       const int64_t n = std::min<int64_t>(kTile, view.length - begin);

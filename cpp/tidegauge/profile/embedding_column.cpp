@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "tidegauge/arrow/read.hpp"
 
@@ -19,26 +18,18 @@ bool EmbeddingColumn::accepts(const arrow::Type& type) const {
 }
 
 void EmbeddingColumn::update_values(const arrow::ColumnView& view, Scratch& scratch) {
-  const auto width = static_cast<int64_t>(spec().width);
-  std::vector<double> row(static_cast<size_t>(width));
-  uint64_t row_words[1];
+  std::vector<double> row(static_cast<size_t>(spec().width));
   for (int64_t i = 0; i < view.length; ++i) {
     if (i % 64 == 0) arrow::read_validity(view, i, std::min<int64_t>(64, view.length - i), scratch.words);
     if (((scratch.words[0] >> (i % 64)) & 1) == 0) {
       ++homes_.n_null;
       continue;
     }
-    // A row at a time: wide rows are long enough for the readers to run at speed.
-    bool finite = true;
+    arrow::read_embeddings(view, i, 1, row.data());
     double square = 0;
-    for (int64_t at = 0; at < width; at += 64) {
-      const int64_t n = std::min<int64_t>(64, width - at), begin = (view.offset + i) * width + at;
-      finite &= arrow::read_validity(*view.child, begin, n, row_words) == n;
-      arrow::read_numbers(*view.child, begin, n, arrow::TimeUnit::none, row.data() + at, row_words);
-    }
     for (const double x : row) square += x * x;
     const double norm = std::sqrt(square);
-    if (!finite || !std::isfinite(norm)) {
+    if (!std::isfinite(norm)) {
       ++homes_.n_nan;
       continue;
     }

@@ -115,7 +115,7 @@ void NumberColumn<T>::add_finite(const T* x, size_t n, const kernels::TileFacts<
   const binning::Edges<T>* frozen = edges();
   if (frozen) {
     if (static_cast<int64_t>(n) <= kFewRows) {
-      for (size_t i = 0; i < n; ++i) ++cells_[binning::cell_of(frozen->grid, x[i])];
+      for (size_t i = 0; i < n; ++i) ++cells_[kernels::cell_of(frozen->grid, x[i])];
     } else if constexpr (std::is_same_v<T, double>) {
       kernel.count_f64(x, n, frozen->grid, scratch.counts);
     } else {
@@ -198,7 +198,7 @@ void NumberColumn<T>::decode_values(ByteReader& in) {
     throw DecodeError("column '" + spec().name + "': its counts do not add up to its present values");
   }
   if (spec().frozen()) {
-    auto cells = decode_counts(in, binning::kMaxEdges + 1, "cells");
+    auto cells = decode_counts(in, kernels::kMaxEdges + 1, "cells");
     uint64_t total = 0;
     for (const uint64_t count : cells) total += count;
     if (total != n_present() || cells.size() < 2 || (edges() && cells.size() != cells_.size())) {

@@ -8,6 +8,10 @@ using arrow::Kind;
 using arrow::Physical;
 using arrow::TimeUnit;
 
+namespace {
+constexpr int32_t kMaxWidth = 65536;  // floats in a row of an embedding
+}
+
 const char* name_of(Kind kind) {
   switch (kind) {
     case Kind::unsupported:
@@ -62,11 +66,12 @@ void ColumnSpec::check() const {
   const bool numeric = kind == Kind::number || kind == Kind::time;
   if (numeric != (state != State::none)) refuse("numbers and times, and only they, have a number type");
   if (kind == Kind::time && state != State::i64) refuse("times are kept as whole numbers of their unit");
+  if ((kind == Kind::time) != (unit != TimeUnit::none)) refuse("times, and only they, have a unit");
   if (edges_f64 && state != State::f64) refuse("has edges of floats, but its values are not floats");
   if (edges_i64 && state != State::i64) refuse("has edges of integers, but its values are not integers");
   if (categories && kind != Kind::category) refuse("has categories, but is not of kind category");
   if (categories && categories->seed() != seed) refuse("its categories were hashed with another seed");
-  if (kind == Kind::embedding ? width <= 0 || width > 65536 : width != 0) {
+  if (kind == Kind::embedding ? width <= 0 || width > kMaxWidth : width != 0) {
     refuse("an embedding has 1 to 65536 floats in a row, other kinds none");
   }
   if (accumulators > accumulate::kAll) refuse("unknown accumulators");
@@ -117,7 +122,7 @@ ColumnSpec ColumnSpec::decode(ByteReader& in) {
   const auto flags = in.get<uint8_t>(kWhat);
   const uint64_t width = in.get_varint(kWhat);
   if (kind > static_cast<uint8_t>(Kind::embedding) || state > static_cast<uint8_t>(State::i64) ||
-      unit > static_cast<uint8_t>(TimeUnit::day) || flags > 3 || width > 65536) {
+      unit > static_cast<uint8_t>(TimeUnit::day) || flags > 3 || width > kMaxWidth) {
     throw DecodeError("column '" + spec.name + "': a kind or option that this version does not know");
   }
   spec.kind = static_cast<Kind>(kind);
@@ -159,6 +164,11 @@ ColumnSpec default_spec(const arrow::Field& field, uint8_t accumulators) {
       spec.accumulators = accumulators & (accumulate::kDistinct | accumulate::kFrequent);
       break;
     case Kind::embedding:
+      if (field.type.width <= 0 || field.type.width > kMaxWidth) {  // counted, so that the frame is kept
+        spec.kind = Kind::unsupported;
+        spec.counted_only = true;
+        break;
+      }
       spec.width = field.type.width;
       break;
     case Kind::boolean:

@@ -8,8 +8,8 @@
 
 namespace tidegauge {
 
-/// Counts of the texts of a batch, so that what a value costs beyond its hash is paid once a batch and not once
-/// a row. Holds views of the texts: clear() before they go.
+/// Counts of the texts of a batch, so that what a value costs beyond its hash is paid once a batch and not
+/// once a row. Holds views of the texts: clear() before they go.
 class Tally {
  public:
   static constexpr size_t kMaxEntries = 1024;

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace tidegauge::binning {
+namespace tidegauge::kernels {
 
 inline constexpr size_t kMaxEdges = 257;   // 256 cells
 inline constexpr size_t kGridKeys = 4096;  // entries of the table
@@ -57,4 +57,4 @@ template <class T>
   return first;
 }
 
-}  // namespace tidegauge::binning
+}  // namespace tidegauge::kernels

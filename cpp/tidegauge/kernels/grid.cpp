@@ -1,4 +1,4 @@
-#include "tidegauge/binning/grid.hpp"
+#include "tidegauge/kernels/grid.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -6,7 +6,7 @@
 #include <iterator>
 #include <limits>
 
-namespace tidegauge::binning {
+namespace tidegauge::kernels {
 namespace {
 
 /// The same arithmetic as the kernels', one value at a time.
@@ -112,4 +112,4 @@ Grid<T> make_grid(const T* edges, size_t n_edges) {
 template Grid<double> make_grid(const double*, size_t);
 template Grid<int64_t> make_grid(const int64_t*, size_t);
 
-}  // namespace tidegauge::binning
+}  // namespace tidegauge::kernels
