@@ -1,4 +1,4 @@
-"""The laws of whole profiles: no split, thread, instruction set, save or failed call shows; merging adds up."""
+"""The laws of whole profiles: no split, thread, instruction set, save or failed call shows; merging adds."""
 
 from __future__ import annotations
 
