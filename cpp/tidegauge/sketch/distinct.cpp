@@ -38,9 +38,25 @@ constexpr uint8_t register_of(uint64_t levels) {
   return static_cast<uint8_t>(highest << 2 | below);
 }
 
-/// Whether a register can hold this value: no level 0, none above the last.
-bool is_register(uint8_t value) {
-  return value >> 2 <= kMaxLevel && (levels_of(value) & 1) == 0 && register_of(levels_of(value)) == value;
+/// Whether a register can hold each value: no level 0, none above the last.
+constexpr auto kIsRegister = [] {
+  std::array<bool, 256> can{};
+  for (unsigned value = 0; value < 256; ++value) {
+    const uint64_t levels = levels_of(static_cast<uint8_t>(value));
+    can[value] = value >> 2 <= kMaxLevel && (levels & 1) == 0 && register_of(levels) == value;
+  }
+  return can;
+}();
+
+/// The union of two registers, in steps that a compiler makes vectors of: what the lower one says, shifted by
+/// the distance of their highest levels, adds to the two bits of the higher one.
+constexpr uint8_t united(uint8_t a, uint8_t b) {
+  const uint8_t high = a > b ? a : b, low = a > b ? b : a;
+  const uint8_t distance = static_cast<uint8_t>((high >> 2) - (low >> 2));
+  const uint8_t says = low ? static_cast<uint8_t>(4 | (low & 3)) : uint8_t{0};
+  const uint8_t once = static_cast<uint8_t>(says >> 1), twice = static_cast<uint8_t>(says >> 2);
+  const uint8_t adds = distance == 0 ? says : distance == 1 ? once : distance == 2 ? twice : uint8_t{0};
+  return static_cast<uint8_t>(high | (adds & 3));
 }
 
 /// The lowest level that would change a register: of u - 2 and u - 1 those not seen, else u + 1. It never
@@ -169,10 +185,10 @@ void Distinct::merge(const Distinct& other) {
     return;
   }
   if (is_exact()) convert();
-  for (size_t i = 0; i < kRegisters; ++i) {
-    registers_[i] = register_of(levels_of(registers_[i]) | levels_of(other.registers_[i]));
-  }
-  raise_limit();
+  uint8_t* ours = registers_.data();
+  const uint8_t* theirs = other.registers_.data();
+  for (size_t i = 0; i < kRegisters; ++i) ours[i] = united(ours[i], theirs[i]);
+  n_changes_ = kChangesPerLimit;  // the limit still holds; the next change raises it
 }
 
 double Distinct::estimate() const {
@@ -229,14 +245,13 @@ Distinct Distinct::decode(ByteReader& in) {
     }
     result.update(hashes);
   } else if (form == 1) {
-    const auto bytes = in.get_bytes(kRegisters, "distinct registers");
-    result.convert();
-    for (size_t i = 0; i < kRegisters; ++i) {
-      result.registers_[i] = static_cast<uint8_t>(bytes[i]);
-      if (!is_register(result.registers_[i]))
-        throw DecodeError("distinct: a register names levels that are not");
-    }
-    result.raise_limit();
+    result.slots_ = {empty_slot(0), empty_slot(1)};
+    result.registers_.resize(kRegisters);
+    in.get_array<uint8_t>(result.registers_, "distinct registers");
+    bool valid = true;
+    for (const uint8_t value : result.registers_) valid &= kIsRegister[value];
+    if (!valid) throw DecodeError("distinct: a register names levels that are not");
+    result.n_changes_ = kChangesPerLimit;  // the limit is that of no register; the next change raises it
   } else {
     throw DecodeError("distinct: form " + std::to_string(form) + " is neither 0 nor 1");
   }
