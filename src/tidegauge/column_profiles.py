@@ -23,10 +23,11 @@ class ColumnProfile:
     n_mistyped + n_absent, and with edges n_present = counts.sum() + n_below + n_above + n_unseen.
     """
 
-    __slots__ = ("_column", "_spec")
+    __slots__ = ("_column", "_homes", "_spec")
 
     def __init__(self, column: _core.Column) -> None:
-        self._column = column
+        self._homes = column
+        self._column: Any = column  # the same; what else it can tell depends on its class
         self._spec = column.spec
 
     # What the column is.
@@ -67,47 +68,49 @@ class ColumnProfile:
     @property
     def n_rows(self) -> int:
         """Rows offered."""
-        return self._column.n_rows
+        return self._homes.n_rows
 
     @property
     def n_absent(self) -> int:
         """Rows of batches in which the column was not there."""
-        return self._column.n_absent
+        return self._homes.n_absent
 
     @property
     def n_null(self) -> int:
         """Nulls."""
-        return self._column.n_null
+        return self._homes.n_null
 
     @property
     def n_mistyped(self) -> int:
         """Values that the column's type cannot hold exactly, or of another kind."""
-        return self._column.n_mistyped
+        return self._homes.n_mistyped
 
     @property
     def n_nan(self) -> int:
         """Values that are not a number; embeddings with a component that is none."""
-        return self._column.n_nan
+        return self._homes.n_nan
 
     @property
     def n_inf(self) -> int:
         """Infinities of either sign."""
-        return self._column.n_pos_inf + self._column.n_neg_inf
+        return self._homes.n_pos_inf + self._homes.n_neg_inf
 
     @property
     def n_present(self) -> int:
         """Rows with a usable value."""
-        return self._column.n_present
+        return self._homes.n_present
 
     @property
     def n_zero(self) -> int | None:
         """Values equal to zero; numbers only."""
-        return self._get("n_zero")
+        found: int | None = self._get("n_zero")
+        return found
 
     @property
     def n_negative(self) -> int | None:
         """Finite values below zero; numbers only."""
-        return self._get("n_negative")
+        found: int | None = self._get("n_negative")
+        return found
 
     @property
     def n_below(self) -> int:
@@ -353,7 +356,8 @@ class ColumnProfile:
         return self._as_value(getattr(self._column, name))
 
     def _as_value(self, value: float) -> Any:
-        return np.datetime64(int(value), self._spec.unit) if self.kind == "time" else value
+        unit: Any = self._spec.unit  # one of those that datetime64 has
+        return np.datetime64(int(value), unit) if self.kind == "time" else value
 
     def _can_rank(self) -> bool:
         # Without its edges a column has a sketch of what lay outside them, which says nothing of the rest.

@@ -35,8 +35,9 @@ def fit_edges(values: npt.NDArray[Any], max_cells: int = MAX_CELLS) -> npt.NDArr
         points_and_spread = np.concatenate([points, following(points), rest[at]])
     else:
         points_and_spread = np.concatenate([points, following(points)])
-    edges = np.unique(np.concatenate([points_and_spread, ordered[:1], following(ordered[-1:])]))
-    return edges[np.isfinite(edges)]
+    everything = np.concatenate([points_and_spread, ordered[:1], following(ordered[-1:])])
+    edges: npt.NDArray[Any] = np.unique(everything[np.isfinite(everything)])
+    return edges
 
 
 def following(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -44,4 +45,5 @@ def following(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if values.dtype == np.int64:
         return np.where(values == np.iinfo(np.int64).max, values, values + 1)
     with np.errstate(over="ignore"):
-        return np.nextafter(values, np.inf) + 0.0
+        floats: npt.NDArray[Any] = np.nextafter(values, np.inf) + 0.0
+    return floats

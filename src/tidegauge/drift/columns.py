@@ -54,7 +54,7 @@ class ColumnCounts(Protocol):
     @property
     def edges(self) -> npt.NDArray[Any] | None: ...  # noqa: D102
     @property
-    def categories(self) -> Sequence[str] | None: ...  # noqa: D102
+    def categories(self) -> Sequence[str | None] | None: ...  # noqa: D102
     @property
     def mean(self) -> float | None: ...  # noqa: D102
     @property
