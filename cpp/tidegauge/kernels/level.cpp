@@ -98,21 +98,21 @@ size_t survey_f64(const double* x, size_t n, size_t phase, PowerLanes& lanes, Ti
 
 void survey_i64(const int64_t* x, size_t n, size_t phase, PowerLanes& lanes, TileFacts<int64_t>& facts) {
   if (n == 0) return;
-  int128 sum = 0;
-  U64 lower{}, upper{};  // halves of 32 bits, the upper one biased to be unsigned: exact for 2^31 values
-  uint64_t n_vectors = 0;
+  U64 wrapped{};  // the lanes' sums modulo 2^64
+  uint64_t ends = 0;
   survey(
-      x, n, phase, lanes, facts, [&](size_t, int64_t v) { sum += v; },
-      [&](I64 v) {
-        const U64 biased = bits<U64>(v) ^ (uint64_t{1} << 63);
-        lower = lower + (biased & 0xffffffffu);
-        upper = upper + (biased >> 32);
-        ++n_vectors;
-      });
-  for (size_t lane = 0; lane < kLanes; ++lane) {
-    sum += (static_cast<int128>(upper[lane]) << 32) + lower[lane];
+      x, n, phase, lanes, facts, [&](size_t, int64_t v) { ends += static_cast<uint64_t>(v); },
+      [&](I64 v) { wrapped = wrapped + bits<U64>(v); });
+  // No sum of so few values can have wrapped unless one of them is large; then they are added once more.
+  constexpr int64_t kSmall = int64_t{1} << 50;
+  if (n <= 4096 && facts.min > -kSmall && facts.max < kSmall) {
+    int64_t sum = static_cast<int64_t>(ends);
+    for (size_t lane = 0; lane < kLanes; ++lane) sum += static_cast<int64_t>(wrapped[lane]);
+    facts.sum = sum;
+  } else {
+    facts.sum = 0;
+    for (size_t i = 0; i < n; ++i) facts.sum += x[i];
   }
-  facts.sum = sum - (static_cast<int128>(n_vectors * kLanes) << 63);
 }
 
 size_t finite_f64(const double* x, size_t n, double* out, TileFacts<double>& facts) {
@@ -144,17 +144,19 @@ size_t finite_f64(const double* x, size_t n, double* out, TileFacts<double>& fac
 /// The cells of eight values: base[key] and the comparisons it leaves, `corrections` of them.
 template <bool folded, class T>
 TIDEGAUGE_INLINE U64 cells(const Grid<T>& grid, Pack<T> v, uint32_t corrections) {
-  const Pack<T> clamped =
-      least(greatest(v, broadcast(grid.edges[0])), broadcast(grid.edges[grid.n_edges - 1]));
+  // Clamped as doubles, which keeps the order of the integers.
+  const F64 first = broadcast(static_cast<double>(grid.edges[0]));
+  const F64 last = broadcast(static_cast<double>(grid.edges[grid.n_edges - 1]));
+  const F64 clamped = least(greatest(as_double(v), first), last);
   U64 key;
   if constexpr (folded) {
-    const F64 y = as_double(clamped) - grid.center;
+    const F64 y = clamped - grid.center;
     const F64 a = bits<F64>(bits<U64>(y) & INT64_MAX) + grid.knee;
     const U64 distance = (bits<U64>(a) >> grid.shift) - grid.origin;
     const U64 below = bits<U64>(y < F64{});  // all ones: negates the distance
     key = ((distance ^ below) - below) + grid.middle;
   } else {
-    key = bits<U64>((as_double(clamped) - grid.low) * grid.scale + kTwo52) & kMantissa;
+    key = bits<U64>((clamped - grid.low) * grid.scale + kTwo52) & kMantissa;
   }
   const U64 base = gather(grid.base, key);
   U64 passed = base;
