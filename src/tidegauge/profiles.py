@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tidegauge import _core
@@ -189,15 +187,17 @@ def accumulator_bits(accumulators: Accumulators) -> int:
 
 def write_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file so that a reader, a crash or a full disk never sees half of it. Raises OSError."""
-    target = Path(path)
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    import tempfile  # loads seven modules that profiling never needs
+
+    folder, name = os.path.split(os.fspath(path))
+    descriptor, temporary = tempfile.mkstemp(dir=folder or ".", prefix=f".{name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
+        os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -91,7 +91,7 @@ class Reference:
             raise DecodeError("reference: the bytes hold a profile; read it with Profile.from_bytes")
         return found
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write `to_bytes` to a file, whole or not at all. Raises OSError."""
         write_file(path, self.to_bytes())
 
@@ -108,12 +108,13 @@ class Reference:
         return self.profile._repr_html_()
 
 
-def load(path: str | Path) -> Profile | Reference:
+def load(path: str | os.PathLike[str]) -> Profile | Reference:
     """Read what `Profile.save` or `Reference.save` wrote. Raises OSError, or DecodeError for other files."""
     try:
-        return decoded(Path(path).read_bytes())
+        with open(path, "rb") as file:
+            return decoded(file.read())
     except DecodeError as error:
-        raise DecodeError(f"{path}: {error}") from None
+        raise DecodeError(f"{os.fspath(path)}: {error}") from None
 
 
 def decoded(data: bytes | bytearray | memoryview) -> Profile | Reference:

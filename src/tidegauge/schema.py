@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import html
 import json
-import tomllib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from tidegauge.errors import SchemaError
+from tidegauge.tables import html_table
 
 Kind = Literal["number", "boolean", "category", "time", "embedding", "unsupported"]
 Role = Literal[
@@ -132,11 +130,7 @@ class Schema(Mapping[str, Column]):
         return "\n".join([f"Schema of {len(self)} columns", *rows])
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th>{html.escape(column.name)}</th><td>{html.escape(summary(column))}</td></tr>"
-            for column in self.values()
-        )
-        return f"<table><caption>Schema of {len(self)} columns</caption>{rows}</table>"
+        return html_table(("column", "settings"), [(column.name, summary(column)) for column in self.values()])
 
     def with_role(self, role: Role | str) -> tuple[str, ...]:
         """Return the names of the columns that have this role."""
@@ -196,16 +190,21 @@ class Schema(Mapping[str, Column]):
         )
 
     @classmethod
-    def from_toml(cls, source: str | Path) -> Schema:
+    def from_toml(cls, source: str | os.PathLike[str]) -> Schema:
         """Read a schema from a TOML file, or from TOML text: several lines, or one that begins with `[`.
 
         Raises SchemaError that names the file and the field's path, such as `columns.amount.role`.
         """
+        import tomllib
+
         is_text = isinstance(source, str) and ("\n" in source or source.startswith("["))
-        where = "schema" if is_text else str(source)
+        where = "schema" if is_text else os.fspath(source)
         try:
-            text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
-            document = tomllib.loads(text)
+            if is_text:
+                document = tomllib.loads(os.fspath(source))
+            else:
+                with open(source, "rb") as file:
+                    document = tomllib.load(file)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SchemaError(f"{where}: {error}") from error
         unknown = set(document) - {"columns"}
@@ -268,6 +267,8 @@ def require_names(there: Iterable[str], names: Iterable[str]) -> None:
 
 def near_miss(name: str, known: Sequence[str]) -> str:
     """Return the name and what was probably meant, or what there is."""
+    import difflib
+
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
         return f"{name!r}: did you mean {' or '.join(map(repr, near))}?"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import unicodedata
 from collections.abc import Sequence
 
@@ -51,6 +50,8 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequ
 
 def escaped(text: str, limit: int | None = MAX_CELL_CHARACTERS) -> str:
     """Return `text` printable and with <, >, & and both quotes escaped, for HTML content and attributes."""
+    import html
+
     return html.escape(printable(text, limit), quote=True)
 
 

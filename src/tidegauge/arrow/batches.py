@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -120,6 +119,8 @@ def refuse_missing(columns: Iterable[str], names: Sequence[str]) -> None:
     """Raise InputError for the first of `columns` that is not among `names`, with near misses."""
     for column in columns:
         if column not in names:
+            import difflib
+
             near = difflib.get_close_matches(column, names, n=3)
             hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {names[:20]}"
             raise InputError(f"no column {column!r}: {hint}")
