@@ -113,3 +113,22 @@ def test_refusals() -> None:
     sketch.update([1.0])
     with pytest.raises(_contract.SchemaError, match="outside"):
         sketch.quantile(-0.1)
+
+
+def test_a_schema_may_ask_for_the_histogram_and_profiles_then_keep_it() -> None:
+    import tidegauge as tg
+
+    rows = {"x": np.array([-3.0, 0.0, 0.0, 1.0, 2.0, 2.0, 1000.0]), "y": np.arange(7.0)}
+    schema = tg.Schema.infer(rows).replace("x", exponential=True)
+    reference = tg.Reference.fit(rows, schema=schema)
+    profile = tg.profile(rows, reference)
+    found = tg.Profile.from_bytes(profile.to_bytes(), reference)["x"].exponential
+    assert found is not None
+    assert profile["y"].exponential is None
+    assert tg.profile(rows, reference, accumulators="light")["x"].exponential is None
+    assert (found.zero_count, found.positive_counts.sum(), found.negative_counts.sum()) == (2, 4, 1)
+    # Upper-inclusive: 1 = 2^0 is the top of bucket -1.
+    assert found.positive_offset == -1
+    assert found.positive_counts[0] == 1
+    width = 2.0**-found.scale
+    assert 2 ** (found.negative_offset * width) < 3.0 <= 2 ** ((found.negative_offset + 1) * width)

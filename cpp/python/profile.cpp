@@ -148,10 +148,12 @@ void register_spec(py::module_& m) {
       .def(
           "with_edges_of",
           [](const ColumnSpec& s, const ColumnSpec& other) {
-            ColumnSpec frozen = s;
-            if (other.edges_f64) frozen.freeze(other.edges_f64);
-            if (other.edges_i64) frozen.freeze(other.edges_i64);
-            if (other.categories) frozen.freeze(other.categories);
+            ColumnSpec frozen = s;  // numbers are converted to what lies between those edges
+            frozen.state = other.state;
+            frozen.edges_id = other.edges_id;
+            frozen.edges_f64 = other.edges_f64;
+            frozen.edges_i64 = other.edges_i64;
+            frozen.categories = other.categories;
             frozen.check();
             return frozen;
           },
@@ -217,7 +219,10 @@ void register_number(py::module_& m, const char* name) {
                              [](const Number& c) { return c.quantiles().value().rank_error(); })
       .def_property_readonly("exponential", [](const Number& c) -> py::object {
         if (!c.exponential()) return py::none();
-        return py::cast(*c.exponential());
+        const auto& found = *c.exponential();
+        return py::make_tuple(found.scale(), found.n_zero(), found.positive().first(),
+                              to_array<uint64_t>(found.positive().counts()), found.negative().first(),
+                              to_array<uint64_t>(found.negative().counts()));
       });
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,21 @@ Counts = npt.NDArray[np.uint64]
 
 UNJUDGED_ROLES = ("id", "timestamp", "weight", "query", "ignored")
 SHOWN_UNSEEN = 5
+
+
+class ExponentialHistogram(NamedTuple):
+    """Counts in buckets whose bounds grow by 2^(2^-scale), as OpenTelemetry defines them.
+
+    Bucket i of the positive values holds (2^(i / 2^scale), 2^((i + 1) / 2^scale)], the negative ones mirror it;
+    the first count of each side is of bucket `offset`.
+    """
+
+    scale: int
+    zero_count: int
+    positive_offset: int
+    positive_counts: Counts
+    negative_offset: int
+    negative_counts: Counts
 
 
 class ColumnProfile:
@@ -305,6 +320,12 @@ class ColumnProfile:
         if self.kind == "category":
             bounds["top"] = float(self._column.frequent_error)
         return bounds
+
+    @property
+    def exponential(self) -> ExponentialHistogram | None:
+        """The base-2 exponential histogram of the finite values, where the schema asked for one."""
+        found = self._get("exponential")
+        return None if found is None else ExponentialHistogram(*found)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the column's numbers by name, for tables and JSON; undefined ones are None."""

@@ -27,7 +27,8 @@ def fit_edges(values: npt.NDArray[Any], max_cells: int = MAX_CELLS) -> npt.NDArr
         # Each point takes two edges; leave at least half of them to everything else.
         limit = max_cells // 4
         if heavy.sum() > limit:
-            heavy &= counts >= np.sort(counts)[-limit]
+            heaviest = np.argsort(-counts, kind="stable")[:limit]  # of equally heavy ones the smaller values
+            heavy = np.isin(np.arange(len(counts)), heaviest)
         points = distinct[heavy]
         rest = ordered[~np.isin(ordered, points)] if len(points) else ordered
         spread = max_cells - 1 - 2 * len(points)

@@ -44,7 +44,9 @@ class Profile(Mapping[str, ColumnProfile]):
         if reference is None:
             return cls(_core.Profile(bits))
         specs = [column.spec for column in reference.profile._core.columns]
-        return cls(_core.Profile([spec.with_options(spec.accumulators & bits) for spec in specs]))
+        if accumulators == "light":
+            specs = [spec.with_options(spec.accumulators & bits) for spec in specs]
+        return cls(_core.Profile(specs))
 
     def update(self, data: Any, *, threads: int = 0) -> None:
         """Add the rows of `data`: anything `tidegauge.arrow.batches` takes.

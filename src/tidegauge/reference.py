@@ -188,7 +188,7 @@ def first_spec(column: Column, announced: _core.ColumnSpec, accumulators: int) -
         state="" if counted or as_category else announced.state,
         unit="" if counted or as_category else announced.unit,
         width=0 if counted or as_category else announced.width,
-        accumulators=0 if counted else accumulators & allowed,
+        accumulators=0 if counted else accumulators & allowed | _core.EXPONENTIAL * column.exponential,
         counted_only=counted,
         keep_values=column.keep_values is not False,
     )

@@ -48,7 +48,8 @@ class Column:
     a number) or "light" (at most 1.5 KB). `judge=False` profiles without a verdict. `tolerance`: the PSI,
     above 0, up to which a change does not matter; None takes the monitor's. `circular`: the value wraps
     around, as an hour does. `importance` weighs the column, 0 or more. `keep_values=False` stores keyed
-    hashes of categories only; None decides from the data. `notice`: why a setting was chosen for the user.
+    hashes of categories only; None decides from the data. `exponential` also keeps a number's base-2 exponential
+    histogram, in the buckets of OpenTelemetry and Prometheus. `notice`: why a setting was chosen for the user.
     Raises SchemaError for a value that is not allowed.
     """
 
@@ -61,6 +62,7 @@ class Column:
     circular: bool = False
     importance: float | None = None
     keep_values: bool | None = None
+    exponential: bool = False
     notice: str = ""
 
     def __post_init__(self) -> None:
@@ -73,6 +75,8 @@ class Column:
             raise SchemaError(
                 f"column {self.name!r}: importance is {self.importance!r}, it must be 0 or more"
             )
+        if self.exponential and self.kind != "number":
+            raise SchemaError(f"column {self.name!r}: a {self.kind} has no exponential histogram, a number has")
         if self.circular and self.kind not in {"number", "time"}:
             raise SchemaError(
                 f"column {self.name!r}: a {self.kind} is not circular, only number and time are"
@@ -318,6 +322,7 @@ def summary(column: Column) -> str:
     parts += [] if column.judge else ["not judged"]
     parts += [column.accumulators] if column.accumulators != "full" else []
     parts += ["circular"] if column.circular else []
+    parts += ["exponential histogram"] if column.exponential else []
     for name in ("tolerance", "importance", "keep_values"):
         value = getattr(column, name)
         parts += [] if value is None else [f"{name}={value}"]
