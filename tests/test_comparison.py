@@ -447,3 +447,14 @@ def test_the_references_schema_decides_what_is_judged() -> None:
     assert not comparison["row"].judged
     assert "always grow" in comparison["row"].reasons[0]
     assert comparison["x"].judged
+
+
+def test_labels_that_have_not_come_raise_no_alarm() -> None:
+    import tidegauge as tg
+
+    rng = np.random.default_rng(0)
+    rows = {"x": rng.normal(size=5_000), "y": rng.random(5_000) < 0.3}
+    reference = tg.Reference.fit(rows, schema=tg.Schema.infer(rows, label="y"))
+    comparison = tg.compare(reference, tg.profile({"x": rng.normal(size=5_000)}, reference))
+    assert comparison.status == "ok"
+    assert comparison["y"].reasons == ("not judged: no labels yet",)

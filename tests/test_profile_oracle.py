@@ -489,3 +489,13 @@ def test_numbers_dict_and_arrow_tell_the_same():
         assert row == column.to_dict()
         for name in ("n_rows", "n_present", "n_null", "n_distinct", "mean", "variance"):
             assert row[name] == getattr(column, name)
+
+
+def test_powers_that_overflow_leave_the_lower_ones():
+    column = column_of(np.array([1e100, 3e100]))
+    assert column.mean == pytest.approx(2e100)
+    assert column.variance == pytest.approx(2e200)
+    assert column.kurtosis is None
+    column = column_of(np.array([1e200, 3e200] * 5_000))
+    assert column.mean == pytest.approx(2e200)
+    assert column.variance is None

@@ -183,7 +183,7 @@ class ColumnProfile:
     def variance(self) -> float | None:
         """The unbiased variance, sum (x - mean)^2 / (n - 1); None for fewer than two values."""
         central = self._central()
-        return None if central is None or central[0] < 2 else central[2] / (central[0] - 1)
+        return None if central is None or central[0] < 2 else finite(central[2] / (central[0] - 1))
 
     @property
     def skewness(self) -> float | None:

@@ -175,7 +175,10 @@ def compare(reference: Any, profile: ProfileCounts) -> Comparison:
         judged.append(name)
         if name in profile:
             _require_equal_cells(name, before[name], profile[name])
-        if _lacks(profile, name) and not _lacks(before, name):
+        if _lacks(profile, name) and before[name].role == "label":
+            judged.remove(name)
+            outcomes[name] = _listed(name, before[name], "not judged: no labels yet")
+        elif _lacks(profile, name) and not _lacks(before, name):
             outcomes[name] = _missing(name, before[name], before.n_rows, profile.n_rows)
     for ordered, kinds in ((True, ORDERED_KINDS), (False, CATEGORY_KINDS)):
         names = [

@@ -22,7 +22,7 @@ RIGHT_ALIGNED = tuple(range(2, 11))
 
 
 class Profile(Mapping[str, ColumnProfile]):
-    """A summary of rows: columns by name, in order of appearance.
+    """A summary of rows: columns by name, in order of appearance; of decoded bytes, in order of their names.
 
     Made by `tidegauge.profile`, `Profile.empty` or `Profile.from_bytes`. `update` and `merge` change it in
     place; each is atomic, may be called from any thread, and leaves the profile as it was if it raises.

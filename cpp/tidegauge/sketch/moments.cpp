@@ -16,13 +16,16 @@ double total(const double (&lanes)[kernels::kLanes]) {
   return sum;
 }
 
+/// Writes a sum that overflowed, and all of higher power, as +infinity, whatever they overflowed through.
 CentralMoments checked(CentralMoments m) {
   m.m2 = std::max(m.m2, 0.0);
   m.m4 = std::max(m.m4, 0.0);
-  if (!std::isfinite(m.mean) || !std::isfinite(m.m2) || !std::isfinite(m.m3) || !std::isfinite(m.m4)) {
-    m.mean = m.m2 = m.m3 = m.m4 = kBeyond;
-    m.mean_rest = 0;
+  bool beyond = false;
+  for (double* power : {&m.mean, &m.m2, &m.m3, &m.m4}) {
+    beyond |= !std::isfinite(*power);
+    if (beyond) *power = kBeyond;
   }
+  if (!std::isfinite(m.mean)) m.mean_rest = 0;
   return m;
 }
 
@@ -223,10 +226,10 @@ Moments<T> Moments<T>::decode(ByteReader& in) {
     m.settled_.m2 = get(false);
     m.settled_.m3 = get(true);
     m.settled_.m4 = get(false);
-    const bool beyond = !std::isfinite(m.settled_.mean);
-    if (beyond != !std::isfinite(m.settled_.m2) || beyond != !std::isfinite(m.settled_.m3) ||
-        beyond != !std::isfinite(m.settled_.m4)) {
-      throw DecodeError("moments: overflow in one sum but not in all");
+    bool beyond = false;
+    for (const double power : {m.settled_.mean, m.settled_.m2, m.settled_.m3, m.settled_.m4}) {
+      if (beyond && std::isfinite(power)) throw DecodeError("moments: finite above a power that overflowed");
+      beyond = !std::isfinite(power);
     }
     if (m.settled_.mean + m.settled_.mean_rest != m.settled_.mean) {
       throw DecodeError("moments: a mean that is not the nearest double");
