@@ -1,6 +1,7 @@
 #include "tidegauge/profile/profile.hpp"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <thread>
 #include <unordered_set>
@@ -85,8 +86,7 @@ void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
     auto known = index_.find(fields[i].name);
     if (known == index_.end()) {
       if (!open_) {
-        const bool full = unexpected_.size() >= kMaxUnexpected && !unexpected_.contains(fields[i].name);
-        unexpected_[full ? std::string() : fields[i].name] += n_rows;
+        add_unexpected(fields[i].name, n_rows);
         continue;
       }
       add_column(std::make_shared<ColumnSpec>(default_spec(fields[i], accumulators_)));
@@ -107,6 +107,11 @@ void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
     if (!touched[i]) columns_[i]->add_absent(n_rows);
   }
   n_rows_ += n_rows;
+}
+
+void Profile::add_unexpected(const std::string& name, uint64_t n_rows) {
+  const bool full = unexpected_.size() >= kMaxUnexpected && !unexpected_.contains(name);
+  unexpected_[full ? std::string() : name] += n_rows;
 }
 
 void Profile::merge(const Profile& other) {
@@ -136,7 +141,9 @@ void Profile::merge(const Profile& other) {
   for (size_t i = 0; i < n_ours; ++i) {
     if (!other.index_.contains(columns_[i]->spec().name)) columns_[i]->add_absent(other.n_rows_);
   }
-  for (const auto& [name, rows] : other.unexpected_) unexpected_[name] += rows;
+  // By name, so that where there is no room for all, which ones are named depends on the two states alone.
+  const std::map<std::string, uint64_t> unexpected(other.unexpected_.begin(), other.unexpected_.end());
+  for (const auto& [name, rows] : unexpected) add_unexpected(name, rows);
   n_rows_ += other.n_rows_;
 }
 

@@ -61,6 +61,7 @@ class Profile {
  private:
   Profile() = default;
   void add_column(std::shared_ptr<const ColumnSpec> spec);
+  void add_unexpected(const std::string& name, uint64_t n_rows);
 
   bool open_ = true;
   uint8_t accumulators_ = 0;
