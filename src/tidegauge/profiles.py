@@ -108,6 +108,8 @@ class Profile(Mapping[str, ColumnProfile]):
 
     def __getitem__(self, name: str) -> ColumnProfile:
         column = self._core.column(name)
+        if column is None and "\\x" in name:  # how iterating tells a name that is not UTF-8
+            column = next((each for each in self._core.columns if each.spec.name == name), None)
         if column is None:
             raise KeyError(name)
         return ColumnProfile(column)
