@@ -1,0 +1,244 @@
+"""One profile shared by threads and inherited by forked processes: exact totals, no thread left, no deadlock."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+import tidegauge as tg
+
+RANDOM = np.random.default_rng(1)
+LARGE = {f"x{i}": RANDOM.normal(size=400_000) for i in range(8)}  # milliseconds of work, on any machine
+SMALL = {"x": np.arange(100), "s": ["a", "b"] * 50}
+LIMIT_SECONDS = 60
+
+
+def together(tasks: list[Callable[[], None]]) -> None:
+    """Run the tasks in threads that start at once; raise what any of them raises."""
+    start = threading.Barrier(len(tasks))
+
+    def run(task: Callable[[], None]) -> None:
+        start.wait()
+        task()
+
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        for done in [pool.submit(run, task) for task in tasks]:
+            done.result(timeout=LIMIT_SECONDS)
+
+
+# ---- threads
+
+
+def test_updates_from_eight_threads_add_up():
+    profile = tg.Profile.empty()
+
+    def update() -> None:
+        for _ in range(200):
+            profile.update(SMALL)
+
+    together([update] * 8)
+    one = tg.profile(SMALL)
+    assert profile.n_rows == 8 * 200 * 100
+    assert profile["x"].sum == 1600 * one["x"].sum
+    assert dict(profile["s"].top(2)) == {"a": 80_000, "b": 80_000}
+    assert profile["x"].n_distinct == 100
+    # Equal batches: whichever thread came first, the same rows came in the same order.
+    again = tg.Profile.empty()
+    for _ in range(1600):
+        again.update(SMALL)
+    assert profile == again
+
+
+def test_updates_merges_and_reads_at_once():
+    reference = tg.Reference.fit({"x": np.arange(100.0), "s": ["a", "b"] * 50})
+    profile, part = tg.Profile.empty(reference), tg.profile(SMALL, reference)
+    torn: list[str] = []
+
+    def update() -> None:
+        for _ in range(100):
+            profile.update(SMALL)
+
+    def merge() -> None:
+        for _ in range(100):
+            profile.merge(part)
+
+    def read() -> None:
+        for _ in range(100):
+            column = profile["x"]
+            if column.n_rows % 100 or column.counts.sum() + column.n_above != column.n_present:
+                torn.append("column")
+            if {c.n_rows for c in profile.values()} - {column.n_rows} and profile.n_rows % 100:
+                torn.append("profile")
+
+    def save() -> None:
+        for _ in range(100):
+            loaded = tg.Profile.from_bytes(profile.to_bytes(), reference)
+            if {c.n_rows for c in loaded.values()} != {loaded.n_rows} or loaded.n_rows % 100:
+                torn.append("bytes")
+
+    together([update, update, merge, merge, read, read, save, save])
+    assert not torn
+    assert profile.n_rows == 40_000
+    assert profile["x"].counts.sum() == 40_000
+    assert profile["s"].counts.tolist() == [20_000, 20_000]
+
+
+def test_two_profiles_merged_into_each_other_do_not_lock_each_other_out():
+    a, b = tg.profile(SMALL), tg.profile(SMALL)
+
+    def into(target: tg.Profile, other: tg.Profile) -> Callable[[], None]:
+        def merge() -> None:
+            for _ in range(6):
+                target.merge(other.copy())
+                tg.Profile.empty().merge(target)
+
+        return merge
+
+    together([into(a, b), into(b, a), into(a, a), into(b, b)])
+    assert a.n_rows % 100 == b.n_rows % 100 == 0
+    assert a["x"].n_rows == a.n_rows
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_the_gil_is_released_during_a_large_update(threads):
+    """Python goes on in this thread while another is inside the engine."""
+    profile = tg.Profile.empty()
+    (batch,) = tg.arrow.batches(LARGE)
+    n_updates, inside, steps_inside = 20, threading.Event(), 0
+
+    def update() -> None:
+        for _ in range(n_updates):
+            inside.set()
+            profile._core.update(batch, threads)
+            inside.clear()
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(10)  # no thread is asked to let go: only the engine does
+    try:
+        worker = threading.Thread(target=update)
+        worker.start()
+        while worker.is_alive():
+            time.sleep(0)  # lets go itself, so that the worker can start
+            steps_inside += inside.is_set()
+        worker.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert profile.n_rows == n_updates * 400_000
+    assert steps_inside > 10 * n_updates
+
+
+def n_threads() -> int:
+    return len(os.listdir("/proc/self/task"))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted in /proc")
+def test_no_thread_is_left_after_import_nor_after_an_update():
+    code = """
+import os
+def count(): return len(os.listdir("/proc/self/task"))
+import numpy as np
+before = count()
+import tidegauge as tg
+assert count() == before, "import started a thread"
+profile = tg.profile({f"x{i}": np.arange(200_000.0) for i in range(8)}, threads=8)
+profile.merge(profile)
+tg.Profile.from_bytes(profile.to_bytes())
+assert count() == before, "a thread is left"
+"""
+    path = os.pathsep.join(p for p in sys.path if p)
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr.decode()
+
+
+# ---- fork
+
+
+@contextmanager
+def busy(profile: tg.Profile) -> Iterator[None]:
+    """Keep another thread inside the engine, updating."""
+    stop = threading.Event()
+
+    def update() -> None:
+        while not stop.is_set():
+            profile.update(LARGE)
+
+    worker = threading.Thread(target=update)
+    worker.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        worker.join(LIMIT_SECONDS)
+    assert not worker.is_alive()
+
+
+def in_child(task: Callable[[], None]) -> None:
+    """Run the task in a forked child; fail if it raises, dies, or has not ended in time."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(LIMIT_SECONDS)  # kills the child if it waits for a lock that nobody holds any more
+        try:
+            task()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, f"the child ended with {os.waitstatus_to_exitcode(status)}"
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+
+
+@needs_fork
+def test_a_child_uses_what_it_inherits_and_the_parent_keeps_its_own():
+    profile = tg.profile(LARGE)
+    before = profile.to_bytes()
+
+    def task() -> None:
+        assert profile.to_bytes() == before
+        profile.update(LARGE, threads=4)
+        profile.merge(profile)
+        assert profile.n_rows == 4 * 400_000
+
+    for _ in range(3):
+        in_child(task)
+    assert profile.to_bytes() == before
+
+
+@needs_fork
+def test_a_child_profiles_while_the_parent_is_within_an_update():
+    """Neither dispatch nor scratch memory nor any other process-wide state is held locked across a fork."""
+    theirs, idle = tg.Profile.empty(), tg.profile(SMALL)
+    expected = tg.profile(LARGE).to_bytes()
+
+    def task() -> None:
+        assert tg.profile(LARGE, threads=2).to_bytes() == expected
+        idle.update(SMALL)
+        assert idle.n_rows == 200
+        reference = tg.Reference.fit(SMALL)
+        assert tg.Profile.from_bytes(tg.profile(SMALL, reference).to_bytes(), reference).n_rows == 100
+
+    with busy(theirs):
+        for _ in range(5):
+            in_child(task)
+    assert idle.n_rows == 100
+    assert theirs.n_rows % 400_000 == 0
