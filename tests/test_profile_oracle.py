@@ -499,3 +499,16 @@ def test_powers_that_overflow_leave_the_lower_ones():
     column = column_of(np.array([1e200, 3e200] * 5_000))
     assert column.mean == pytest.approx(2e200)
     assert column.variance is None
+
+
+def test_an_embeddings_mean_vector_and_norms():
+    rows = np.random.default_rng(0).normal(size=(500, 7))
+    column = column_of(rows)
+    assert column.mean_vector == pytest.approx(rows.mean(axis=0), rel=1e-12)
+    norms = np.linalg.norm(rows, axis=1)
+    assert column.norms == pytest.approx(
+        {"mean": norms.mean(), "variance": norms.var(ddof=1), "min": norms.min(), "max": norms.max()}
+    )
+    assert column.mean is None
+    assert column_of(np.arange(3.0)).mean_vector is None
+    assert column_of(np.arange(3.0)).norms is None

@@ -203,6 +203,24 @@ class ColumnProfile:
         n, _, m2, _, m4 = central
         return finite(n * m4 / m2 / m2 - 3)
 
+    @property
+    def mean_vector(self) -> npt.NDArray[np.float64] | None:
+        """The mean of an embedding's rows, float64 of shape [width]; None for other kinds and without rows."""
+        return self._column.mean if self.kind == "embedding" and self.n_present else None
+
+    @property
+    def norms(self) -> dict[str, float | None] | None:
+        """Mean, variance, min and max of the Euclidean norms of an embedding's rows; None like `mean_vector`."""
+        if self.kind != "embedding" or not self.n_present:
+            return None
+        n, mean, m2, _, _ = self._column.norm_central
+        return {
+            "mean": finite(mean),
+            "variance": finite(m2 / (n - 1)) if n > 1 else None,
+            "min": self._column.norm_min,
+            "max": self._column.norm_max,
+        }
+
     # The cells.
 
     @property
