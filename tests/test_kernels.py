@@ -207,6 +207,36 @@ def test_unseen(level, in_place):
             assert same_bits(_contract.kernel_unseen(level, x[:n], slots, in_place), expected), (n_slots, n)
 
 
+def would_change(h: int, register: int) -> bool:
+    """A register u u u u u u b a says: level u was seen, u - 1 if b, u - 2 if a."""
+    level = 64 - 12 - (h % 2**52).bit_length() + 1
+    distance = (register >> 2) - level
+    seen = {0: True, 1: bool(register & 2), 2: bool(register & 1)}.get(distance, distance > 0)
+    return register == 0 or not seen
+
+
+@at_every_level
+@pytest.mark.parametrize("in_place", [False, True])
+def test_no_hash_is_dropped_that_would_change_a_register(level, in_place):
+    random = np.random.default_rng(10)
+    for n in SIZES:
+        levels = random.integers(0, 20, n).astype(np.uint64)
+        x = random.integers(0, 2**64, n, dtype=np.uint64) & (
+            (np.uint64(2**52 - 1) >> levels) | np.uint64(0xFFF << 52)
+        )
+        registers = random.integers(4, 64, 4096).astype(np.uint8)
+        registers[random.random(4096) < 0.1] = 0
+        kept = _contract.kernel_unobserved(level, x, registers, in_place).tolist()
+        needed = [would_change(h, int(registers[h >> 52])) for h in x.tolist()]
+        assert [h for h, wanted in zip(x.tolist(), needed, strict=True) if wanted] == [
+            h for h in kept if would_change(h, int(registers[h >> 52]))
+        ]
+        assert kept == [h for h in x.tolist() if h in set(kept)]  # in order
+        if level == "v4":  # and where eight are looked at side by side, every other one is dropped
+            whole = n - n % 8
+            assert len(kept) == sum(needed[:whole]) + n - whole
+
+
 # ---- cells
 
 

@@ -186,6 +186,14 @@ void register_kernels(py::module_& m) {
           return out.first(at_level(level).unseen(from, n, slots.data(),
                                                   static_cast<uint64_t>(slots.size()) - 1, out.data()));
         });
+  m.def("kernel_unobserved", [](const std::string& level, const Array<uint64_t>& x,
+                                const Array<uint8_t>& registers, bool in_place) {
+    const auto n = static_cast<size_t>(x.size());
+    if (registers.size() != 4096) throw std::invalid_argument("registers: 4,096 are needed");
+    Output<uint64_t> out(n);
+    const uint64_t* from = input(x, out, in_place);
+    return out.first(at_level(level).unobserved(from, n, registers.data(), out.data()));
+  });
   m.def("kernel_compress_64",
         [](const std::string& level, const Array<uint64_t>& x, const Array<uint64_t>& words, bool in_place) {
           const auto n = static_cast<size_t>(x.size());
