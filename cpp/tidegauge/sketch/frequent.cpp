@@ -39,7 +39,8 @@ bool by_hash(const Frequent::Entry& a, const Frequent::Entry& b) { return a.hash
 }  // namespace
 
 Frequent::Frequent(bool keep_values, size_t capacity)
-    : keep_values_(keep_values), capacity_(capacity), slots_(kFirstSlots) {
+    : keep_values_(keep_values), capacity_(capacity), key_(process_key()) {
+  resize(kFirstSlots);
   if (capacity < kMinCapacity || capacity > kMaxCapacity) {
     throw SchemaError("frequent values: capacity is " + std::to_string(capacity) + ", but must lie between " +
                       std::to_string(kMinCapacity) + " and " + std::to_string(kMaxCapacity));
@@ -49,7 +50,7 @@ Frequent::Frequent(bool keep_values, size_t capacity)
 /// The slot of a hash, or the empty one where it belongs.
 uint32_t& Frequent::find(uint64_t hash) {
   const size_t mask = slots_.size() - 1;
-  size_t slot = (hash * process_key()) >> (64 - std::countr_zero(slots_.size()));
+  size_t slot = (hash * key_) >> shift_;
   while (slots_[slot] != 0 && entries_[slots_[slot] - 1].hash != hash) slot = (slot + 1) & mask;
   return slots_[slot];
 }
@@ -74,9 +75,14 @@ void Frequent::update(uint64_t hash, uint64_t weight, std::string_view name) {
   }
 }
 
+void Frequent::resize(size_t n_slots) {
+  slots_.assign(n_slots, 0);
+  shift_ = 64 - std::countr_zero(n_slots);
+}
+
 /// Builds the table anew, with room to grow.
 void Frequent::index() {
-  slots_.assign(std::max(kFirstSlots, std::bit_ceil(4 * entries_.size())), 0);
+  resize(std::max(slots_.size(), std::bit_ceil(4 * entries_.size())));
   for (size_t i = 0; i < entries_.size(); ++i) find(entries_[i].hash) = static_cast<uint32_t>(i + 1);
 }
 

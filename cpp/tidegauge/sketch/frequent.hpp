@@ -69,6 +69,7 @@ class Frequent {
  private:
   uint32_t& find(uint64_t hash);
   void index();
+  void resize(size_t n_slots);
   void purge();
   std::vector<Entry> sorted() const;
 
@@ -77,6 +78,8 @@ class Frequent {
   uint64_t n_ = 0;
   uint64_t error_ = 0;
   std::vector<Entry> entries_;
+  uint64_t key_;
+  int shift_ = 0;                // from a keyed hash to its slot
   std::vector<uint32_t> slots_;  // 1 + the place in entries_, or 0; linear probing, at most half full
 };
 
