@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegauge import _core
+from tidegauge.edges import following
 
 Counts = npt.NDArray[np.uint64]
 
@@ -317,6 +318,8 @@ class ColumnProfile:
             low, high = edges[at - 1].item(), edges[at].item()
             # Of integers, x itself is below or at x; of floats, the range of a cell may exceed a double.
             inside = (x + 1 - low) / (high - low) if isinstance(low, int) else part_of(x, low, high)
+            if math.nextafter(low, math.inf) == high:  # one number and no other: all of the cell is at x
+                inside = 1.0
             return float((int(cells[:at].sum()) + int(cells[at]) * inside) / n)
         if not self._column.n_quantiles:
             return None
@@ -419,7 +422,7 @@ class ColumnProfile:
             if isinstance(low, int):
                 value: float = min(low + int((high - low) * share), high - 1)
             else:
-                value = low * (1 - share) + high * share
+                value = min(low * (1 - share) + high * share, math.nextafter(high, low))
             return self._as_value(min(max(value, column.min), column.max))
         if not column.n_quantiles:  # a light profile keeps no sketch: the end of the range is all it knows
             return self._as_value(column.min if at == 0 else column.max)
@@ -427,12 +430,15 @@ class ColumnProfile:
         return self._as_value(column.quantile(min((before + into) / column.n_quantiles, 1.0)))
 
     def _rank_error(self) -> float:
-        if self.edges is None:
+        edges = self.edges
+        if edges is None:
             return float(self._column.quantile_error)
         cells = self._cells()
+        # A cell that holds one number and no other leaves nothing to interpolate.
+        spread = cells[1:-1][following(edges[:-1]) != edges[1:]]
         outside = int(cells[0]) + int(cells[-1])
         sketched = float(self._column.quantile_error) * outside if self._column.n_quantiles else float(outside)
-        return max(float(cells[1:-1].max(initial=0)), sketched) / self.n_present
+        return max(float(spread.max(initial=0)), sketched) / self.n_present
 
 
 def part_of(x: float, low: float, high: float) -> float:

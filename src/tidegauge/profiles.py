@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Accumulators = Literal["full", "light"]
 
-SUMMARY = ("column", "kind", "rows", "null", "nan", "inf", "distinct", "min", "mean", "median", "max", "top")
+SUMMARY = ("column", "kind", "rows", "null", "nan", "other", "distinct", "min", "mean", "median", "max", "top")
 RIGHT_ALIGNED = tuple(range(2, 11))
 
 
@@ -211,14 +211,14 @@ def summary_row(column: ColumnProfile) -> list[str]:
     """Return the cells of one column's line in a table."""
     median = column.quantile(0.5) if column.kind == "number" else None
     top = column.top(1)
-    share = "" if not top else f"{top[0][0]!r} {top[0][1] / max(column.n_rows, 1):.0%}"
+    share = "" if not top or top[0][0] is None else f"{top[0][0]!r} {top[0][1] / max(column.n_rows, 1):.0%}"
     return [
         column.name,
         column.kind,
         f"{column.n_rows:,}",
         f"{column.n_null:,}",
         f"{column.n_nan:,}",
-        f"{column.n_inf:,}",
+        f"{column.n_inf + column.n_mistyped + column.n_absent:,}",
         "" if column.n_distinct is None else f"{column.n_distinct:,}",
         shown(column.min),
         shown(column.mean),
@@ -232,4 +232,7 @@ def shown(value: Any) -> str:
     """Return a number for people."""
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = str(value)
+    return text.rstrip("0").rstrip(".") if "T" in text and "." in text else text  # a time with a fraction
