@@ -1,4 +1,7 @@
-"""Whatever comes in is counted in a named home, or refused by an error that says what and where."""
+"""Whatever comes in is counted in a named home, or refused by an error that says what and where.
+
+Long because it is a list of what can be wrong.
+"""
 
 from __future__ import annotations
 

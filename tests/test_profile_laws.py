@@ -1,4 +1,7 @@
-"""The laws of whole profiles: no split, thread, instruction set, save or failed call shows; merging adds."""
+"""The laws of whole profiles: no split, thread, instruction set, save or failed call shows; merging adds.
+
+Long because one set of rows, its profiles and their bytes serve all the laws.
+"""
 
 from __future__ import annotations
 

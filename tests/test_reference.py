@@ -1,4 +1,7 @@
-"""References: where their edges come from, what they keep, and what they refuse to judge."""
+"""References: where their edges come from, what they keep, and what they refuse to judge.
+
+Long because each source, edge case and setting is one short case.
+"""
 
 from __future__ import annotations
 
