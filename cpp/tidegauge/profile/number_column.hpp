@@ -39,6 +39,7 @@ class NumberColumn final : public Column {
   void decode_values(ByteReader& in) override;
   size_t n_cells() const override { return cells_.size(); }
 
+  uint32_t quantile_k() const;
   void add(const T* x, size_t n, Scratch& scratch);
   void add_finite(const T* x, size_t n, const kernels::TileFacts<T>& facts, Scratch& scratch);
   void add_outside(const T* x, size_t n, Scratch& scratch);

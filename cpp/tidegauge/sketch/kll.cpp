@@ -150,14 +150,14 @@ size_t Kll<T>::take_part_of_stratum(std::span<const T> values) {
 }
 
 /// Empties the pending block into the compactors. A full block is thinned by as much as the sketch has
-/// outgrown 10 k values: the level it then enters has little room, so thinning costs next to no accuracy.
+/// outgrown 20 k values: the level it then enters has little room, so thinning costs next to no accuracy.
 template <class T>
 void Kll<T>::flush() {
   if (pending_.empty()) return;
   const double weight = std::ldexp(1.0, static_cast<int>(log_weight_));
   if (log_weight_ > 0) variance_ += static_cast<double>(pending_.size()) * weight * weight / 4;
   if (pending_.size() == kBlock) {
-    const auto outgrown = static_cast<unsigned>(std::bit_width(n_ / (10 * uint64_t{k_})));
+    const auto outgrown = static_cast<unsigned>(std::bit_width(n_ / (20 * uint64_t{k_})));
     const unsigned thin = std::min(kMaxThin, outgrown > 0 ? outgrown - 1 : 0);
     const uint64_t coins = draw(seed_ ^ kThinStream, n_ ^ std::bit_cast<uint64_t>(pending_.front()));
     T scratch[kBlock];

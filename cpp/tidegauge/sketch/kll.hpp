@@ -16,7 +16,7 @@ inline constexpr uint32_t kKllDefaultK = 200;
 /// Ranks and quantiles of a stream in a few kilobytes: the sketch of Karnin, Lang and Liberty (FOCS 2016),
 /// their sampler included. T is double (finite; -0.0 counts as 0.0) or int64_t.
 ///
-/// Values wait, by position, in a block of 256. A full block is sorted, and once the sketch is large every
+/// Values wait, by position, in a block of 128. A full block is sorted, and once the sketch is large every
 /// other value is dropped up to three times on the way (sort_block). What is left enters the compactors:
 /// level h holds sorted values that stand for 2^h each; a level over its share of the room is halved into the
 /// next. From position 4 k^2 on only one value of every stratum of W = 2, 4, 8, ... values is read at all; W

@@ -8,12 +8,14 @@
 
 namespace tidegauge::sketch {
 
-/// A block of this many values waits, in order of arrival, until it is full.
-inline constexpr size_t kBlock = 256;
+/// A block of this many values waits, in order of arrival, until it is full. They are part of the state, so a
+/// larger block, cheaper to sort by the value, is paid for in bytes.
+inline constexpr size_t kBlock = 128;
 
 namespace block {
 
-inline constexpr size_t kRows = 16;  // the block as 16 rows of 16: the columns are sorted first
+inline constexpr size_t kRows = 16;  // the block as 16 rows of 8: the columns are sorted first
+inline constexpr size_t kColumns = kBlock / kRows;
 
 struct Comparator {
   uint8_t low, high;
@@ -61,16 +63,16 @@ struct Lanes<double> {
   typedef double type __attribute__((vector_size(16)));
 };
 
-/// Sorts each of the 16 columns of a row-major 16 x 16 block.
+/// Sorts each of the columns of a row-major block.
 template <class T>
 void sort_columns(T* values) {
   using V = typename Lanes<T>::type;
   constexpr size_t lanes = sizeof(V) / sizeof(T);
-  for (size_t column = 0; column < kRows; column += lanes) {
+  for (size_t column = 0; column < kColumns; column += lanes) {
     V row[kRows];
-    for (size_t r = 0; r < kRows; ++r) __builtin_memcpy(&row[r], values + r * kRows + column, sizeof(V));
+    for (size_t r = 0; r < kRows; ++r) __builtin_memcpy(&row[r], values + r * kColumns + column, sizeof(V));
     sort_rows(row, std::make_index_sequence<kNetwork.size()>{});
-    for (size_t r = 0; r < kRows; ++r) __builtin_memcpy(values + r * kRows + column, &row[r], sizeof(V));
+    for (size_t r = 0; r < kRows; ++r) __builtin_memcpy(values + r * kColumns + column, &row[r], sizeof(V));
   }
 }
 
@@ -104,8 +106,8 @@ template <class T>
 template <class T>
 std::span<const T> sort_block(T* values, T* scratch, unsigned thin, uint64_t coins) {
   block::sort_columns(values);
-  size_t runs = block::kRows, length = block::kRows;
-  size_t apart = 1, stride = block::kRows;  // between runs, and between the values of one run
+  size_t runs = block::kColumns, length = block::kRows;
+  size_t apart = 1, stride = block::kColumns;  // between runs, and between the values of one run
   for (unsigned pass = 0; runs > 1; ++pass) {
     const bool drop = pass < thin;
     const size_t kept = drop ? length / 2 : length;
