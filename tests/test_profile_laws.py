@@ -587,3 +587,15 @@ def test_forged_bytes_never_crash(which):
     assert run.returncode == 0, run.stderr.decode()[-3000:]
     # Not all is refused: counts that only look different are states like any other.
     assert 0 < int(run.stdout) < 2000
+
+
+def test_the_first_typed_rows_decide_what_a_column_of_nulls_is():
+    blank, typed = {"x": [None, None]}, {"x": [1.5, 2.5, None]}
+    profile = tg.profile(blank)
+    assert profile["x"].kind == "unsupported"
+    profile.update(typed)
+    assert (profile["x"].kind, profile["x"].n_null, profile["x"].mean) == ("number", 3, 2.0)
+    assert tg.merge([tg.profile(blank), tg.profile(typed)])["x"].mean == 2.0
+    assert tg.merge([tg.profile(typed), tg.profile(blank)])["x"].n_null == 3
+    with pytest.raises(tg.errors.MergeError):
+        tg.merge([tg.profile({"x": ["a"]}), tg.profile(typed)])

@@ -11,7 +11,6 @@ import tidegauge
 from tidegauge import _core
 
 STUB = Path(tidegauge.__file__).with_name("_core.pyi")
-UNTOLD = {"exponential"}  # nothing in Python reads them yet
 Signature = tuple[str, ...]
 
 
@@ -66,7 +65,7 @@ def built() -> dict[str, str | Signature]:
                     found[f"{name}.{inner}"] = announced(getattr(value, inner).__doc__ or "", of_class=name)
         else:
             found[name] = announced(value.__doc__ or "") if callable(value) else "constant"
-    return {name: what for name, what in found.items() if name.rpartition(".")[2] not in UNTOLD}
+    return found
 
 
 def is_own(name: str, attribute: object) -> bool:

@@ -242,3 +242,22 @@ def test_a_child_profiles_while_the_parent_is_within_an_update():
             in_child(task)
     assert idle.n_rows == 100
     assert theirs.n_rows % 400_000 == 0
+
+
+@needs_fork
+def test_a_child_uses_a_profile_that_another_thread_was_updating():
+    """The fork waits for the update, so the child inherits it whole and its lock free."""
+    theirs = tg.Profile.empty()
+
+    def task() -> None:
+        rows = theirs.n_rows
+        assert rows % 400_000 == 0
+        assert all(column.n_rows == rows for column in theirs.values())
+        theirs.update(LARGE)
+        theirs.merge(theirs)
+        assert tg.Profile.from_bytes(theirs.to_bytes()).n_rows == 2 * (rows + 400_000)
+
+    with busy(theirs):
+        for _ in range(10):
+            in_child(task)
+    assert theirs.n_rows % 400_000 == 0

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 _Counts = npt.NDArray[np.uint64]
+_Exponential = tuple[int, int, int, npt.NDArray[np.uint64], int, npt.NDArray[np.uint64]]
 _Central = tuple[int, float, float, float, float]  # n, mean, and the sums of (x - mean)^2, ^3 and ^4
 _Field = tuple[str, str, str, str, str]  # name, kind, Arrow format, timezone, extension
 
@@ -141,6 +142,8 @@ class FloatColumn(Column):
     def rank(self, x: float) -> float: ...
     @property
     def quantile_error(self) -> float: ...
+    @property
+    def exponential(self) -> _Exponential | None: ...
 
 class IntegerColumn(Column):
     @property
@@ -169,6 +172,8 @@ class IntegerColumn(Column):
     def rank(self, x: int) -> float: ...
     @property
     def quantile_error(self) -> float: ...
+    @property
+    def exponential(self) -> _Exponential | None: ...
 
 class BooleanColumn(Column):
     @property

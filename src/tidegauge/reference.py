@@ -80,7 +80,7 @@ class Reference:
 
     def to_bytes(self) -> bytes:
         """Encode edges, counts and schema; equal references give equal bytes."""
-        note = json.dumps([dataclasses.asdict(column) for column in self.schema.values()])
+        note = json.dumps([told(column) for column in self.schema.values()])
         return self.profile._core.to_bytes(with_edges=True, note=note)
 
     @classmethod
@@ -248,6 +248,12 @@ def with_shown_names(profile: Profile) -> Profile:
     """Drop the names of categories that were seen fewer than NAMED_FROM times in all rows."""
     profile._core.hide_rare_names(NAMED_FROM)
     return profile
+
+
+def told(column: Column) -> dict[str, Any]:
+    """Return the settings of a column that are not the usual ones: a later release may add more of them."""
+    fields = dataclasses.fields(column)
+    return {f.name: getattr(column, f.name) for f in fields if getattr(column, f.name) != f.default}
 
 
 def schema_of_note(note: str) -> Schema:

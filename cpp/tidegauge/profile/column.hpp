@@ -60,6 +60,13 @@ class Column {
   void update(const arrow::ColumnView& view, Scratch& scratch);
   /// Counts rows of batches in which the column did not appear.
   void add_absent(uint64_t n_rows);
+  /// Whether all that came so far were nulls without a type, so that the first typed rows decide what it is.
+  bool is_blank() const {
+    return spec().kind == arrow::Kind::unsupported && spec().counted_only && n_present() == 0;
+  }
+  /// Adds the rows of a column that has no values.
+  void merge_homes(const Column& other) { homes_.merge(other.homes_); }
+
   /// Throws MergeError unless merge(other) can be done.
   void check_mergeable(const Column& other) const;
   void merge(const Column& other);

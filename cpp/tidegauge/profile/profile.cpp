@@ -70,7 +70,6 @@ void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
     if (known == index_.end() && !open_) continue;
     if (known != index_.end()) {
       const ColumnSpec& spec = columns_[known->second]->spec();
-      if (spec.counted_only) continue;
       if (spec.detached()) {
         throw SchemaError("column '" + spec.name +
                           "': its edges are not at hand, so it takes no rows; load the profile with "
@@ -91,6 +90,11 @@ void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
       }
       add_column(std::make_shared<ColumnSpec>(default_spec(fields[i], accumulators_)));
       known = index_.find(fields[i].name);
+    } else if (open_ && fields[i].type.kind != arrow::Kind::unsupported &&
+               columns_[known->second]->is_blank()) {
+      auto typed = Column::make(std::make_shared<ColumnSpec>(default_spec(fields[i], accumulators_)));
+      typed->merge_homes(*columns_[known->second]);
+      columns_[known->second] = std::move(typed);
     }
     jobs.emplace_back(i, known->second);
     touched[known->second] = true;
@@ -122,13 +126,25 @@ void Profile::merge(const Profile& other) {
   const std::scoped_lock guard(mutex_, other.mutex_);
   for (const auto& theirs : other.columns_) {
     const auto known = index_.find(theirs->spec().name);
-    if (known != index_.end()) columns_[known->second]->check_mergeable(*theirs);
+    if (known == index_.end()) continue;
+    const Column& ours = *columns_[known->second];
+    if (!(open_ && ours.is_blank()) && !(other.open_ && theirs->is_blank())) ours.check_mergeable(*theirs);
   }
   const size_t n_ours = columns_.size();
   for (const auto& theirs : other.columns_) {
     const auto known = index_.find(theirs->spec().name);
     if (known != index_.end()) {
       Column& ours = *columns_[known->second];
+      if (other.open_ && theirs->is_blank()) {
+        ours.merge_homes(*theirs);
+        continue;
+      }
+      if (open_ && ours.is_blank()) {
+        auto typed = theirs->clone();
+        typed->merge_homes(ours);
+        columns_[known->second] = std::move(typed);
+        continue;
+      }
       ours.merge(*theirs);
       if (ours.spec().detached() && !theirs->spec().detached()) ours.attach(theirs->shared_spec());
     } else {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tidegauge/arrow/batch.hpp"
+#include "tidegauge/base/at_fork.hpp"
 #include "tidegauge/profile/column.hpp"
 
 namespace tidegauge {
@@ -17,7 +18,8 @@ namespace tidegauge {
 ///
 /// An open profile (no reference) gains a column whenever a batch shows a new one. A closed profile knows its
 /// columns beforehand; columns that it does not know are counted as unexpected and not looked at.
-/// Every call is atomic and serialised by a lock: a call that throws has changed nothing.
+/// Every call is atomic and serialised by a lock: a call that throws has changed nothing. A fork waits for
+/// the calls under way, so a child inherits whole profiles that it can use.
 class Profile {
  public:
   /// Open: new columns get these accumulators.
@@ -42,7 +44,7 @@ class Profile {
   const Column* find(const std::string& name) const;
   /// Rows of batches that held a column the closed profile does not know.
   const std::unordered_map<std::string, uint64_t>& unexpected() const { return unexpected_; }
-  std::unique_lock<std::mutex> lock() const { return std::unique_lock(mutex_); }
+  std::unique_lock<ForkSafeMutex> lock() const { return std::unique_lock(mutex_); }
 
   /// Gives detached columns the edges of like-named specs with the same edges_id.
   void attach(std::span<const std::shared_ptr<const ColumnSpec>> specs);
@@ -69,7 +71,7 @@ class Profile {
   std::vector<std::unique_ptr<Column>> columns_;
   std::unordered_map<std::string, size_t> index_;
   std::unordered_map<std::string, uint64_t> unexpected_;
-  mutable std::mutex mutex_;
+  mutable ForkSafeMutex mutex_;
 };
 
 }  // namespace tidegauge
