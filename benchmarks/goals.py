@@ -32,9 +32,7 @@ GOALS = (
     Goal("full against a reference, times `np.sum`", (FLOAT64, FULL), (FLOAT64, SUM), 6),
     Goal("the same, what we would like", (FLOAT64, FULL), (FLOAT64, SUM), 4),
     Goal("times faster than KLL alone", (FLOAT64, "DataSketches KLL k=200"), (FLOAT64, FULL), 10, True),
-    Goal(
-        "times faster than `SUMMARIZE`", (FLOAT64, "DuckDB SUMMARIZE, 1 thread"), (FLOAT64, FULL), 40, True
-    ),
+    Goal("times faster than `SUMMARIZE`", (FLOAT64, "DuckDB SUMMARIZE, 1 thread"), (FLOAT64, FULL), 40, True),
     Goal("without a reference, times `np.sum`", (FLOAT64, OPEN), (FLOAT64, SUM), 8),
     Goal("float32 against float64", ("float32, 10 M rows", FULL), (FLOAT64, FULL), 1),
     Goal("int64 against float64", ("int64, 10 M rows", FULL), (FLOAT64, FULL), 1),

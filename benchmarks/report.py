@@ -71,7 +71,10 @@ def import_table(rows: list[dict[str, Any]]) -> list[str]:
     ]
     ms = {row["extra_info"]["who"]: measured(row) * 1e3 for row in rows}
     if {"tidegauge", "numpy"} <= set(ms):
-        lines += ["", f"tidegauge adds {ms['tidegauge'] - ms['numpy']:.0f} ms to NumPy's own; goal: at most 15."]
+        lines += [
+            "",
+            f"tidegauge adds {ms['tidegauge'] - ms['numpy']:.0f} ms to NumPy's own; goal: at most 15.",
+        ]
     return [*lines, ""]
 
 
@@ -93,7 +96,9 @@ def peers_table(peers: dict[str, Any], own_ns: float | None) -> list[str]:
         f"{peers['what']} Their requirements conflict with each other or with today's NumPy and pandas:",
         "each ran in an environment of its own (`benchmarks/peers/`), beside `np.sum` of the same arrays.",
         "",
-        "| | version | a plain install, " + peers["date"] + " | measured with | ns/value | x `np.sum` | x tidegauge full |",
+        "| | version | a plain install, "
+        + peers["date"]
+        + " | measured with | ns/value | x `np.sum` | x tidegauge full |",
         "|---|---|---|---|---|---|---|",
     ]
     for peer in peers["peers"]:

@@ -20,8 +20,8 @@ SHOWN_UNSEEN = 5
 class ExponentialHistogram(NamedTuple):
     """Counts in buckets whose bounds grow by 2^(2^-scale), as OpenTelemetry defines them.
 
-    Bucket i of the positive values holds (2^(i / 2^scale), 2^((i + 1) / 2^scale)], the negative ones mirror it;
-    the first count of each side is of bucket `offset`.
+    Bucket i of the positive values holds (2^(i / 2^scale), 2^((i + 1) / 2^scale)], the negative ones mirror
+    it; the first count of each side is of bucket `offset`.
     """
 
     scale: int
@@ -206,12 +206,12 @@ class ColumnProfile:
 
     @property
     def mean_vector(self) -> npt.NDArray[np.float64] | None:
-        """The mean of an embedding's rows, float64 of shape [width]; None for other kinds and without rows."""
+        """The mean of an embedding's rows, float64 of shape [width]; None without any."""
         return self._column.mean if self.kind == "embedding" and self.n_present else None
 
     @property
     def norms(self) -> dict[str, float | None] | None:
-        """Mean, variance, min and max of the Euclidean norms of an embedding's rows; None like `mean_vector`."""
+        """Mean, variance, min and max of the Euclidean norms; None like `mean_vector`."""
         if self.kind != "embedding" or not self.n_present:
             return None
         n, mean, m2, _, _ = self._column.norm_central
@@ -247,7 +247,7 @@ class ColumnProfile:
 
     @property
     def categories(self) -> list[str | None] | None:
-        """Names of the frozen categories, None for those that are not shown; a boolean's are false and true."""
+        """Names of the frozen categories, None for one that is not shown; of a boolean, false and true."""
         if self.kind == "boolean":
             return ["false", "true"]
         names = self._spec.category_names
@@ -265,8 +265,8 @@ class ColumnProfile:
     def top(self, k: int) -> list[tuple[str | bool | None, int]]:
         """Return up to k of the most frequent values with their counts, most frequent first.
 
-        A value that is not to be shown, because it was seen fewer than 5 times or values are not kept, is None.
-        Counts of unfrozen values may be short by `error_bounds["top"]`. Numbers and times give none.
+        A value that is not to be shown, because it was seen fewer than 5 times or values are not kept, is
+        None. Counts of unfrozen values may be short by `error_bounds["top"]`. Numbers and times give none.
         """
         if self.kind not in {"boolean", "category"}:
             return []
@@ -281,12 +281,12 @@ class ColumnProfile:
         return sorted((pair for pair in found if pair[1] > 0), key=lambda pair: -pair[1])[:k]
 
     def quantile(self, q: float | npt.ArrayLike) -> Any:
-        """Return the value below which a fraction q of the finite values lies; q in [0, 1], or an array of it.
+        """Return the value below which a fraction q in [0, 1] of the finite values lies; q may be an array.
 
         Between edges, values are taken as spread evenly over their cell, so the rank is wrong by at most the
-        cell's share; outside them, and without edges, by at most `error_bounds["rank"]`. Returns float, int or
-        datetime64 like `min`, or an array of them; None without values, edges or sketch. Raises ValueError for
-        q outside [0, 1].
+        cell's share; outside them, and without edges, by at most `error_bounds["rank"]`. Returns float, int
+        or datetime64 like `min`, or an array of them; None without values, edges or sketch. Raises
+        ValueError for q outside [0, 1].
         """
         fractions = np.atleast_1d(np.asarray(q, np.float64))
         if not ((fractions >= 0) & (fractions <= 1)).all():
@@ -306,25 +306,7 @@ class ColumnProfile:
             return 1.0
         if x < self._column.min:
             return 0.0
-        if isinstance(self._column, _core.IntegerColumn):
-            x = math.floor(x)
-        edges = self.edges
-        if edges is None:
-            return float(self._column.rank(x))
-        cells = self._cells()
-        at = int(np.searchsorted(edges, x, side="right"))
-        n = self.n_present
-        if 0 < at < len(edges):
-            low, high = edges[at - 1].item(), edges[at].item()
-            # Of integers, x itself is below or at x; of floats, the range of a cell may exceed a double.
-            inside = (x + 1 - low) / (high - low) if isinstance(low, int) else part_of(x, low, high)
-            if math.nextafter(low, math.inf) == high:  # one number and no other: all of the cell is at x
-                inside = 1.0
-            return float((int(cells[:at].sum()) + int(cells[at]) * inside) / n)
-        if not self._column.n_quantiles:
-            return None
-        outside = float(self._column.rank(x)) * self._column.n_quantiles
-        return float((outside if at == 0 else outside + int(cells[1:-1].sum())) / n)
+        return self._rank(math.floor(x) if isinstance(self._column, _core.IntegerColumn) else x)
 
     @property
     def error_bounds(self) -> dict[str, float]:
@@ -351,8 +333,8 @@ class ColumnProfile:
     def to_dict(self) -> dict[str, Any]:
         """Return the column's numbers by name, for tables and JSON; undefined ones are None."""
         names = (
-            "n_rows n_present n_null n_nan n_inf n_mistyped n_absent n_zero n_negative n_below n_above n_unseen "
-            "n_distinct sum mean variance skewness kurtosis"
+            "n_rows n_present n_null n_nan n_inf n_mistyped n_absent n_zero n_negative n_below n_above "
+            "n_unseen n_distinct sum mean variance skewness kurtosis"
         )
         told: dict[str, Any] = {"column": self.name, "kind": self.kind, "role": self.role}
         told.update((name, getattr(self, name)) for name in names.split())
@@ -369,7 +351,9 @@ class ColumnProfile:
         lines = [f"{self.name}: {self.kind}, {self.role}"]
         for name, value in self.to_dict().items():
             if name not in {"column", "kind", "role"} and value is not None:
-                lines.append(f"  {name:<11} {value:,.10g}" if isinstance(value, float) else f"  {name:<11} {value:,}")
+                lines.append(
+                    f"  {name:<11} {value:,.10g}" if isinstance(value, float) else f"  {name:<11} {value:,}"
+                )
         for value, count in self.top(5):
             lines.append(f"  {count:>11,} {value!r}" if value is not None else f"  {count:>11,} (not shown)")
         return "\n".join(lines)
@@ -429,6 +413,23 @@ class ColumnProfile:
         before = 0.0 if at == 0 else float(cells[0])
         return self._as_value(column.quantile(min((before + into) / column.n_quantiles, 1.0)))
 
+    def _rank(self, x: float) -> float | None:
+        edges = self.edges
+        if edges is None:
+            return float(self._column.rank(x))
+        cells = self._cells()
+        at = int(np.searchsorted(edges, x, side="right"))
+        n = self.n_present
+        if 0 < at < len(edges):
+            low, high = edges[at - 1].item(), edges[at].item()
+            # Of integers, x itself is below or at x; of floats, the range of a cell may exceed a double.
+            inside = (x + 1 - low) / (high - low) if isinstance(low, int) else part_of(x, low, high)
+            return float((int(cells[:at].sum()) + int(cells[at]) * inside) / n)
+        if not self._column.n_quantiles:
+            return None
+        outside = float(self._column.rank(x)) * self._column.n_quantiles
+        return float((outside if at == 0 else outside + int(cells[1:-1].sum())) / n)
+
     def _rank_error(self) -> float:
         edges = self.edges
         if edges is None:
@@ -437,12 +438,16 @@ class ColumnProfile:
         # A cell that holds one number and no other leaves nothing to interpolate.
         spread = cells[1:-1][following(edges[:-1]) != edges[1:]]
         outside = int(cells[0]) + int(cells[-1])
-        sketched = float(self._column.quantile_error) * outside if self._column.n_quantiles else float(outside)
+        sketched = (
+            float(self._column.quantile_error) * outside if self._column.n_quantiles else float(outside)
+        )
         return max(float(spread.max(initial=0)), sketched) / self.n_present
 
 
 def part_of(x: float, low: float, high: float) -> float:
-    """Return how far x lies on the way from low to high, in [0, 1]."""
+    """Return how much of the cell [low, high) is <= x, in [0, 1]: all of a cell that holds one number."""
+    if math.nextafter(low, math.inf) == high:
+        return 1.0
     half = 1.0 if math.isfinite(high - low) else 0.5
     return (x * half - low * half) / (high * half - low * half)
 

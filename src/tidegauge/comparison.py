@@ -150,9 +150,9 @@ def compare(reference: Any, profile: ProfileCounts) -> Comparison:
     Every column that is judged (`judge=True` in the reference's schema, no id, timestamp, ignored, weight or
     query role) is measured on the reference's own cells: `psi` (nats, bias-corrected, with interval and p),
     the changes of the shares of absent, mistyped, infinite, missing (null or NaN) and out-of-range or unseen
-    values, the largest rise of one cell, Jensen-Shannon (base 2), Hellinger and total variation distances, the chi-square statistic and,
-    for numbers, Kolmogorov-Smirnov, Wasserstein (in the reference's standard deviations), change of mean,
-    ratio of variance.
+    values, the largest rise of one cell, Jensen-Shannon (base 2), Hellinger and total variation distances,
+    the chi-square statistic and, for numbers, Kolmogorov-Smirnov, Wasserstein (in the reference's standard
+    deviations), change of mean, ratio of variance.
 
     A column is named when something both changed (p at most 1/1000 after Bonferroni over all tests of the
     comparison, taking rows as independent) and matters (the lower end of the interval beyond a tolerance):

@@ -15,8 +15,8 @@ def fit_edges(values: npt.NDArray[Any], max_cells: int = MAX_CELLS) -> npt.NDArr
 
     `values`: float64 (finite) or int64, shape [n], in any order, n >= 1. Returns edges of the same dtype,
     at most `max_cells` + 1. Cells are half-open, so a point mass at v is the cell from v to the next number
-    that the dtype can hold, and the last edge is just above the largest value. A value that holds more than one
-    cell's share of the rows is a point, and so is every value where all of them fit.
+    that the dtype can hold, and the last edge is just above the largest value. A value that holds more than
+    one cell's share of the rows is a point, and so is every value where all of them fit.
     Edges need not be perfect: the counts between them are exact whatever they are.
     """
     ordered = np.sort(values)
@@ -42,7 +42,7 @@ def fit_edges(values: npt.NDArray[Any], max_cells: int = MAX_CELLS) -> npt.NDArr
 
 
 def following(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the next larger number of the same dtype; the largest integer stays, the largest float is inf."""
+    """Return the next larger number of the dtype; the largest integer stays, the largest float is inf."""
     if values.dtype == np.int64:
         return np.where(values == np.iinfo(np.int64).max, values, values + 1)
     with np.errstate(over="ignore"):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Accumulators = Literal["full", "light"]
 
-SUMMARY = ("column", "kind", "rows", "null", "nan", "other", "distinct", "min", "mean", "median", "max", "top")
+SUMMARY = tuple("column kind rows null nan other distinct min mean median max top".split())
 RIGHT_ALIGNED = tuple(range(2, 11))
 
 

@@ -53,9 +53,9 @@ class Reference:
     ) -> Reference:
         """Choose edges and categories from `data` and count its rows between them.
 
-        `data`: anything `tidegauge.arrow.batches` takes. Re-readable data is read twice, and edges come from up
-        to 2^20 rows spread over it; a stream is read once, and edges come from its first 2^20 rows, which are
-        held until then. Either way every row is counted, exactly.
+        `data`: anything `tidegauge.arrow.batches` takes. Re-readable data is read twice, and edges come
+        from up to 2^20 rows spread over it; a stream is read once, and edges come from its first 2^20 rows,
+        which are held until then. Either way every row is counted, exactly.
         `edges`: an older reference whose edges are kept, so that profiles counted with it still compare; only
         columns that it lacks get new ones. `threads`: 0 takes one per core.
 
@@ -159,7 +159,7 @@ class Sampled:
 def first_specs(
     batch: _core.Batch, schema: Schema, accumulators: Literal["full", "light"]
 ) -> list[_core.ColumnSpec]:
-    """Return the engine's specs for the columns of a schema, with number types as the first batch has them."""
+    """Return the engine's specs for a schema's columns, with number types as the first batch has them."""
     announced = {spec.name: spec for spec in _core.default_specs(batch, accumulator_bits("full"))}
     specs = []
     for column in schema.values():
@@ -168,7 +168,9 @@ def first_specs(
         if column.name not in announced:
             raise SchemaError(f"column {column.name!r}: the schema has it, but the data does not")
         light = "light" in (column.accumulators, accumulators)
-        specs.append(first_spec(column, announced[column.name], accumulator_bits("light" if light else "full")))
+        specs.append(
+            first_spec(column, announced[column.name], accumulator_bits("light" if light else "full"))
+        )
     return specs
 
 

@@ -48,9 +48,9 @@ class Column:
     a number) or "light" (at most 1.5 KB). `judge=False` profiles without a verdict. `tolerance`: the PSI,
     above 0, up to which a change does not matter; None takes the monitor's. `circular`: the value wraps
     around, as an hour does. `importance` weighs the column, 0 or more. `keep_values=False` stores keyed
-    hashes of categories only; None decides from the data. `exponential` also keeps a number's base-2 exponential
-    histogram, in the buckets of OpenTelemetry and Prometheus. `notice`: why a setting was chosen for the user.
-    Raises SchemaError for a value that is not allowed.
+    hashes of categories only; None decides from the data. `exponential` also keeps a number's base-2
+    exponential histogram, in the buckets of OpenTelemetry and Prometheus. `notice`: why a setting was
+    chosen for the user. Raises SchemaError for a value that is not allowed.
     """
 
     name: str
@@ -76,7 +76,9 @@ class Column:
                 f"column {self.name!r}: importance is {self.importance!r}, it must be 0 or more"
             )
         if self.exponential and self.kind != "number":
-            raise SchemaError(f"column {self.name!r}: a {self.kind} has no exponential histogram, a number has")
+            raise SchemaError(
+                f"column {self.name!r}: a {self.kind} has no exponential histogram, a number has"
+            )
         if self.circular and self.kind not in {"number", "time"}:
             raise SchemaError(
                 f"column {self.name!r}: a {self.kind} is not circular, only number and time are"
@@ -134,7 +136,9 @@ class Schema(Mapping[str, Column]):
         return "\n".join([f"Schema of {len(self)} columns", *rows])
 
     def _repr_html_(self) -> str:
-        return html_table(("column", "settings"), [(column.name, summary(column)) for column in self.values()])
+        return html_table(
+            ("column", "settings"), [(column.name, summary(column)) for column in self.values()]
+        )
 
     def with_role(self, role: Role | str) -> tuple[str, ...]:
         """Return the names of the columns that have this role."""

@@ -46,14 +46,15 @@ def batches(data: Any, *, columns: Sequence[str] | None = None, use_threads: boo
 def at_once(data: Any) -> Batch | None:
     """Read a record batch, or a dict of NumPy arrays, in a few microseconds; None for every other kind.
 
-    What `batches` would give as its only batch, without what streams, files and frames need. Raises ArrowError
-    or InputError.
+    What `batches` would give as its only batch, without what streams, files and frames need. Raises
+    ArrowError or InputError.
     """
     if isinstance(data, Batch):
         return data
     kind = type(data)
     if kind is dict and all(type(values) is np.ndarray and values.ndim == 1 for values in data.values()):
-        return batch_from_arrays(list(data), list(data.values())) if all(map(is_plain, data.items())) else None
+        plain = all(map(is_plain, data.items()))
+        return batch_from_arrays(list(data), list(data.values())) if plain else None
     if hasattr(kind, "column_names") or kind.__name__ == "RecordBatch":
         export = getattr(data, "__arrow_c_array__", None)
         return None if export is None else batch_from_capsules(*export())
