@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 Accumulators = Literal["full", "light"]
 
-SUMMARY = tuple("column kind rows null nan other distinct min mean median max top".split())
+SUMMARY = (
+    *("column", "kind", "rows", "null", "nan", "other"),
+    *("distinct", "min", "mean", "median", "max", "top"),
+)
 RIGHT_ALIGNED = tuple(range(2, 11))
 
 
