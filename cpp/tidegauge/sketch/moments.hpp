@@ -10,8 +10,9 @@
 namespace tidegauge::sketch {
 
 /// n, mean and central power sums: M_k = sum (x - mean)^k. Where a double cannot hold one of them, it
-/// and those of higher power are +infinity, which stays so under every merge. The mean is kept to twice a double's digits: a spread of
-/// 1 about 1e15 is told from the distance of two means, and their last digit there is 0.125.
+/// and those of higher power are +infinity, which stays so under every merge. The mean is kept to twice a
+/// double's digits: a spread of 1 about 1e15 is told from the distance of two means, and their last digit
+/// there is 0.125.
 struct CentralMoments {
   uint64_t n = 0;
   double mean = 0, m2 = 0, m3 = 0, m4 = 0;
