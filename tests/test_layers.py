@@ -19,7 +19,7 @@ PYTHON_LAYERS = [
     {"_core"},
     {"errors"},
     {"window", "measurement", "tables", "edges", "arrow"},
-    {"schema"},
+    {"schema", "ranks"},
     {"column_profiles"},
     {"profiles"},
     {"reference"},

@@ -1,8 +1,8 @@
 #include "tidegauge/profile/profile.hpp"
 
-#include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include "convert.hpp"
 #include "register.hpp"
 #include "tidegauge/kernels/kernels.hpp"
 #include "tidegauge/profile/boolean_column.hpp"
@@ -17,167 +17,6 @@ namespace tidegauge::python {
 namespace {
 
 using Specs = std::vector<std::shared_ptr<const ColumnSpec>>;
-
-template <class T>
-py::array_t<T> to_array(std::span<const T> values) {
-  return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
-}
-
-template <class T>
-std::vector<T> to_vector(const py::array_t<T, py::array::c_style | py::array::forcecast>& values) {
-  return {values.data(), values.data() + values.size()};
-}
-
-std::span<const std::byte> to_span(const py::buffer_info& info) {
-  if (info.ndim != 1 || info.itemsize != 1 || info.strides[0] != 1) {
-    throw DecodeError("bytes: a contiguous buffer of bytes is needed");
-  }
-  return {static_cast<const std::byte*>(info.ptr), static_cast<size_t>(info.size)};
-}
-
-py::bytes to_python(std::span<const std::byte> bytes) {
-  return py::bytes(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-}
-
-/// Names are whatever bytes the producer sent; Python sees them with surrogates where they are not UTF-8.
-py::str to_text(const std::string& text) {
-  PyObject* decoded =
-      PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "backslashreplace");
-  if (!decoded) throw py::error_already_set();
-  return py::reinterpret_steal<py::str>(decoded);
-}
-
-py::int_ to_int(int128 value) {
-  const py::int_ low(static_cast<uint64_t>(value)), high(static_cast<int64_t>(value >> 64));
-  return py::int_((high << py::int_(64)) | low);
-}
-
-arrow::Kind kind_named(const std::string& name) {
-  for (int k = 0; k <= static_cast<int>(arrow::Kind::embedding); ++k) {
-    if (name == name_of(static_cast<arrow::Kind>(k))) return static_cast<arrow::Kind>(k);
-  }
-  throw SchemaError("kind '" + name +
-                    "': is none of number, boolean, category, time, embedding, unsupported");
-}
-
-arrow::TimeUnit unit_named(const std::string& name) {
-  for (int u = 0; u <= static_cast<int>(arrow::TimeUnit::day); ++u) {
-    if (name == name_of(static_cast<arrow::TimeUnit>(u))) return static_cast<arrow::TimeUnit>(u);
-  }
-  throw SchemaError("unit '" + name + "': is none of s, ms, us, ns, D");
-}
-
-void register_spec(py::module_& m) {
-  py::class_<ColumnSpec, std::shared_ptr<ColumnSpec>>(m, "ColumnSpec")
-      .def(py::init([](std::string name, const std::string& kind, std::string role, const std::string& state,
-                       const std::string& unit, int32_t width, uint8_t accumulators, bool counted_only,
-                       bool keep_values) {
-             ColumnSpec spec;
-             spec.name = std::move(name);
-             spec.kind = kind_named(kind);
-             spec.role = std::move(role);
-             spec.state = state == "float64" ? State::f64 : state == "int64" ? State::i64 : State::none;
-             spec.unit = unit_named(unit);
-             spec.width = width;
-             spec.accumulators = accumulators;
-             spec.counted_only = counted_only;
-             spec.keep_values = keep_values;
-             spec.check();
-             return spec;
-           }),
-           py::kw_only(), py::arg("name"), py::arg("kind"), py::arg("role") = "feature",
-           py::arg("state") = "", py::arg("unit") = "", py::arg("width") = 0, py::arg("accumulators") = 0,
-           py::arg("counted_only") = false, py::arg("keep_values") = true)
-      .def_property_readonly("name", [](const ColumnSpec& s) { return to_text(s.name); })
-      .def_property_readonly("role", [](const ColumnSpec& s) { return to_text(s.role); })
-      .def_property_readonly("kind", [](const ColumnSpec& s) { return name_of(s.kind); })
-      .def_property_readonly(
-          "state",
-          [](const ColumnSpec& s) {
-            return s.state == State::f64 ? "float64" : s.state == State::i64 ? "int64" : "";
-          })
-      .def_property_readonly("unit", [](const ColumnSpec& s) { return name_of(s.unit); })
-      .def_readonly("width", &ColumnSpec::width)
-      .def_readonly("accumulators", &ColumnSpec::accumulators)
-      .def_readonly("counted_only", &ColumnSpec::counted_only)
-      .def_readonly("keep_values", &ColumnSpec::keep_values)
-      .def_readonly("edges_id", &ColumnSpec::edges_id)
-      .def_property_readonly("detached", &ColumnSpec::detached)
-      .def_property_readonly("edges",
-                             [](const ColumnSpec& s) -> py::object {
-                               if (s.edges_f64) return to_array<double>(s.edges_f64->values);
-                               if (s.edges_i64) return to_array<int64_t>(s.edges_i64->values);
-                               return py::none();
-                             })
-      .def_property_readonly("category_hashes",
-                             [](const ColumnSpec& s) -> py::object {
-                               if (!s.categories) return py::none();
-                               return to_array<uint64_t>(s.categories->hashes());
-                             })
-      .def_property_readonly("category_names",
-                             [](const ColumnSpec& s) -> py::object {
-                               if (!s.categories) return py::none();
-                               py::list names;
-                               for (const auto& name : s.categories->names()) {
-                                 names.append(name ? py::object(to_text(*name)) : py::none());
-                               }
-                               return names;
-                             })
-      .def(
-          "with_edges",
-          [](const ColumnSpec& s, const py::array& edges) {
-            ColumnSpec frozen = s;
-            if (s.state == State::i64) {
-              frozen.freeze(binning::Edges<int64_t>::make(to_vector<int64_t>(edges)));
-            } else {
-              frozen.freeze(binning::Edges<double>::make(to_vector<double>(edges)));
-            }
-            frozen.check();
-            return frozen;
-          },
-          py::arg("edges"))
-      .def(
-          "with_categories",
-          [](const ColumnSpec& s, const py::array_t<uint64_t>& hashes, binning::Categories::Names names) {
-            ColumnSpec frozen = s;
-            frozen.freeze(binning::Categories::make(to_vector<uint64_t>(hashes), std::move(names), s.seed));
-            frozen.check();
-            return frozen;
-          },
-          py::arg("hashes"), py::arg("names"))
-      .def(
-          "with_edges_of",
-          [](const ColumnSpec& s, const ColumnSpec& other) {
-            ColumnSpec frozen = s;  // numbers are converted to what lies between those edges
-            frozen.state = other.state;
-            frozen.edges_id = other.edges_id;
-            frozen.edges_f64 = other.edges_f64;
-            frozen.edges_i64 = other.edges_i64;
-            frozen.categories = other.categories;
-            frozen.check();
-            return frozen;
-          },
-          py::arg("other"))
-      .def("without_values",
-           [](const ColumnSpec& s) {
-             ColumnSpec changed = s;
-             changed.keep_values = false;
-             return changed;
-           })
-      .def(
-          "with_options",
-          [](const ColumnSpec& s, uint8_t accumulators) {
-            ColumnSpec changed = s;
-            changed.accumulators = accumulators;
-            changed.check();
-            return changed;
-          },
-          py::arg("accumulators"));
-  m.attr("DISTINCT") = accumulate::kDistinct;
-  m.attr("QUANTILES") = accumulate::kQuantiles;
-  m.attr("EXPONENTIAL") = accumulate::kExponential;
-  m.attr("FREQUENT") = accumulate::kFrequent;
-}
 
 template <class T>
 void register_number(py::module_& m, const char* name) {
@@ -288,7 +127,6 @@ Specs const_specs(const std::vector<std::shared_ptr<ColumnSpec>>& specs) {
 }  // namespace
 
 void register_profile(py::module_& m) {
-  register_spec(m);
   register_columns(m);
 
   py::class_<Profile>(m, "Profile")

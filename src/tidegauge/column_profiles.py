@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegauge import _core
-from tidegauge.edges import following
+from tidegauge.ranks import quantile_of, rank_error, rank_of
 
 Counts = npt.NDArray[np.uint64]
 
@@ -293,7 +293,7 @@ class ColumnProfile:
             raise ValueError(f"quantile: q must lie in [0, 1], not {q!r}")
         if not self._is_numeric() or self.n_present == 0 or not self._can_rank():
             return None
-        values = [self._quantile(float(fraction)) for fraction in fractions]
+        values = [self._as_value(quantile_of(self._column, float(fraction))) for fraction in fractions]
         return values[0] if np.ndim(q) == 0 else np.array(values)
 
     def rank(self, x: float) -> float | None:
@@ -306,7 +306,7 @@ class ColumnProfile:
             return 1.0
         if x < self._column.min:
             return 0.0
-        return self._rank(math.floor(x) if isinstance(self._column, _core.IntegerColumn) else x)
+        return rank_of(self._column, x)
 
     @property
     def error_bounds(self) -> dict[str, float]:
@@ -317,7 +317,7 @@ class ColumnProfile:
         """
         bounds: dict[str, float] = {}
         if self._is_numeric() and self.n_present and self._can_rank():
-            bounds["rank"] = self._rank_error()
+            bounds["rank"] = rank_error(self._column)
         if self._get("n_distinct") is not None:
             bounds["n_distinct"] = 0.0 if self._column.distinct_is_exact else 0.013
         if self.kind == "category":
@@ -388,68 +388,6 @@ class ColumnProfile:
     def _can_rank(self) -> bool:
         # Without its edges a column has a sketch of what lay outside them, which says nothing of the rest.
         return self.edges is not None or (not len(self._cells()) and bool(self._column.n_quantiles))
-
-    def _quantile(self, q: float) -> Any:
-        column, edges = self._column, self.edges
-        if edges is None:
-            return self._as_value(column.quantile(q))
-        cells = self._cells()
-        ends = np.cumsum(cells.astype(np.float64))
-        target = q * self.n_present
-        at = min(int(np.searchsorted(ends, target, side="left")), len(cells) - 1)
-        while cells[at] == 0:  # q = 0 before empty cells, or rounding behind the last full one
-            at = at + 1 if ends[at] <= 0 else at - 1
-        into = min(max(target - (ends[at] - float(cells[at])), 0.0), float(cells[at]))
-        if 0 < at < len(cells) - 1:
-            low, high = edges[at - 1].item(), edges[at].item()
-            share = into / float(cells[at])
-            if isinstance(low, int):
-                value: float = min(low + int((high - low) * share), high - 1)
-            else:
-                value = min(low * (1 - share) + high * share, math.nextafter(high, low))
-            return self._as_value(min(max(value, column.min), column.max))
-        if not column.n_quantiles:  # a light profile keeps no sketch: the end of the range is all it knows
-            return self._as_value(column.min if at == 0 else column.max)
-        before = 0.0 if at == 0 else float(cells[0])
-        return self._as_value(column.quantile(min((before + into) / column.n_quantiles, 1.0)))
-
-    def _rank(self, x: float) -> float | None:
-        edges = self.edges
-        if edges is None:
-            return float(self._column.rank(x))
-        cells = self._cells()
-        at = int(np.searchsorted(edges, x, side="right"))
-        n = self.n_present
-        if 0 < at < len(edges):
-            low, high = edges[at - 1].item(), edges[at].item()
-            # Of integers, x itself is below or at x; of floats, the range of a cell may exceed a double.
-            inside = (x + 1 - low) / (high - low) if isinstance(low, int) else part_of(x, low, high)
-            return float((int(cells[:at].sum()) + int(cells[at]) * inside) / n)
-        if not self._column.n_quantiles:
-            return None
-        outside = float(self._column.rank(x)) * self._column.n_quantiles
-        return float((outside if at == 0 else outside + int(cells[1:-1].sum())) / n)
-
-    def _rank_error(self) -> float:
-        edges = self.edges
-        if edges is None:
-            return float(self._column.quantile_error)
-        cells = self._cells()
-        # A cell that holds one number and no other leaves nothing to interpolate.
-        spread = cells[1:-1][following(edges[:-1]) != edges[1:]]
-        outside = int(cells[0]) + int(cells[-1])
-        sketched = (
-            float(self._column.quantile_error) * outside if self._column.n_quantiles else float(outside)
-        )
-        return max(float(spread.max(initial=0)), sketched) / self.n_present
-
-
-def part_of(x: float, low: float, high: float) -> float:
-    """Return how much of the cell [low, high) is <= x, in [0, 1]: all of a cell that holds one number."""
-    if math.nextafter(low, math.inf) == high:
-        return 1.0
-    half = 1.0 if math.isfinite(high - low) else 0.5
-    return (x * half - low * half) / (high * half - low * half)
 
 
 def finite(value: float) -> float | None:
