@@ -523,3 +523,15 @@ def test_the_median_of_a_point_mass_is_the_point():
     column = column_of(rows, reference=reference)
     assert [column.quantile(q) for q in (0, 0.3, 0.9, 0.95, 1)] == [0, 0, 0, 1.5, 1.5]
     assert column.error_bounds["rank"] == 0
+
+
+def test_a_light_column_ranks_within_its_edges_and_knows_no_more():
+    rows = np.random.default_rng(5).normal(size=20_000)
+    reference = tg.Reference.fit({"x": rows, "i": np.arange(20_000) % 700})
+    light = tg.profile({"x": rows * 3, "i": np.arange(20_000) % 900}, reference, accumulators="light")
+    column = light["x"]
+    assert column.rank(0.1) == pytest.approx(np.mean(rows * 3 <= 0.1), abs=0.004)
+    assert column.quantile(0.5) == pytest.approx(np.median(rows * 3), abs=0.05)
+    assert column.rank(rows.max() * 2) is None  # beyond the edges nothing is kept but the extremes
+    assert column.quantile(1) == column.max
+    assert light["i"].rank(349) == pytest.approx(350 / 900, abs=0.005)
