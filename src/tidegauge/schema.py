@@ -323,7 +323,7 @@ def quoted(text: str) -> str:
 def summary(column: Column) -> str:
     """Return the settings of a column that differ from the usual, in one line."""
     parts: list[str] = [column.kind, *([] if column.role == "feature" else [column.role])]
-    parts += [] if column.judge or column.notice else ["not judged"]
+    parts += [] if column.judge or column.notice.startswith("not judged") else ["not judged"]
     parts += [column.accumulators] if column.accumulators != "full" else []
     parts += ["circular"] if column.circular else []
     parts += ["exponential histogram"] if column.exponential else []
