@@ -144,10 +144,10 @@ def test_cramers_v_at_the_ends_and_its_floor() -> None:
     assert cramers_v_floor([5], [6]) == 0.0
     assert np.isnan(cramers_v([0, 0], [1, 2]))
     rng = np.random.default_rng(25)
-    for n_cells, tolerance in ((2, 0.08), (5, 0.05), (40, 0.05), (100, 0.05)):
+    for n_cells in (2, 5, 40, 100):
         share = np.full(n_cells, 1 / n_cells)
-        a, b = rng.multinomial(20_000, share, 4_000), rng.multinomial(2_000, share, 4_000)
-        assert cramers_v(a, b).mean() == pytest.approx(cramers_v_floor(a, b).mean(), rel=tolerance)
+        a, b = rng.multinomial(20_000, share, 20_000), rng.multinomial(2_000, share, 20_000)
+        assert cramers_v(a, b).mean() == pytest.approx(cramers_v_floor(a, b).mean(), rel=0.05)
 
 
 def sums(x: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:

@@ -63,7 +63,7 @@ def test_the_law_of_kuiper() -> None:
     p = kuiper_p_value(np.array([1.620, 1.747, 2.001]) / np.sqrt(large / 2), large, large)
     assert p == pytest.approx([0.1, 0.05, 0.01], rel=0.01)
     assert kuiper_p_value(0.0, 5, 5) == pytest.approx(1.0)
-    # And its lower quarter, by the series at l = 1.0 with terms enough.
+    # Nearer to the middle, at l = 1, the whole series.
     j = np.arange(1, 200)
     assert kuiper_p_value(1.0 / np.sqrt(large / 2), large, large) == pytest.approx(
         2 * ((4 * j**2 - 1) * np.exp(-2.0 * j**2)).sum()

@@ -5,43 +5,110 @@ randomness, no input or output; SciPy is imported when a p-value is asked for.
 """
 
 from tidegauge.drift.cells import coarse_cell_count, coarse_groups, coarse_starts, coarsen
-from tidegauge.drift.contingency import chi_square
-from tidegauge.drift.distances import ks, ks_floor, ks_p_value, wasserstein
+from tidegauge.drift.characteristic import epps_singleton
+from tidegauge.drift.circular import kuiper, kuiper_floor, kuiper_p_value
+from tidegauge.drift.contingency import chi_square, cramers_v, cramers_v_floor, g_test
+from tidegauge.drift.distances import (
+    energy,
+    energy_floor,
+    ks,
+    ks_floor,
+    ks_p_value,
+    wasserstein,
+    wasserstein_floor,
+)
 from tidegauge.drift.divergences import (
     hellinger,
     hellinger_floor,
     jensen_shannon,
+    jensen_shannon_divergence,
+    jensen_shannon_divergence_floor,
     jensen_shannon_floor,
+    kl,
+    kl_floor,
     psi,
     psi_floor,
     psi_interval,
     total_variation,
     total_variation_floor,
 )
-from tidegauge.drift.moments import mean_change, variance_ratio
-from tidegauge.drift.shares import share_change, share_p_value
+from tidegauge.drift.extremes import l_infinity, l_infinity_floor, l_infinity_p_value
+from tidegauge.drift.hypergeometric import exact_log_p_value, fisher_exact
+from tidegauge.drift.intervals import Scan, cell_scan, interval_scan
+from tidegauge.drift.moments import mean_change, variance_ratio, variance_ratio_floor, variance_test
+from tidegauge.drift.null_laws import hellinger_p_value, jensen_shannon_p_value, kl_p_value, psi_p_value
+from tidegauge.drift.omnibus import (
+    COMPONENTS,
+    Omnibus,
+    combine_p_values,
+    omnibus_of_categories,
+    omnibus_of_numbers,
+)
+from tidegauge.drift.quadratic import anderson_darling, cramer_von_mises, energy_test, quadratic_p_value
+from tidegauge.drift.ranks import mann_whitney, mann_whitney_floor
+from tidegauge.drift.shares import share_change, share_p_value, two_proportion_z
 
 __all__ = [
+    "COMPONENTS",
+    "Omnibus",
+    "Scan",
+    "anderson_darling",
+    "cell_scan",
     "chi_square",
     "coarse_cell_count",
     "coarse_groups",
     "coarse_starts",
     "coarsen",
+    "combine_p_values",
+    "cramer_von_mises",
+    "cramers_v",
+    "cramers_v_floor",
+    "energy",
+    "energy_floor",
+    "energy_test",
+    "epps_singleton",
+    "exact_log_p_value",
+    "fisher_exact",
+    "g_test",
     "hellinger",
     "hellinger_floor",
+    "hellinger_p_value",
+    "interval_scan",
     "jensen_shannon",
+    "jensen_shannon_divergence",
+    "jensen_shannon_divergence_floor",
     "jensen_shannon_floor",
+    "jensen_shannon_p_value",
+    "kl",
+    "kl_floor",
+    "kl_p_value",
     "ks",
     "ks_floor",
     "ks_p_value",
+    "kuiper",
+    "kuiper_floor",
+    "kuiper_p_value",
+    "l_infinity",
+    "l_infinity_floor",
+    "l_infinity_p_value",
+    "mann_whitney",
+    "mann_whitney_floor",
     "mean_change",
+    "omnibus_of_categories",
+    "omnibus_of_numbers",
     "psi",
     "psi_floor",
     "psi_interval",
+    "psi_p_value",
+    "quadratic_p_value",
     "share_change",
     "share_p_value",
     "total_variation",
     "total_variation_floor",
+    "two_proportion_z",
     "variance_ratio",
+    "variance_ratio_floor",
+    "variance_test",
     "wasserstein",
+    "wasserstein_floor",
 ]

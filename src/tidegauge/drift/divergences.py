@@ -1,4 +1,4 @@
-"""Divergences between two samples counted in the same cells: PSI, Jensen-Shannon, Hellinger, total variation.
+"""Divergences between two samples counted in the same cells: PSI, Kullback-Leibler, Jensen-Shannon and more.
 
 Every function takes counts `[..., cells]` (whole numbers, the last axis are the cells, their order has no
 meaning) of the reference and of the current rows, broadcasts the leading axes, and returns `[...]` of
@@ -53,21 +53,49 @@ def psi_interval(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Floa
     return np.asarray(estimate), np.asarray(estimate - half), np.asarray(estimate + half)
 
 
+def kl(reference: npt.ArrayLike, current: npt.ArrayLike) -> Floats:
+    """Kullback-Leibler divergence of current from reference, sum q ln(q / p), in nats; range [0, inf).
+
+    What the current rows cost more, per row, in a code made for the reference. Not symmetric: swap the
+    arguments for the other direction. Both add up to `psi`, with the same smoothed shares.
+    """
+    p, q, _, _, _ = _smoothed(reference, current)
+    return np.asarray(np.maximum((q * np.log(q / p)).sum(axis=-1), 0.0))
+
+
+def kl_floor(reference: npt.ArrayLike, current: npt.ArrayLike) -> Floats:
+    """Return E[KL] under no change: (B - 1)(1/n + 1/m) / 2."""
+    return np.asarray(psi_floor(reference, current) / 2.0)
+
+
 def jensen_shannon(reference: npt.ArrayLike, current: npt.ArrayLike) -> Floats:
     """Jensen-Shannon distance: the square root of the divergence in base 2; range [0, 1], a metric.
 
     Base 2 makes disjoint samples 1. Libraries that use natural logarithms report sqrt(ln 2) = 0.83 of this.
     """
-    p, q = _shares(reference), _shares(current)
-    middle = (p + q) / 2.0
-    divergence = (_entropy_terms(p, middle) + _entropy_terms(q, middle)) / 2.0
-    return np.asarray(np.sqrt(np.clip(divergence, 0.0, 1.0)))
+    return np.asarray(np.sqrt(jensen_shannon_divergence(reference, current)))
 
 
 def jensen_shannon_floor(reference: npt.ArrayLike, current: npt.ArrayLike) -> Floats:
     """Return about the distance to expect under no change: sqrt((B - 1) / (8 ln 2 N)), N = nm / (n + m)."""
-    _, _, n, m, used = _smoothed(reference, current)
-    return np.asarray(np.sqrt(_floor(n, m, used) / (8.0 * np.log(2.0))))
+    return np.asarray(np.sqrt(jensen_shannon_divergence_floor(reference, current)))
+
+
+def jensen_shannon_divergence(reference: npt.ArrayLike, current: npt.ArrayLike) -> Floats:
+    """Jensen-Shannon divergence in bits, the square of the distance `jensen_shannon`; range [0, 1].
+
+    (sum p log2(p / h) + sum q log2(q / h)) / 2 with h = (p + q) / 2: how much one row tells of which sample
+    it is from, when both are as likely.
+    """
+    p, q = _shares(reference), _shares(current)
+    middle = (p + q) / 2.0
+    divergence = (_entropy_terms(p, middle) + _entropy_terms(q, middle)) / 2.0
+    return np.asarray(np.clip(divergence, 0.0, 1.0))
+
+
+def jensen_shannon_divergence_floor(reference: npt.ArrayLike, current: npt.ArrayLike) -> Floats:
+    """Return about the divergence to expect under no change: (B - 1)(1/n + 1/m) / (8 ln 2), in bits."""
+    return np.asarray(psi_floor(reference, current) / (8.0 * np.log(2.0)))
 
 
 def hellinger(reference: npt.ArrayLike, current: npt.ArrayLike) -> Floats:

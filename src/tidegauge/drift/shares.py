@@ -64,6 +64,32 @@ def share_p_value(
     return np.asarray(p)
 
 
+def two_proportion_z(
+    hits_reference: npt.ArrayLike,
+    n_reference: npt.ArrayLike,
+    hits_current: npt.ArrayLike,
+    n_current: npt.ArrayLike,
+) -> tuple[Floats, Floats]:
+    """Return (z, p) of "the shares are equal", `[...]`: the pooled normal test, whatever the sizes.
+
+    z = (q - p) / sqrt(h (1 - h) (1/n + 1/m)), h the pooled share; range (-inf, inf), positive when the share
+    grew, E|z| = 0.80 under no change; p is two-sided. Its square is `chi_square` of the 2 x 2 table. Good
+    where 5 rows and more are expected in each of the four cells; `share_p_value` and `fisher_exact` are good
+    everywhere. (0, 1) where all rows are alike, NaN where a side has no rows.
+    """
+    from scipy.special import ndtr
+
+    a, n, b, m = (
+        np.asarray(each, dtype=np.float64) for each in (hits_reference, n_reference, hits_current, n_current)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = (a + b) / (n + m)
+        z = (b / m - a / n) / np.sqrt(pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m))
+    z = np.where((a + b == 0) | (a + b == n + m), 0.0, z)
+    z = np.where((n > 0) & (m > 0), z, np.nan)
+    return z, np.asarray(2.0 * ndtr(-np.abs(z)))
+
+
 def _wilson(
     hits: npt.ArrayLike, rows: npt.ArrayLike, deviations: npt.ArrayLike
 ) -> tuple[Floats, Floats, Floats]:

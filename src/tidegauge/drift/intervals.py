@@ -1,0 +1,144 @@
+"""Exact scans: the one cell, or the one interval of cells, whose share changed most beyond chance.
+
+Counts are `[columns, cells]` (one-dimensional ones are one column). Every candidate is a cell or a dyadic
+interval (halves of halves of the row of cells, extended by empty cells to a power of two) that holds some of
+the pooled rows and not all. Its p is exact: given the pooled counts, the current rows in it are
+hypergeometric. The smallest p of a column is multiplied by the number of candidates that differ (Bonferroni).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tidegauge.drift.hypergeometric import exact_log_p_value
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+_EXACT = 16  # candidates of a column whose exact p is computed: those with the largest deviance
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The winners of a scan, `[columns]` each.
+
+    `p` allows for all candidates; cells `start` to `stop` - 1 (0 and 0 without candidates) changed their
+    share by `change` = current - reference, range [-1, 1]. p is 1 where all rows are in one cell and NaN
+    where a side has no rows.
+    """
+
+    p: Floats
+    start: Integers
+    stop: Integers
+    change: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """Sets of cells: rows of each side and whether they are tested, `[columns, sets]`; ends `[sets]`."""
+
+    a: Floats
+    b: Floats
+    counts: npt.NDArray[np.bool_]
+    start: Integers
+    stop: Integers
+
+
+def cell_scan(reference: npt.ArrayLike, current: npt.ArrayLike) -> Scan:
+    """Test every cell on its own; the order of the cells has no meaning."""
+    a, b = _columns(reference, current)
+    n, m = a.sum(axis=1), b.sum(axis=1)
+    place = np.arange(a.shape[1])
+    counts = (a + b > 0) & (a + b < (n + m)[:, None])
+    tests = counts.sum(axis=1)
+    # Two cells that share all rows are one test.
+    return _best(_Candidates(a, b, counts, place, place + 1), np.where(tests == 2, 1, tests), n, m)
+
+
+def interval_scan(reference: npt.ArrayLike, current: npt.ArrayLike) -> Scan:
+    """Test every dyadic interval of cells; the order of the cells is that of the numbers.
+
+    Of two intervals that hold the same rows one is a candidate. The first interval that splits the rows has
+    complementary halves, so the tests are one fewer than the candidates: 509 for 256 cells.
+    """
+    a, b = _columns(reference, current)
+    n, m = a.sum(axis=1), b.sum(axis=1)
+    width = a.shape[1]
+    levels = (width - 1).bit_length()
+    padding = ((0, 0), (0, (1 << levels) - width))
+    a, b = np.pad(a, padding), np.pad(b, padding)
+    parts: list[_Candidates] = []
+    differs = a + b > 0
+    for level in range(levels + 1):
+        start = np.arange(a.shape[1], dtype=np.int64) << level
+        stop = np.minimum(start + (1 << level), width)
+        parts.append(_Candidates(a, b, differs & (a + b < (n + m)[:, None]), start, stop))
+        if level < levels:
+            left, right = slice(0, None, 2), slice(1, None, 2)
+            # An interval with an empty half is the other half.
+            differs = (a[:, left] + b[:, left] > 0) & (a[:, right] + b[:, right] > 0)
+            a, b = a[:, left] + a[:, right], b[:, left] + b[:, right]
+    every = _Candidates(
+        np.concatenate([part.a for part in parts], axis=1),
+        np.concatenate([part.b for part in parts], axis=1),
+        np.concatenate([part.counts for part in parts], axis=1),
+        np.concatenate([part.start for part in parts]),
+        np.concatenate([part.stop for part in parts]),
+    )
+    return _best(every, np.maximum(every.counts.sum(axis=1) - 1, 1), n, m)
+
+
+def _columns(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Floats, Floats]:
+    a = np.atleast_2d(np.asarray(reference, dtype=np.float64))
+    b = np.atleast_2d(np.asarray(current, dtype=np.float64))
+    a, b = np.broadcast_arrays(a, b)
+    return a, b
+
+
+def _best(sets: _Candidates, tests: Integers, n: Floats, m: Floats) -> Scan:
+    """Return the candidate with the smallest exact p of every column; the first of equals."""
+    deviance = np.where(sets.counts, _deviance(sets.a, sets.b, n, m), -1.0)
+    count = min(_EXACT, deviance.shape[1])
+    screened = np.sort(np.argpartition(-deviance, count - 1, axis=1)[:, :count], axis=1)
+    a, b, counts = (np.take_along_axis(each, screened, 1) for each in (sets.a, sets.b, sets.counts))
+    log_p = np.where(counts, exact_log_p_value(a, n[:, None], b, m[:, None]), 1.0)
+    winner = np.argmin(log_p, axis=1)[:, None]
+    hits_a, hits_b, log_p = (np.take_along_axis(each, winner, 1)[:, 0] for each in (a, b, log_p))
+    place = np.take_along_axis(screened, winner, 1)[:, 0]
+    some = sets.counts.any(axis=1)
+    p = np.where(some, np.exp(np.minimum(log_p + np.log(np.maximum(tests, 1)), 0.0)), 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        change = np.where(some, hits_b / m - hits_a / n, 0.0)
+    filled = (n > 0) & (m > 0)
+    return Scan(
+        np.where(filled, p, np.nan),
+        np.where(some, sets.start[place], 0),
+        np.where(some, sets.stop[place], 0),
+        np.where(filled, change, np.nan),
+    )
+
+
+def _deviance(a: Floats, b: Floats, n: Floats, m: Floats) -> Floats:
+    """Return G^2 of each candidate's 2 x 2 table, half a row nearer to what is expected; 0 within half a row.
+
+    It orders candidates as their exact p does, in thin cells too, where the normal z does not.
+    """
+    from scipy.special import xlogy
+
+    total = (n + m)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled, rate = a + b, m[:, None] / total
+        expected = pooled * rate
+        off = np.maximum(np.abs(b - expected) - 0.5, 0.0) * np.sign(b - expected)
+        found = 0.0
+        for y, d in (
+            (expected, off),
+            (pooled - expected, -off),
+            (m[:, None] - expected, -off),
+            (total - pooled - m[:, None] + expected, off),
+        ):
+            found = found + xlogy(y + d, 1.0 + d / y)
+    return np.asarray(np.nan_to_num(2.0 * found))

@@ -1,0 +1,158 @@
+"""Tests by the squared gap of two distribution functions: Cramer-von Mises, Anderson-Darling, energy.
+
+Counts are `[..., cells]` in the order of the numbers; every cell but the last has a gap D = F - G at its end.
+The statistics are N sum w D^2 with N = nm / (n + m) and weights w that depend on the pooled shares h alone.
+Given those, sqrt(N) D is a Brownian bridge at the times H (the pooled distribution function), so the
+statistic is a sum of lambda_j chi-square(1), where 1 / lambda_j are the roots of the string equation (see
+`_determinant`). Ties and cells are part of that law. NaN where a side has no rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+_NEAR = 0.3  # normal deviations from the mean, where the saddlepoint formula is 0 / 0
+
+
+def cramer_von_mises(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """Return (statistic, floor, p), each `[...]`: N sum h D^2, what it is without change, and its p.
+
+    Range [0, inf), higher is worse; feels shifts of the middle. The floor is its mean, sum h H (1 - H), which
+    is 1/6 for many small cells. Anderson (1962), for cells Choulakian, Lockhart & Stephens (1994).
+    """
+    gap, share, through, size = _gaps(reference, current)
+    return _test(gap, share, share, through, size)
+
+
+def anderson_darling(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """Return (statistic, floor, p), each `[...]`: N sum h D^2 / (H (1 - H)), its mean without change, its p.
+
+    Range [0, inf), higher is worse; feels shifts, and the tails as much as the middle. The floor is the sum
+    of h over all cells but the last: 1 for many small cells, whose lambda_j are 1 / (j (j + 1)). Pettitt
+    (1976), with ties Scholz & Stephens (1987), equation 6.
+    """
+    gap, share, through, size = _gaps(reference, current)
+    spread = through * (1.0 - through)
+    weight = np.divide(share, spread, out=np.zeros_like(share), where=spread > 0)
+    return _test(gap, weight, share, through, size)
+
+
+def energy_test(
+    reference: npt.ArrayLike, current: npt.ArrayLike, edges: npt.ArrayLike
+) -> tuple[Floats, Floats, Floats]:
+    """Return (statistic, floor, p), each `[...]`: 2N sum of D^2 at the edges, times the length of each.
+
+    N times the squared `energy` distance, with the integral by trapeziums between the edges and nothing
+    outside them; in the units of the edges. `[..., cells + 2]` and `edges [..., cells + 1]`. Range [0, inf),
+    higher is worse. The floor is 2 sum length H (1 - H).
+    """
+    gap, share, through, size = _gaps(reference, current)
+    width = np.diff(np.asarray(edges, dtype=np.float64), axis=-1)
+    none = np.zeros_like(width[..., :1])
+    # Each edge stands for half of the cells beside it, and the 2 of the energy distance takes the half away.
+    length = np.concatenate([width, none], axis=-1) + np.concatenate([none, width], axis=-1)
+    return _test(gap, np.broadcast_to(length, gap.shape), share, through, size)
+
+
+def _gaps(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return (D, h, H) `[..., cells - 1]` and (n, m) `[..., 2]`."""
+    a, b = np.broadcast_arrays(np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64))
+    n, m = a.sum(axis=-1, keepdims=True), b.sum(axis=-1, keepdims=True)
+    before, after = np.cumsum(a, axis=-1)[..., :-1], np.cumsum(b, axis=-1)[..., :-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = np.where((n > 0) & (m > 0), (before * m - after * n) / (n * m), np.nan)
+        return gap, (a + b)[..., :-1] / (n + m), (before + after) / (n + m), np.concatenate([n, m], axis=-1)
+
+
+def _test(
+    gap: Floats, weight: Floats, share: Floats, through: Floats, size: Floats
+) -> tuple[Floats, Floats, Floats]:
+    n, m = size[..., 0], size[..., 1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = n * m / (n + m) * (weight * gap * gap).sum(axis=-1)
+        # Without replacement the variance of D is H (1 - H) / N times T / (T - 1), T = n + m.
+        inflation = (n + m) / (n + m - 1.0)
+        floor = inflation * (weight * through * (1.0 - through)).sum(axis=-1)
+        p = quadratic_p_value(statistic / inflation, weight, share)
+    return statistic, np.where(np.isnan(statistic), np.nan, floor), p
+
+
+def quadratic_p_value(statistic: npt.ArrayLike, weight: Floats, share: Floats) -> Floats:
+    """Return P(sum lambda_j chi-square(1) >= statistic), `[...]`, for beads of `weight` on a string.
+
+    The beads `[..., cells - 1]` stand at the cumulated `share`s, `[..., cells - 1]`. Up to about a mean and a
+    third of a standard deviation the sum is replaced by the chi-square of its first three cumulants (Liu,
+    Tang & Zhang 2009, whose fourth is not needed without non-centrality: c3^2 <= c2 c4). Above, the
+    saddlepoint formula of Lugannani & Rice (1980; Kuonen 1999) in Barndorff-Nielsen's form, which keeps its
+    relative error in the far tail, where three cumulants give a p too small. Measured on 3 to 256 cells: p
+    below 0.3 within 6 % to 10^-3 and at most 16 % too large beyond; large p within 0.1. p is 1 where no bead
+    has weight.
+    """
+    from scipy.special import chdtrc, ndtr
+
+    q = np.asarray(statistic, dtype=np.float64)
+    shape = q.shape
+    q = q.ravel()
+    beads = weight.shape[-1]
+    weight, share = weight.reshape(-1, beads).T, share.reshape(-1, beads).T
+    # Power sums of lambda from the elementary symmetric ones, which D's coefficients at 0 are up to sign.
+    _, d1, d2, d3 = _determinant(np.zeros_like(q), weight, share, 4)
+    c1, c2, c3 = -d1, d1 * d1 - 2.0 * d2, -(d1**3) + 3.0 * d1 * d2 - 3.0 * d3
+    with np.errstate(divide="ignore", invalid="ignore"):
+        degrees = c2**3 / (c3 * c3)
+        matched = degrees + (q - c1) / np.sqrt(2.0 * c2) * np.sqrt(2.0 * degrees)
+        p = np.asarray(chdtrc(degrees, np.maximum(matched, 0.0)))
+    p = np.where(c1 > 0, p, np.where(np.isnan(q), np.nan, 1.0))
+    far = np.flatnonzero(q > c1 + 0.2 * np.sqrt(np.maximum(2.0 * c2, 0.0)))
+    if len(far):
+        signed, ratio = _saddlepoint(q[far], weight[:, far], share[:, far])
+        good = signed > _NEAR
+        signed, ratio = signed[good], ratio[good]
+        p[far[good]] = ndtr(-(signed + np.log(ratio / signed) / signed))
+    return np.asarray(p).reshape(shape)
+
+
+def _saddlepoint(q: Floats, weight: Floats, share: Floats) -> tuple[Floats, Floats]:
+    """Return (w, v) of the saddlepoint formula for q above the mean.
+
+    The cumulant generating function is K(s) = -ln D(2s) / 2. K'(s) = q means D' + q D = 0 at 2s. All roots of
+    that function are real, because those of D are, and ours is the least; so Newton's steps from 0 grow
+    towards it and never beyond.
+    """
+    at = np.zeros_like(q)
+    for _ in range(50):
+        d0, d1, d2 = _determinant(at, weight, share, 3)
+        step = (d1 + q * d0) / -(2.0 * d2 + q * d1)
+        at = at + step
+        if not (step > 1e-9 * at).any():
+            break
+    d0, d1, d2 = _determinant(at, weight, share, 3)
+    slope = d1 / d0
+    curvature = 2.0 * (slope * slope - 2.0 * d2 / d0)
+    signed = np.sqrt(np.maximum(at * q + np.log(d0), 0.0))
+    return signed, at / 2.0 * np.sqrt(curvature)
+
+
+def _determinant(at: Floats, weight: Floats, share: Floats, terms: int) -> Floats:
+    """Return Taylor's coefficients `[terms, columns]` at `at` of D(x) = product of (1 - x lambda_j).
+
+    The covariance min(s, t) - s t of the Brownian bridge is the response of a string fixed at 0 and 1, so the
+    x with D(x) = 0 are the squared frequencies of that string with beads of mass `weight`. Started at 0 with
+    slope 1, a string that swings at x ends at height D(x): between beads it is straight, at a bead its slope
+    falls by x times mass times height. `weight` and `share` are `[cells - 1, columns]`, and the last cell is
+    what is left to 1.
+    """
+    height = np.zeros((terms, len(at)))
+    slope = np.zeros((terms, len(at)))
+    slope[0] = 1.0
+    left = np.ones(len(at))
+    for mass, length in zip(weight, share, strict=True):
+        height += length * slope
+        pull = mass * height
+        slope -= at * pull
+        slope[1:] -= pull[:-1]
+        left -= length
+    return np.asarray(height + np.maximum(left, 0.0) * slope)
