@@ -141,6 +141,8 @@ def test_cramers_v_equals_a_slow_loop(a: np.ndarray, b: np.ndarray) -> None:
 def test_cramers_v_at_the_ends_and_its_floor() -> None:
     assert cramers_v([900, 0], [0, 900]) == pytest.approx(1.0)
     assert cramers_v([5], [6]) == 0.0
+    assert cramers_v([1, 1, 0], [0, 0, 1]) == 0.0
+    assert cramers_v_floor([1, 1, 0], [0, 0, 1]) == 1.0
     assert cramers_v_floor([5], [6]) == 0.0
     assert np.isnan(cramers_v([0, 0], [1, 2]))
     rng = np.random.default_rng(25)

@@ -66,14 +66,14 @@ def cramers_v(reference: npt.ArrayLike, current: npt.ArrayLike) -> Floats:
     Of T = n + m rows in B cells: phi^2 = max(chi^2 / T - (B - 1) / (T - 1), 0), V = sqrt(phi^2 / (min(B', 2')
     - 1)) with B' = B - (B - 1)^2 / (T - 1), 2' = 2 - 1 / (T - 1). Bergsma (2013). Its p is `chi_square`'s. It
     depends on the sizes of the samples: at most 2 sqrt(nm) / T times what it is for samples of one size. 0
-    for a single cell, NaN where a side has no rows.
+    for a single cell and where every row has its own, NaN where a side has no rows.
     """
     statistic, degrees, _ = chi_square(reference, current)
     total = _total(reference, current)
     with np.errstate(divide="ignore", invalid="ignore"):
         square = np.maximum(statistic / total - degrees / (total - 1.0), 0.0)
-        v = np.sqrt(square / _free(degrees, total))
-    return np.where(degrees > 0, np.minimum(v, 1.0), np.where(np.isnan(statistic), np.nan, 0.0))
+        v = np.where(square > 0, np.sqrt(square / _free(degrees, total)), 0.0)
+    return np.where(np.isnan(statistic), np.nan, np.minimum(v, 1.0))
 
 
 def cramers_v_floor(reference: npt.ArrayLike, current: npt.ArrayLike) -> Floats:
@@ -95,7 +95,7 @@ def cramers_v_floor(reference: npt.ArrayLike, current: npt.ArrayLike) -> Floats:
     root = np.where(degrees <= 60, exact, 0.411 * (2.0 * degrees) ** 0.25)
     with np.errstate(divide="ignore", invalid="ignore"):
         floor = root / np.sqrt(total * _free(degrees, total))
-    return np.where(np.isnan(statistic), np.nan, np.where(degrees > 0, floor, 0.0))
+    return np.where(np.isnan(statistic), np.nan, np.where(degrees > 0, np.minimum(floor, 1.0), 0.0))
 
 
 def _total(reference: npt.ArrayLike, current: npt.ArrayLike) -> Floats:

@@ -97,7 +97,9 @@ def quadratic_p_value(statistic: npt.ArrayLike, weight: Floats, share: Floats) -
     shape = q.shape
     q = q.ravel()
     beads = weight.shape[-1]
-    weight, share = weight.reshape(-1, beads).T, share.reshape(-1, beads).T
+    weight, share = (
+        np.broadcast_to(each, (*shape, beads)).reshape(q.size, beads).T for each in (weight, share)
+    )
     # Power sums of lambda from the elementary symmetric ones, which D's coefficients at 0 are up to sign.
     _, d1, d2, d3 = _determinant(np.zeros_like(q), weight, share, 4)
     c1, c2, c3 = -d1, d1 * d1 - 2.0 * d2, -(d1**3) + 3.0 * d1 * d2 - 3.0 * d3
