@@ -121,7 +121,10 @@ void CategoryColumn::update_by_text(const arrow::ColumnView& view, Scratch& scra
       for_each_bit(scratch.words, (static_cast<size_t>(n) + 63) / 64,
                    [&](size_t i) { add_row(scratch.texts[i]); });
     }
-    if (!stays) add_tally(tally);
+    if (!stays) {
+      add_tally(tally);
+      limit = std::min(room(), Tally::kMaxEntries);
+    }
     if (distinct_ && n_hashes > 0) distinct_->update({scratch.hashes, n_hashes});
     n_hashes = 0;
   }
@@ -183,6 +186,8 @@ void CategoryColumn::decode_values(ByteReader& in) {
   if (frequent_) {
     frequent_ = sketch::Frequent::decode(in, spec().keep_values);
     if (frequent_->n() != unseen) refuse("its names do not add up to its values");
+    if (frequent_->capacity() != sketch::Frequent::kDefaultCapacity)
+      refuse("its names are of another number");
   }
 }
 
