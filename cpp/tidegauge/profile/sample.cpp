@@ -51,12 +51,11 @@ void Sample::update(const arrow::Batch& batch) {
   for (size_t i = 0; i < batch.columns().size(); ++i) {
     if (index_.contains(batch.schema().fields[i].name)) batch.check_rows(i);
   }
-  // In pieces, so that a table that comes as one huge batch is thinned while it is read.
-  const auto piece = static_cast<int64_t>(max_rows_ / 2);
+  // Thinned at the very row that is one too many, wherever batches begin and end.
   std::vector<int64_t> rows;
-  for (int64_t begin = 0; begin < batch.n_rows(); begin += piece) {
+  for (int64_t i = 0; i < batch.n_rows();) {
     rows.clear();
-    for (int64_t i = begin; i < std::min(begin + piece, batch.n_rows()); ++i) {
+    for (; i < batch.n_rows() && n_taken_ + rows.size() <= max_rows_; ++i) {
       if (taken(n_rows_ + static_cast<uint64_t>(i))) rows.push_back(i);
     }
     for (size_t c = 0; c < batch.columns().size(); ++c) {
@@ -64,7 +63,7 @@ void Sample::update(const arrow::Batch& batch) {
       if (known != index_.end()) add(columns_[known->second], batch.columns()[c], rows);
     }
     n_taken_ += rows.size();
-    while (n_taken_ > max_rows_) halve();
+    if (n_taken_ > max_rows_) halve();
   }
   n_rows_ += static_cast<uint64_t>(batch.n_rows());
 }

@@ -15,7 +15,8 @@ namespace tidegauge {
 
 /// Rows from which edges and categories are chosen, spread evenly over data of any length: every row until
 /// there are max_rows of them, then those whose draw falls into the first half, the first quarter, and so on.
-/// A row's draw depends on its number alone, so the sample does not depend on how the rows were batched.
+/// A row's draw depends on its number alone, and so does when the share is halved (a half is taken to hold
+/// half the rows, without counting): the sample does not depend on how the rows were batched.
 class Sample {
  public:
   struct Values {
