@@ -7,10 +7,12 @@
 
 namespace tidegauge {
 
-EmbeddingColumn::EmbeddingColumn(std::shared_ptr<const ColumnSpec> spec)
-    : Column(std::move(spec)),
-      sums_(static_cast<size_t>(this->spec().width)),
-      corrections_(static_cast<size_t>(this->spec().width)) {}
+EmbeddingColumn::EmbeddingColumn(std::shared_ptr<const ColumnSpec> spec) : Column(std::move(spec)) {}
+
+void EmbeddingColumn::make_room() {
+  sums_.resize(static_cast<size_t>(spec().width));
+  corrections_.resize(static_cast<size_t>(spec().width));
+}
 
 bool EmbeddingColumn::accepts(const arrow::Type& type) const {
   return type.kind == arrow::Kind::embedding && type.width == spec().width && !type.dictionary &&
@@ -18,6 +20,7 @@ bool EmbeddingColumn::accepts(const arrow::Type& type) const {
 }
 
 void EmbeddingColumn::update_values(const arrow::ColumnView& view, Scratch& scratch) {
+  make_room();
   std::vector<double> row(static_cast<size_t>(spec().width));
   for (int64_t i = 0; i < view.length; ++i) {
     if (i % 64 == 0) arrow::read_validity(view, i, std::min<int64_t>(64, view.length - i), scratch.words);
@@ -45,8 +48,8 @@ void EmbeddingColumn::update_values(const arrow::ColumnView& view, Scratch& scra
 }
 
 std::vector<double> EmbeddingColumn::mean() const {
-  std::vector<double> mean(sums_.size());
-  for (size_t j = 0; j < mean.size(); ++j) {
+  std::vector<double> mean(static_cast<size_t>(spec().width), std::nan(""));
+  for (size_t j = 0; j < sums_.size(); ++j) {
     mean[j] = (sums_[j] + corrections_[j]) / static_cast<double>(n_present());
   }
   return mean;
@@ -54,6 +57,8 @@ std::vector<double> EmbeddingColumn::mean() const {
 
 void EmbeddingColumn::merge_values(const Column& other) {
   const auto& theirs = static_cast<const EmbeddingColumn&>(other);
+  if (theirs.norms_.n() == 0) return;
+  make_room();
   for (size_t j = 0; j < sums_.size(); ++j) {
     sums_[j] += theirs.sums_[j];
     corrections_[j] += theirs.corrections_[j];
@@ -72,6 +77,10 @@ void EmbeddingColumn::decode_values(ByteReader& in) {
   norms_ = sketch::Moments<double>::decode(in);
   if (norms_.n() != n_present()) throw DecodeError("embedding: as many norms as rows are needed");
   if (norms_.n() == 0) return;
+  if (in.remaining() < 2 * sizeof(double) * static_cast<size_t>(spec().width)) {
+    throw DecodeError("embedding: fewer sums than floats in a row");
+  }
+  make_room();
   in.get_array(std::span<double>(sums_), "embedding");
   in.get_array(std::span<double>(corrections_), "embedding");
 }

@@ -14,6 +14,7 @@ class EmbeddingColumn final : public Column {
     return std::unique_ptr<Column>(new EmbeddingColumn(*this));
   }
 
+  /// NaN without rows.
   std::vector<double> mean() const;
   const sketch::Moments<double>& norms() const { return norms_; }
 
@@ -25,7 +26,9 @@ class EmbeddingColumn final : public Column {
   void encode_values(ByteWriter& out) const override;
   void decode_values(ByteReader& in) override;
 
-  std::vector<double> sums_, corrections_;  // a component each, compensated
+  void make_room();
+
+  std::vector<double> sums_, corrections_;  // a component each, compensated; empty until there are rows
   sketch::Moments<double> norms_;
 };
 
