@@ -369,8 +369,8 @@ Kll<T> Kll<T>::decode(ByteReader& in) {
   if (n == 0) return sketch;
   sketch.n_ = n;
   sketch.variance_ = in.get<double>("KLL variance");
-  refuse_if(!(sketch.variance_ >= 0) || !is_canonical(sketch.variance_),
-            "the variance is not a finite number >= 0");
+  // Infinity is let in: the sum of two forged variances must be readable too.
+  refuse_if(!(sketch.variance_ >= 0) || std::signbit(sketch.variance_), "the variance is not a number >= 0");
   sketch.log_weight_ = in.get<uint8_t>("KLL weight");
   refuse_if(sketch.log_weight_ > sketch.log_weight_at(n), "the weight of samples is too large for n");
   sketch.filled_ = in.get_varint("KLL stratum");

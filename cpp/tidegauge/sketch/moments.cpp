@@ -9,6 +9,7 @@ namespace tidegauge::sketch {
 namespace {
 
 constexpr double kBeyond = std::numeric_limits<double>::infinity();
+constexpr uint64_t kMaxCount = uint64_t{1} << 62;
 
 double total(const double (&lanes)[kernels::kLanes]) {
   double sum = 0;
@@ -204,8 +205,7 @@ Moments<T> Moments<T>::decode(ByteReader& in) {
   m.settled_.n = in.get_varint(kWhat);
   m.waiting_ = in.get_varint(kWhat);
   if (m.waiting_ >= kBlock) throw DecodeError("moments: more values wait than a block holds");
-  if (m.settled_.n > std::numeric_limits<uint64_t>::max() / 2)
-    throw DecodeError("moments: count beyond 2^63");
+  if (m.settled_.n > kMaxCount - m.waiting_) throw DecodeError("moments: count beyond 2^62");
   if (m.n() == 0) return m;
   m.min_ = in.get<T>(kWhat);
   m.max_ = in.get<T>(kWhat);
@@ -218,6 +218,10 @@ Moments<T> Moments<T>::decode(ByteReader& in) {
     const auto low = in.get<uint64_t>(kWhat);
     const auto high = in.get<int64_t>(kWhat);
     m.exact_ = (static_cast<int128>(high) << 64) | static_cast<int128>(low);
+    const auto n = static_cast<int128>(m.n());  // below 2^63: neither product leaves 127 bits, nor do sums
+    if (m.exact_ < n * m.min_ || m.exact_ > n * m.max_) {
+      throw DecodeError("moments: a sum that no values between the extremes have");
+    }
   }
   if (m.min_ > m.max_) throw DecodeError("moments: minimum above maximum");
   if (m.settled_.n > 0) {
