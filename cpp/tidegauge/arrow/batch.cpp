@@ -107,11 +107,7 @@ Batch Batch::slice(int64_t begin, int64_t n) const {
   }
   Batch part = *this;
   part.n_rows_ = n;
-  for (ColumnView& view : part.columns_) {
-    view.offset += begin;
-    view.parent_offset += begin;
-    view.length = n;
-  }
+  for (ColumnView& view : part.columns_) view = view.slice(begin, n);
   return part;
 }
 

@@ -79,6 +79,15 @@ struct ColumnView {
   int64_t n_variadic = 0;
   // Dictionary values, run values (as many as there are run ends), or a fixed_list's floats.
   std::shared_ptr<const ColumnView> child;
+
+  /// Rows [begin, begin + n), which must be there.
+  ColumnView slice(int64_t begin, int64_t n) const {
+    ColumnView part = *this;
+    part.offset += begin;
+    part.parent_offset += begin;
+    part.length = n;
+    return part;
+  }
 };
 
 }  // namespace tidegauge::arrow

@@ -58,9 +58,9 @@ struct Table {
   /// in order; may work in place. Levels without a vector count of leading zeros keep all.
   size_t (*unobserved)(const uint64_t* hashes, size_t n, const uint8_t* registers, uint64_t* out);
 
-  /// Copies the values whose bit in `words` is set; returns how many. `out` has room for n + 8 values, and
-  /// may be x itself.
-  size_t (*compress_64)(const uint64_t* x, size_t n, const uint64_t* words, uint64_t* out);
+  /// Copies the values, of any type of 8 bytes, whose bit in `words` is set; returns how many. `out` has room
+  /// for n + 8 values, and may be x itself.
+  size_t (*compress_64)(const void* x, size_t n, const uint64_t* words, void* out);
 };
 
 /// The table for this machine: the best level it can run, or the one that TIDEGAUGE_ISA names.

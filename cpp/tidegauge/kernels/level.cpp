@@ -126,7 +126,7 @@ size_t finite_f64(const double* x, size_t n, double* out, TileFacts<double>& fac
     nans += static_cast<size_t>(8 - __builtin_popcount(not_nan));
     positive += static_cast<size_t>(__builtin_popcount(plus));
     negative += static_cast<size_t>(__builtin_popcount(minus));
-    kept += compress_store(reinterpret_cast<uint64_t*>(out + kept), bits<U64>(v), not_nan & ~plus & ~minus);
+    kept += compress_store(out + kept, v, not_nan & ~plus & ~minus);
   }
   for (; i < n; ++i) {
     out[kept] = x[i];
@@ -307,14 +307,17 @@ size_t unobserved(const uint64_t* hashes, size_t n, const uint8_t* registers, ui
   return kept;
 }
 
-size_t compress_64(const uint64_t* x, size_t n, const uint64_t* words, uint64_t* out) {
+size_t compress_64(const void* x, size_t n, const uint64_t* words, void* out) {
+  constexpr size_t kBytes = 8;
+  const auto* from = static_cast<const char*>(x);
+  auto* to = static_cast<char*>(out);
   size_t kept = 0, i = 0;
   for (; n - i >= 8; i += 8) {
     const auto mask = static_cast<unsigned>(words[i / 64] >> (i % 64)) & 0xff;
-    kept += compress_store(out + kept, load(x + i), mask);
+    kept += compress_store(to + kept * kBytes, load<uint64_t>(from + i * kBytes), mask);
   }
   for (; i < n; ++i) {
-    out[kept] = x[i];
+    __builtin_memmove(to + kept * kBytes, from + i * kBytes, kBytes);
     kept += (words[i / 64] >> (i % 64)) & 1;
   }
   return kept;

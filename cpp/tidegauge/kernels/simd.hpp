@@ -95,12 +95,16 @@ TIDEGAUGE_INLINE R bits(Pack<T> a) {
 
 // Register by register: one copy of 64 bytes goes through the stack in pieces that stall the next load.
 template <class T>
-TIDEGAUGE_INLINE Pack<T> load(const T* p) {
+TIDEGAUGE_INLINE Pack<T> load(const void* p) {
   return each<Pack<T>>([&](size_t i) {
     typename Pack<T>::Register r;
-    __builtin_memcpy(&r, p + i * Pack<T>::kWidth, sizeof r);
+    __builtin_memcpy(&r, static_cast<const char*>(p) + i * sizeof r, sizeof r);
     return r;
   });
+}
+template <class T>
+TIDEGAUGE_INLINE Pack<T> load(const T* p) {
+  return load<T>(static_cast<const void*>(p));
 }
 
 template <class T>
@@ -172,16 +176,17 @@ TIDEGAUGE_INLINE unsigned below_mask(U64 a, U64 b) {
 }
 
 /// Writes the lanes whose bit is set next to each other and returns how many. May write up to 8 lanes.
-TIDEGAUGE_INLINE size_t compress_store(uint64_t* out, U64 v, unsigned mask) {
+template <class T>
+TIDEGAUGE_INLINE size_t compress_store(void* out, Pack<T> v, unsigned mask) {
 #if defined(__AVX512F__)
   _mm512_storeu_si512(out, _mm512_maskz_compress_epi64(static_cast<__mmask8>(mask), (__m512i)v.part[0]));
   return static_cast<size_t>(__builtin_popcount(mask));
 #else
-  uint64_t lanes[8];
+  T lanes[8];
   store(lanes, v);
   size_t n = 0;
   for (unsigned i = 0; i < 8; ++i) {
-    out[n] = lanes[i];
+    __builtin_memcpy(static_cast<char*>(out) + n * sizeof(T), lanes + i, sizeof(T));
     n += (mask >> i) & 1;
   }
   return n;

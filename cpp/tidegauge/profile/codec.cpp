@@ -227,6 +227,7 @@ Profile Profile::from_bytes(std::span<const std::byte> bytes, std::string* note)
   profile.n_rows_ = rows.get_varint("rows");
   rows.expect_end("rows");
   if (flags > 1 || profile.accumulators_ > accumulate::kAll) throw DecodeError("profile: unknown flags");
+  if (profile.n_rows_ > kMaxRows) throw DecodeError("profile: more than 2^62 rows");
   profile.open_ = flags & 1;
 
   ByteReader specs(sections.spec), states(sections.columns);

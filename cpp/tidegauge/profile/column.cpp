@@ -1,6 +1,6 @@
 #include "tidegauge/profile/column.hpp"
 
-#include <limits>
+#include <algorithm>
 
 #include "tidegauge/arrow/read.hpp"
 #include "tidegauge/profile/boolean_column.hpp"
@@ -10,6 +10,12 @@
 #include "tidegauge/profile/number_column.hpp"
 
 namespace tidegauge {
+namespace {
+
+/// Rows at a time: what is counted for one array alone is counted in 32 bits.
+constexpr int64_t kMaxPiece = int64_t{1} << 31;
+
+}  // namespace
 
 void Homes::merge(const Homes& other) {
   n_rows += other.n_rows;
@@ -37,7 +43,7 @@ Homes Homes::decode(ByteReader& in) {
     left = first ? *n : left - *n;
     first = false;
   }
-  if (h.n_rows > std::numeric_limits<uint64_t>::max() / 2) throw DecodeError("homes: more than 2^63 rows");
+  if (h.n_rows > kMaxRows) throw DecodeError("homes: more than 2^62 rows");
   return h;
 }
 
@@ -66,7 +72,10 @@ void Column::update(const arrow::ColumnView& view, Scratch& scratch) {
   if (view.type.null_type) {
     homes_.n_null += static_cast<uint64_t>(view.length);
   } else if (accepts(view.type)) {
-    update_values(view, scratch);
+    if (view.length <= kMaxPiece) return update_values(view, scratch);
+    for (int64_t begin = 0; begin < view.length; begin += kMaxPiece) {
+      update_values(view.slice(begin, std::min(kMaxPiece, view.length - begin)), scratch);
+    }
   } else if (view.type.kind == arrow::Kind::unsupported) {
     homes_.n_mistyped += static_cast<uint64_t>(view.length);
   } else {
@@ -84,16 +93,21 @@ void Column::add_absent(uint64_t n_rows) {
   homes_.n_absent += n_rows;
 }
 
-void Column::attach(std::shared_ptr<const ColumnSpec> spec) {
+void Column::attach(const ColumnSpec& from) {
+  auto attached = std::make_shared<ColumnSpec>(spec());
+  attached->edges_f64 = from.edges_f64;
+  attached->edges_i64 = from.edges_i64;
+  attached->categories = from.categories;
+  attached->check();
   size_t wanted = 0;
-  if (spec->edges_f64) wanted = spec->edges_f64->values.size() + 1;
-  if (spec->edges_i64) wanted = spec->edges_i64->values.size() + 1;
-  if (spec->categories) wanted = spec->categories->n_cells();
+  if (from.edges_f64) wanted = from.edges_f64->values.size() + 1;
+  if (from.edges_i64) wanted = from.edges_i64->values.size() + 1;
+  if (from.categories) wanted = from.categories->n_cells();
   if (n_cells() != wanted) {
-    throw DecodeError("column '" + spec->name + "': counts " + std::to_string(n_cells()) +
+    throw DecodeError("column '" + spec().name + "': counts " + std::to_string(n_cells()) +
                       " cells where its edges make " + std::to_string(wanted));
   }
-  spec_ = std::move(spec);
+  spec_ = std::move(attached);
 }
 
 void Column::check_mergeable(const Column& other) const {

@@ -13,6 +13,8 @@
 
 namespace tidegauge {
 
+inline constexpr uint64_t kMaxRows = uint64_t{1} << 62;  // of a profile: no count and no sum of two overflows
+
 inline constexpr int64_t kTile = 2048;     // rows at a time: what they need stays in the first-level cache
 inline constexpr int64_t kTextTile = 512;  // the same for texts, whose views are twice as wide
 
@@ -70,9 +72,10 @@ class Column {
   /// Throws MergeError unless merge(other) can be done.
   void check_mergeable(const Column& other) const;
   void merge(const Column& other);
-  /// Gives a detached column its edges; `spec` must have the same identity. Throws DecodeError where the
-  /// column was read from bytes that count another number of cells.
-  void attach(std::shared_ptr<const ColumnSpec> spec);
+  /// Takes over the edges of a spec with the same edges_id, or its categories' names. Throws SchemaError
+  /// where they do not fit the kind, DecodeError where the column was read from bytes that count another
+  /// number of cells.
+  void attach(const ColumnSpec& from);
 
   void encode(ByteWriter& out) const;
   virtual std::unique_ptr<Column> clone() const = 0;

@@ -41,8 +41,11 @@ uint32_t NumberColumn<T>::quantile_k() const {
 
 template <class T>
 const binning::Edges<T>* NumberColumn<T>::edges() const {
-  if constexpr (std::is_same_v<T, double>) return spec().edges_f64.get();
-  return reinterpret_cast<const binning::Edges<T>*>(spec().edges_i64.get());
+  if constexpr (std::is_same_v<T, double>) {
+    return spec().edges_f64.get();
+  } else {
+    return spec().edges_i64.get();
+  }
 }
 
 template <class T>
@@ -78,8 +81,7 @@ void NumberColumn<T>::update_values(const arrow::ColumnView& view, Scratch& scra
       valid -= mistyped;
     }
     if (valid < n) {
-      kernels::table().compress_64(reinterpret_cast<const uint64_t*>(x), static_cast<size_t>(n),
-                                   scratch.words, reinterpret_cast<uint64_t*>(buffer));
+      kernels::table().compress_64(x, static_cast<size_t>(n), scratch.words, buffer);
       x = buffer;
     }
     add(x, static_cast<size_t>(valid), scratch);
@@ -146,13 +148,6 @@ void NumberColumn<T>::add_finite(const T* x, size_t n, const kernels::TileFacts<
     }
     distinct_->update({scratch.hashes, kept});
   }
-  if (quantiles_) {
-    if (!frozen) {
-      quantiles_->update({x, n});
-    } else if (facts.min < frozen->values.front() || facts.max >= frozen->values.back()) {
-      add_outside(x, n, scratch);
-    }
-  }
   if (exponential_) {
     if constexpr (std::is_same_v<T, double>) {
       exponential_->update({x, n});
@@ -161,16 +156,28 @@ void NumberColumn<T>::add_finite(const T* x, size_t n, const kernels::TileFacts<
       exponential_->update({scratch.reals, n});
     }
   }
+  if (quantiles_) {  // last, as it may overwrite the values
+    if (!frozen) {
+      quantiles_->update({x, n});
+    } else if (facts.min < frozen->values.front() || facts.max >= frozen->values.back()) {
+      add_outside(x, n, scratch);
+    }
+  }
 }
 
 template <class T>
 void NumberColumn<T>::add_outside(const T* x, size_t n, Scratch& scratch) {
   const T first = edges()->values.front(), last = edges()->values.back();
-  auto* outside = reinterpret_cast<T*>(scratch.hashes);  // of the same size, and free by now
+  T* outside = nullptr;
+  if constexpr (std::is_same_v<T, double>) {
+    outside = scratch.finite;  // perhaps x itself, whose values are needed no more
+  } else {
+    outside = reinterpret_cast<T*>(scratch.hashes);  // free by now; signed and unsigned may alias
+  }
   size_t kept = 0;
   for (size_t i = 0; i < n; ++i) {
-    std::memcpy(outside + kept, x + i, sizeof(T));
-    kept += x[i] < first || x[i] >= last;
+    outside[kept] = x[i];
+    kept += outside[kept] < first || outside[kept] >= last;
   }
   quantiles_->update({outside, kept});
 }
@@ -223,6 +230,10 @@ void NumberColumn<T>::decode_values(ByteReader& in) {
     }
   }
   if (exponential_) exponential_ = sketch::Exponential::decode(in);
+  const uint64_t outside = cells_.empty() ? n_present() : cells_.front() + cells_.back();
+  if ((quantiles_ && quantiles_->n() != outside) || (exponential_ && exponential_->n() != n_present())) {
+    throw DecodeError("column '" + spec().name + "': its sketches do not hold its present values");
+  }
 }
 
 template class NumberColumn<double>;

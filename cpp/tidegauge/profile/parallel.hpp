@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -33,8 +32,8 @@ void parallel_for(size_t n, unsigned n_threads, F f) {
   std::vector<std::jthread> helpers;
   try {
     for (size_t t = 1; t < n_threads && t < n; ++t) helpers.emplace_back(work);
-  } catch (const std::system_error&) {
-    // No more threads to be had: those that started, and this one, do the work.
+  } catch (const std::exception&) {
+    // No more threads, or no memory for one: those that started, and this one, do the work.
   }
   work();
   helpers.clear();

@@ -14,7 +14,7 @@ namespace tidegauge {
 namespace {
 
 /// Below this many values a batch is done before a second thread has started.
-constexpr int64_t kWorthAThread = int64_t{1} << 18;
+constexpr uint64_t kWorthAThread = uint64_t{1} << 18;
 
 constexpr size_t kMaxUnexpected = 1000;  // names; the rest is counted under the empty name
 
@@ -33,7 +33,7 @@ Profile::Profile(uint8_t accumulators) : accumulators_(accumulators) {
 Profile::Profile(std::vector<std::shared_ptr<const ColumnSpec>> specs) : open_(false) {
   for (auto& spec : specs) {
     if (index_.contains(spec->name)) throw SchemaError("column '" + spec->name + "' is named twice");
-    add_column(std::move(spec));
+    add_column(Column::make(std::move(spec)));
   }
 }
 
@@ -47,12 +47,23 @@ Profile::Profile(const Profile& other) {
   unexpected_ = other.unexpected_;
 }
 
-void Profile::add_column(std::shared_ptr<const ColumnSpec> spec) {
-  auto column = Column::make(std::move(spec));
+void Profile::add_column(std::unique_ptr<Column> column) {
   column->add_absent(n_rows_);
-  columns_.reserve(columns_.size() + 1);
   index_.emplace(column->spec().name, columns_.size());
   columns_.push_back(std::move(column));
+}
+
+void Profile::require_whole() const {
+  if (!changing_) return;
+  throw Error(
+      "profile: an earlier call ran out of memory halfway, so some of its columns count rows that others do "
+      "not; discard it and go on from its last bytes");
+}
+
+std::unique_lock<ForkSafeMutex> Profile::lock() const {
+  std::unique_lock guard(mutex_);
+  require_whole();
+  return guard;
 }
 
 void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
@@ -61,6 +72,11 @@ void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
   const auto n_rows = static_cast<uint64_t>(batch.n_rows());
 
   // Everything that can be refused is refused before the first change.
+  kernels::table();
+  if (n_rows > kMaxRows - n_rows_) {
+    throw SchemaError("profile: holds " + std::to_string(n_rows_) + " rows and cannot take " +
+                      std::to_string(n_rows) + " more, the limit is 2^62; start another profile");
+  }
   std::unordered_set<std::string_view> seen;
   for (size_t i = 0; i < fields.size(); ++i) {
     if (!seen.insert(fields[i].name).second) {
@@ -79,6 +95,7 @@ void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
     batch.check_rows(i);
   }
 
+  changing_ = true;
   std::vector<std::pair<size_t, size_t>> jobs;  // column of the batch, column of the profile
   std::vector<bool> touched(columns_.size() + fields.size());
   for (size_t i = 0; i < fields.size(); ++i) {
@@ -88,7 +105,7 @@ void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
         add_unexpected(fields[i].name, n_rows);
         continue;
       }
-      add_column(std::make_shared<ColumnSpec>(default_spec(fields[i], accumulators_)));
+      add_column(Column::make(std::make_shared<ColumnSpec>(default_spec(fields[i], accumulators_))));
       known = index_.find(fields[i].name);
     } else if (open_ && fields[i].type.kind != arrow::Kind::unsupported &&
                columns_[known->second]->is_blank()) {
@@ -100,9 +117,8 @@ void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
     touched[known->second] = true;
   }
 
-  const int64_t values = batch.n_rows() * static_cast<int64_t>(jobs.size());
   if (n_threads == 0) n_threads = std::max(1u, std::thread::hardware_concurrency());
-  if (values < kWorthAThread) n_threads = 1;
+  if (n_rows < kWorthAThread / std::max<size_t>(jobs.size(), 1)) n_threads = 1;
   parallel_for(jobs.size(), n_threads, [&](size_t job) {
     const auto [from, to] = jobs[job];
     columns_[to]->update(batch.columns()[from], scratch());
@@ -111,6 +127,7 @@ void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
     if (!touched[i]) columns_[i]->add_absent(n_rows);
   }
   n_rows_ += n_rows;
+  changing_ = false;
 }
 
 void Profile::add_unexpected(const std::string& name, uint64_t n_rows) {
@@ -124,12 +141,19 @@ void Profile::merge(const Profile& other) {
     return;
   }
   const std::scoped_lock guard(mutex_, other.mutex_);
+  require_whole();
+  other.require_whole();
+  if (other.n_rows_ > kMaxRows - n_rows_) {
+    throw MergeError("profile: " + std::to_string(n_rows_) + " and " + std::to_string(other.n_rows_) +
+                     " rows are more than 2^62 together; keep them apart");
+  }
   for (const auto& theirs : other.columns_) {
     const auto known = index_.find(theirs->spec().name);
     if (known == index_.end()) continue;
     const Column& ours = *columns_[known->second];
     if (!(open_ && ours.is_blank()) && !(other.open_ && theirs->is_blank())) ours.check_mergeable(*theirs);
   }
+  changing_ = true;
   const size_t n_ours = columns_.size();
   for (const auto& theirs : other.columns_) {
     const auto known = index_.find(theirs->spec().name);
@@ -146,12 +170,9 @@ void Profile::merge(const Profile& other) {
         continue;
       }
       ours.merge(*theirs);
-      if (ours.spec().detached() && !theirs->spec().detached()) ours.attach(theirs->shared_spec());
+      if (ours.spec().detached() && !theirs->spec().detached()) ours.attach(theirs->spec());
     } else {
-      auto added = theirs->clone();
-      added->add_absent(n_rows_);
-      index_.emplace(added->spec().name, columns_.size());
-      columns_.push_back(std::move(added));
+      add_column(theirs->clone());
     }
   }
   for (size_t i = 0; i < n_ours; ++i) {
@@ -161,6 +182,7 @@ void Profile::merge(const Profile& other) {
   const std::map<std::string, uint64_t> unexpected(other.unexpected_.begin(), other.unexpected_.end());
   for (const auto& [name, rows] : unexpected) add_unexpected(name, rows);
   n_rows_ += other.n_rows_;
+  changing_ = false;
 }
 
 uint64_t Profile::n_rows() const {
@@ -180,12 +202,7 @@ void Profile::attach(std::span<const std::shared_ptr<const ColumnSpec>> specs) {
     if (known == index_.end()) continue;
     Column& column = *columns_[known->second];
     if (column.spec().detached() && !spec->detached() && column.spec().edges_id == spec->edges_id) {
-      auto attached = std::make_shared<ColumnSpec>(column.spec());
-      attached->edges_f64 = spec->edges_f64;
-      attached->edges_i64 = spec->edges_i64;
-      attached->categories = spec->categories;
-      attached->check();
-      column.attach(std::move(attached));
+      column.attach(*spec);
     }
   }
 }
@@ -200,9 +217,9 @@ void Profile::hide_rare_names(uint64_t from) {
     for (size_t i = 0; i < names.size(); ++i) {
       if (category->cells()[i] < from) names[i].reset();
     }
-    auto spec = std::make_shared<ColumnSpec>(category->spec());
-    spec->freeze(binning::Categories::make(frozen.hashes(), std::move(names), frozen.seed()));
-    column->attach(std::move(spec));
+    ColumnSpec hidden = category->spec();
+    hidden.freeze(binning::Categories::make(frozen.hashes(), std::move(names), frozen.seed()));
+    column->attach(hidden);
   }
 }
 

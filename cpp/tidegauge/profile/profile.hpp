@@ -18,8 +18,10 @@ namespace tidegauge {
 ///
 /// An open profile (no reference) gains a column whenever a batch shows a new one. A closed profile knows its
 /// columns beforehand; columns that it does not know are counted as unexpected and not looked at.
-/// Every call is atomic and serialised by a lock: a call that throws has changed nothing. A fork waits for
-/// the calls under way, so a child inherits whole profiles that it can use.
+/// Every call is atomic and serialised by a lock: a call that throws has changed nothing. The one exception
+/// is memory that runs out while rows are being added: every later call then throws Error, as some columns
+/// have them and others do not. A fork waits for the calls under way, so a child inherits whole profiles that
+/// it can use.
 class Profile {
  public:
   /// Open: new columns get these accumulators.
@@ -44,7 +46,7 @@ class Profile {
   const Column* find(const std::string& name) const;
   /// Rows of batches that held a column the closed profile does not know.
   const std::unordered_map<std::string, uint64_t>& unexpected() const { return unexpected_; }
-  std::unique_lock<ForkSafeMutex> lock() const { return std::unique_lock(mutex_); }
+  std::unique_lock<ForkSafeMutex> lock() const;
 
   /// Gives detached columns the edges of like-named specs with the same edges_id.
   void attach(std::span<const std::shared_ptr<const ColumnSpec>> specs);
@@ -62,7 +64,8 @@ class Profile {
 
  private:
   Profile() = default;
-  void add_column(std::shared_ptr<const ColumnSpec> spec);
+  void add_column(std::unique_ptr<Column> column);
+  void require_whole() const;
   void add_unexpected(const std::string& name, uint64_t n_rows);
 
   bool open_ = true;
@@ -71,6 +74,7 @@ class Profile {
   std::vector<std::unique_ptr<Column>> columns_;
   std::unordered_map<std::string, size_t> index_;
   std::unordered_map<std::string, uint64_t> unexpected_;
+  bool changing_ = false;  // stays true if a change broke off
   mutable ForkSafeMutex mutex_;
 };
 
