@@ -19,10 +19,11 @@ uint64_t key_of(const Grid<T>& grid, T value) {
   return y < 0 ? grid.middle - distance : grid.middle + distance;
 }
 
-/// The most edges that share one key, or the largest value where the keys do not fit the table.
+constexpr auto kNever = std::numeric_limits<uint32_t>::max();
+
+/// The most edges that share one key, or kNever where the keys do not fit the table. Stops at `enough`.
 template <class T>
-uint32_t crowding(const Grid<T>& grid) {
-  constexpr auto kNever = std::numeric_limits<uint32_t>::max();
+uint32_t crowding(const Grid<T>& grid, uint32_t enough) {
   uint64_t last = 0;
   uint32_t run = 0, worst = 0;
   for (uint32_t i = 0; i < grid.n_edges; ++i) {
@@ -30,6 +31,7 @@ uint32_t crowding(const Grid<T>& grid) {
     if (key >= kGridKeys || key < last) return kNever;
     run = i > 0 && key == last ? run + 1 : 1;
     worst = std::max(worst, run);
+    if (worst >= enough) break;
     last = key;
   }
   return worst;
@@ -81,16 +83,16 @@ Grid<T> make_grid(const T* edges, size_t n_edges) {
   best.n_edges = static_cast<uint32_t>(n_edges);
   best.stride = static_cast<uint32_t>((n_edges + 1 + 15) / 16 * 16);
   choose_uniform(best);
-  uint32_t least = crowding(best);
+  uint32_t least = crowding(best, kNever);
 
   const auto value = [&](size_t i) { return static_cast<double>(edges[i]); };
   const double first = value(0), last = value(n_edges - 1), median = value(n_edges / 2);
   const double widest = std::max(last - first, std::numeric_limits<double>::min());
+  Grid<T> candidate = best;
   for (const double center : {median, first, last, 0.0}) {
     for (int octave = 1; octave <= 40 && least > 1; ++octave) {
-      Grid<T> candidate = best;
       if (!choose_folded(candidate, center, std::ldexp(widest, -octave))) continue;
-      const uint32_t crowd = crowding(candidate);
+      const uint32_t crowd = crowding(candidate, least);
       if (crowd < least) {
         least = crowd;
         best = candidate;
