@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "columns.hpp"
+#include "convert.hpp"
 #include "register.hpp"
 #include "tidegauge/arrow/batch.hpp"
 #include "tidegauge/arrow/stream.hpp"
@@ -26,8 +27,8 @@ using FieldTuple = py::typing::Tuple<py::str, py::str, py::str, py::str, py::str
 py::typing::List<FieldTuple> field_tuples(const arrow::Schema& schema) {
   py::typing::List<FieldTuple> tuples;
   for (const Field& field : schema.fields) {
-    tuples.append(py::make_tuple(words(field.name), name_of(field.type.kind), words(field.format),
-                                 words(field.timezone), words(field.extension)));
+    tuples.append(py::make_tuple(to_text(field.name), name_of(field.type.kind), to_text(field.format),
+                                 to_text(field.timezone), to_text(field.extension)));
   }
   return tuples;
 }

@@ -5,7 +5,6 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "tidegauge/arrow/batch.hpp"
@@ -51,9 +50,6 @@ void read_objects(Owners& owners, Column& column, const pybind11::array& array);
 /// SchemaError.
 arrow::Batch batch_from_arrays(const std::vector<std::string>& names,
                                const std::vector<pybind11::array>& arrays);
-
-/// Text that need not be UTF-8; what is not is shown as \x escapes, which keeps unlike names unlike.
-pybind11::str words(std::string_view bytes);
 
 /// The values of column i as the engine reads them, for a person to look at: numbers (times as counts of
 /// their unit), booleans, texts, lists of floats; None for null and for what cannot be read. Throws

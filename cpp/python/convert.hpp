@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "tidegauge/base/error.hpp"
@@ -35,8 +35,8 @@ inline pybind11::bytes to_python(std::span<const std::byte> bytes) {
   return pybind11::bytes(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
-/// Names are whatever bytes the producer sent; what is not UTF-8 in them, Python sees as escapes.
-inline pybind11::str to_text(const std::string& text) {
+/// Names and values are whatever bytes the producer sent; what is not UTF-8 in them, Python sees as escapes.
+inline pybind11::str to_text(std::string_view text) {
   PyObject* decoded =
       PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "backslashreplace");
   if (!decoded) throw pybind11::error_already_set();

@@ -135,11 +135,14 @@ void register_profile(py::module_& m) {
              return std::make_unique<Profile>(const_specs(specs));
            }),
            py::arg("specs"))
-      .def("copy", [](const Profile& p) { return std::make_unique<Profile>(p); })
+      .def(
+          "copy", [](const Profile& p) { return std::make_unique<Profile>(p); },
+          py::call_guard<py::gil_scoped_release>())
       .def("update", &Profile::update, py::arg("batch"), py::arg("n_threads"),
            py::call_guard<py::gil_scoped_release>())
       .def("merge", &Profile::merge, py::arg("other"), py::call_guard<py::gil_scoped_release>())
-      .def("hide_rare_names", &Profile::hide_rare_names, py::arg("from"))
+      .def("hide_rare_names", &Profile::hide_rare_names, py::arg("from"),
+           py::call_guard<py::gil_scoped_release>())
       .def_property_readonly("n_rows",
                              [](const Profile& p) {
                                const py::gil_scoped_release unlocked;
@@ -181,9 +184,14 @@ void register_profile(py::module_& m) {
           py::arg("name"), "A snapshot of one column, or None.")
       .def_property_readonly("unexpected",
                              [](const Profile& p) {
+                               std::unordered_map<std::string, uint64_t> snapshot;
+                               {
+                                 const py::gil_scoped_release unlocked;
+                                 const auto guard = p.lock();
+                                 snapshot = p.unexpected();
+                               }
                                py::dict found;
-                               const auto guard = p.lock();
-                               for (const auto& [name, rows] : p.unexpected()) found[to_text(name)] = rows;
+                               for (const auto& [name, rows] : snapshot) found[to_text(name)] = rows;
                                return found;
                              })
       .def(
@@ -191,7 +199,7 @@ void register_profile(py::module_& m) {
           [](Profile& p, const std::vector<std::shared_ptr<ColumnSpec>>& specs) {
             p.attach(const_specs(specs));
           },
-          py::arg("specs"))
+          py::arg("specs"), py::call_guard<py::gil_scoped_release>())
       .def(
           "to_bytes",
           [](const Profile& p, bool with_edges, const std::string& note) {
@@ -212,7 +220,7 @@ void register_profile(py::module_& m) {
             std::unique_ptr<Profile> profile;
             {
               const py::gil_scoped_release unlocked;
-              profile = std::make_unique<Profile>(Profile::from_bytes(bytes, &note));
+              profile.reset(new Profile(Profile::from_bytes(bytes, &note)));  // without a copy
             }
             return py::make_tuple(py::cast(std::move(profile)), to_text(note));
           },

@@ -1,6 +1,7 @@
 #include <vector>
 
 #include "columns.hpp"
+#include "convert.hpp"
 #include "tidegauge/arrow/bits.hpp"
 #include "tidegauge/arrow/read.hpp"
 #include "tidegauge/base/error.hpp"
@@ -43,7 +44,7 @@ std::vector<py::object> read_values(const ColumnView& column, int64_t n, std::ve
     case Kind::category: {
       std::vector<std::string_view> texts(static_cast<size_t>(n));
       arrow::read_texts(column, 0, n, texts.data());
-      for (const std::string_view text : texts) values.push_back(words(text));
+      for (const std::string_view text : texts) values.push_back(to_text(text));
       return values;
     }
     case Kind::embedding: {
@@ -64,13 +65,6 @@ std::vector<py::object> read_values(const ColumnView& column, int64_t n, std::ve
 }
 
 }  // namespace
-
-py::str words(std::string_view bytes) {
-  PyObject* text =
-      PyUnicode_DecodeUTF8(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), "backslashreplace");
-  if (!text) throw py::error_already_set();
-  return py::reinterpret_steal<py::str>(text);
-}
 
 py::typing::List<py::object> to_pylist(const arrow::Batch& batch, size_t i) {
   if (i >= batch.columns().size()) {
