@@ -14,7 +14,8 @@ N_SLOW = 1_000_000  # for peers that need more than 50 ns a value
 SHAPES: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
     "float64": lambda rng, n: rng.lognormal(3.0, 1.0, n),
     "float32": lambda rng, n: rng.lognormal(3.0, 1.0, n).astype(np.float32),
-    "int64": lambda rng, n: rng.lognormal(6.0, 1.0, n).astype(np.int64),
+    "int64": lambda rng, n: rng.lognormal(20.0, 1.0, n).astype(np.int64),
+    "int64 of few thousand values": lambda rng, n: rng.lognormal(6.0, 1.0, n).astype(np.int64),
     "sorted": lambda rng, n: np.sort(rng.lognormal(3.0, 1.0, n)),
     "constant": lambda rng, n: np.full(n, 2.5),
     "all equal but one": lambda rng, n: np.where(np.arange(n) == n // 2, 1e6, 2.5),

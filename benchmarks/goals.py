@@ -36,6 +36,12 @@ GOALS = (
     Goal("without a reference, times `np.sum`", (FLOAT64, OPEN), (FLOAT64, SUM), 8),
     Goal("float32 against float64", ("float32, 10 M rows", FULL), (FLOAT64, FULL), 1),
     Goal("int64 against float64", ("int64, 10 M rows", FULL), (FLOAT64, FULL), 1),
+    Goal(
+        "int64 of few thousand values against float64",
+        ("int64 of few thousand values, 10 M rows", FULL),
+        (FLOAT64, FULL),
+        1,
+    ),
     Goal("10 % nulls against none", ("float64, 10 % nulls, 10 M rows", FULL), (FLOAT64, FULL), 1.5),
     *(Goal(f"{shape} against random", (f"{shape}, 10 M rows", FULL), (FLOAT64, FULL), 2) for shape in SHAPES),
     Goal("dictionary text, ns a value", ("text, dictionary, 1 M rows", FULL), None, 1.5),

@@ -299,3 +299,9 @@ def test_a_profile_that_ran_out_of_memory_halfway_says_so_ever_after():
     )
     assert run.returncode == 0, run.stderr[-2000:]
     assert run.stdout.splitlines() == ["no memory", "0 10"]
+
+
+def test_no_word_makes_the_hash_forget_the_other() -> None:
+    zero = (0xD6E8FEB86659FD93).to_bytes(8, "little")  # the constant that the first word is combined with
+    texts = [zero + bytes([i]) * 8 for i in range(200)] + [zero + bytes([i]) * 24 for i in range(200)]
+    assert len({_contract.hash_bytes(text, 7) for text in texts}) == 400

@@ -28,7 +28,8 @@ class Profile(Mapping[str, ColumnProfile]):
     """A summary of rows: columns by name, in order of appearance; of decoded bytes, in order of their names.
 
     Made by `tidegauge.profile`, `Profile.empty` or `Profile.from_bytes`. `update` and `merge` change it in
-    place; each is atomic, may be called from any thread, and leaves the profile as it was if it raises.
+    place; each is atomic, may be called from any thread, and leaves the profile as it was if it raises, save
+    where memory runs out halfway: then every later call says so, and the last bytes are what to go on from.
     `profile[name]` is a snapshot that later updates do not change.
     """
 
