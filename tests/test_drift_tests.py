@@ -72,6 +72,11 @@ def test_share_p_is_fishers_where_rows_are_few(n: int, m: int, data: st.DataObje
     assert p == pytest.approx(float(share_p_value(b, m, a, n)), rel=1e-9)
 
 
+def test_five_expected_rows_are_enough_for_the_normal_test() -> None:
+    table = stats.chi2_contingency([[26, 10], [36, 0]], correction=False)
+    assert float(share_p_value(26, 36, 36, 36)) == pytest.approx(table.pvalue, rel=1e-12)
+
+
 def test_fishers_test_at_a_billion_rows() -> None:
     # 3 of 10^9 against 3 of 10^6: binomial, each of the six falls in the smaller sample with chance 1/1001.
     p = float(share_p_value(3, 10**9, 3, 10**6))

@@ -55,7 +55,8 @@ def share_p_value(
         pooled = (a + b) / (n + m)
         z = (b / m - a / n) / np.sqrt(pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m))
         p = np.where((a + b == 0) | (a + b == n + m), 1.0, 2.0 * ndtr(-np.abs(z)))
-        expected = np.minimum(pooled, 1.0 - pooled) * np.minimum(n, m)
+        # Whole numbers before the division, so that 5 expected rows are 5 and not a rounding below.
+        expected = np.minimum(a + b, n + m - a - b) * np.minimum(n, m) / (n + m)
     p = np.where((n > 0) & (m > 0), p, np.nan)
     exact = (expected > 0) & (expected < _EXACT_BELOW) & (n > 0) & (m > 0)
     for place in np.argwhere(exact):
