@@ -4,6 +4,8 @@ A new example that fails is worth having on a developer's machine, where it can 
 nothing to do with it should not be refused for it.
 """
 
+from __future__ import annotations
+
 import os
 
 from hypothesis import settings
