@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from tidegauge import _core
 from tidegauge.ranks import quantile_of, rank_error, rank_of
+from tidegauge.schema import UNJUDGED_ROLES
 
 Counts = npt.NDArray[np.uint64]
 
-UNJUDGED_ROLES = ("id", "timestamp", "weight", "query", "ignored")
+ROLES_WITHOUT_VERDICT = (*UNJUDGED_ROLES, "weight")
 SHOWN_UNSEEN = 5
 
 
@@ -68,7 +69,7 @@ class ColumnProfile:
         """Whether the column is compared with a verdict, as far as its kind and role say."""
         return (
             self.kind not in {"time", "unsupported"}
-            and self.role not in UNJUDGED_ROLES
+            and self.role not in ROLES_WITHOUT_VERDICT
             and not self._spec.counted_only
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from tidegauge.column_profiles import ROLES_WITHOUT_VERDICT
 from tidegauge.drift.columns import ColumnCounts, ProfileCounts, stack_columns
 from tidegauge.drift.statistics import drift_statistics
 from tidegauge.drift.told import measurements_by_column
@@ -17,7 +18,6 @@ from tidegauge.tables import escaped, html_table, printable, text_table
 
 ORDERED_KINDS = frozenset({"number", "time"})
 CATEGORY_KINDS = frozenset({"category", "boolean"})
-UNJUDGED_ROLES = frozenset({"id", "timestamp", "ignored", "weight", "query"})
 MAX_LINES = 24  # of a repr: columns that are well are left out first
 MAX_NAME_CHARACTERS = 40
 _HEADER = ("status", "column", "psi", "why")
@@ -214,7 +214,7 @@ def _why_not_judged(column: ColumnCounts, settings: Any) -> str:
     """Say why a column has no verdict, or "": `settings` is its Column of the reference's schema, or None."""
     if settings is not None and not settings.judge:
         return str(settings.notice or "not judged: judge=False in the schema")
-    if column.role in UNJUDGED_ROLES:
+    if column.role in ROLES_WITHOUT_VERDICT:
         return f"not judged: role {column.role}"
     if not column.judge:
         return "not judged: judge=False"

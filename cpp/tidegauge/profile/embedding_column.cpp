@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "tidegauge/arrow/read.hpp"
+#include "tidegauge/base/compensated.hpp"
 
 namespace tidegauge {
 
@@ -36,12 +37,7 @@ void EmbeddingColumn::update_values(const arrow::ColumnView& view, Scratch& scra
       ++homes_.n_nan;
       continue;
     }
-    for (size_t j = 0; j < row.size(); ++j) {
-      const double next = sums_[j] + row[j];
-      corrections_[j] +=
-          std::abs(sums_[j]) >= std::abs(row[j]) ? (sums_[j] - next) + row[j] : (row[j] - next) + sums_[j];
-      sums_[j] = next;
-    }
+    for (size_t j = 0; j < row.size(); ++j) add_compensated(sums_[j], corrections_[j], row[j]);
     kernels::TileFacts<double> facts;
     norms_.update(&norm, 1, facts);
   }

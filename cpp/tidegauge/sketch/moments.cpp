@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "tidegauge/base/compensated.hpp"
+
 namespace tidegauge::sketch {
 namespace {
 
@@ -58,13 +60,6 @@ CentralMoments append(const CentralMoments& before, const kernels::PowerLanes& l
   const CentralMoments block = from_lanes(lanes, n, shift);
   if (before.n == 0) return block;
   return CentralMoments::combine(before, block, (lanes.pivot - before.mean) - before.mean_rest + shift);
-}
-
-void add_compensated(double& sum, double& correction, double x) {
-  const double next = sum + x;
-  correction += std::abs(sum) >= std::abs(x) ? (sum - next) + x : (x - next) + sum;
-  sum = next;
-  if (!std::isfinite(sum)) sum = kBeyond, correction = 0;
 }
 
 }  // namespace
