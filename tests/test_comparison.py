@@ -40,6 +40,7 @@ class Column:
     n_unseen: int = 0
     mean: float | None = None
     variance: float | None = None
+    kurtosis: float | None = None
     min: float | None = None
     max: float | None = None
     unseen_top: list[tuple[str, int]] = field(default_factory=list)
@@ -235,7 +236,7 @@ def test_a_category_seen_fewer_than_five_times_is_not_shown() -> None:
 def test_a_category_that_doubled_is_named() -> None:
     before = Fake(N_REFERENCE, categories("c", [400_000, 200_000, 70_000]))
     comparison = compare(before, Fake(N_CURRENT, categories("c", [40_000, 28_000, 27_000])))
-    assert comparison["c"].reasons[0] == "category 'c2' 10 % -> 28 %"
+    assert comparison["c"].reasons[0].startswith("category 'c2' 10 % -> 28 % (PSI 0.2")
 
 
 def test_a_missing_column_is_an_alert_and_a_new_one_is_listed(normal: Any) -> None:
@@ -353,7 +354,7 @@ def test_arrow_stream_and_dict_hold_the_measurements() -> None:
     assert table["name"].to_pylist() == [each.name for each in comparison.measurements]
     assert table.schema.field("value").type == pa.float64()
     told = json.loads(json.dumps(comparison.to_dict(), allow_nan=False))
-    assert told["columns"]["c"]["measurements"][0]["name"] == "psi"
+    assert told["columns"]["c"]["measurements"][0]["name"] == "drift"
 
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\n\u202eevil"
@@ -425,7 +426,7 @@ def test_a_category_whose_name_is_not_kept_is_still_told() -> None:
     comparison = compare(
         Fake(100_000, column), Fake(100_000, replace(column, counts=np.array([10_000, 90_000])))
     )
-    assert comparison["c"].reasons == ("category (name not kept) 40 % -> 90 %",)
+    assert comparison["c"].reasons == ("category (name not kept) 60 % -> 10 % (PSI 1.301)",)
 
 
 def test_many_values_in_a_wide_tail_cell_are_not_called_stuck(normal: Any) -> None:
@@ -433,7 +434,7 @@ def test_many_values_in_a_wide_tail_cell_are_not_called_stuck(normal: Any) -> No
     edges = normal[2]
     current[:5_000] = np.random.default_rng(12).uniform(edges[-2], edges[-1], 5_000)
     comparison = against(normal, current)
-    assert re.match(r"cell \[71\.\d+, 86\.\d+\) holds 0\.4 % -> 5\.6 %", comparison["x"].reasons[0])
+    assert re.match(r"values at or above 71\.\d+: 0\.4 % -> 5\.6 %", comparison["x"].reasons[0])
 
 
 def test_the_references_schema_decides_what_is_judged() -> None:

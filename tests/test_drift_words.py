@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tidegauge.drift.words import interval, number, percent
+from tidegauge.drift.readable import interval, number, percent
 
 
 @pytest.mark.parametrize(

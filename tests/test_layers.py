@@ -18,7 +18,7 @@ PACKAGE = ROOT / "src" / "tidegauge"
 PYTHON_LAYERS = [
     {"_core"},
     {"errors"},
-    {"window", "measurement", "tables", "edges", "arrow"},
+    {"window", "measurement", "tables", "edges", "cells", "arrow"},
     {"schema", "ranks"},
     {"column_profiles"},
     {"profiles"},

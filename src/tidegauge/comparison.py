@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+import numpy as np
+
 from tidegauge.column_profiles import ROLES_WITHOUT_VERDICT
-from tidegauge.drift.columns import ColumnCounts, ProfileCounts, stack_columns
-from tidegauge.drift.statistics import drift_statistics
-from tidegauge.drift.told import measurements_by_column
-from tidegauge.drift.verdict import SHARE_ALERT, judge_stack, verdict_of_columns
+from tidegauge.drift.causes import Cause, causes_of_column, kind_of_change
+from tidegauge.drift.columns import ColumnCounts, ProfileCounts, Stack, stack_columns
+from tidegauge.drift.evidence import Evidence, evidence
+from tidegauge.drift.statistics import effect, statistics_of
+from tidegauge.drift.told import teller
+from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE, Verdict, decide, verdict_of_columns
 from tidegauge.drift.words import reasons
-from tidegauge.errors import MergeError
-from tidegauge.measurement import SEVERITY, Measurement, Status, worst
+from tidegauge.errors import InputError, MergeError
+from tidegauge.measurement import SEVERITY, Measurement, Status, defined
 from tidegauge.tables import escaped, html_table, printable, text_table
 
 ORDERED_KINDS = frozenset({"number", "time"})
 CATEGORY_KINDS = frozenset({"category", "boolean"})
 MAX_LINES = 24  # of a repr: columns that are well are left out first
 MAX_NAME_CHARACTERS = 40
-_HEADER = ("status", "column", "psi", "why")
+_HEADER = ("status", "column", "kind of change", "effect", "p", "why")
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnComparison:
-    """What became of one column. `reasons` says why, the gravest first; it is empty when all is well.
+    """What became of one column.
+
+    `reasons` say why, the strongest evidence first; they are empty when all is well. `p_value`: that nothing
+    changed (omnibus); `p_tolerance`: that PSI is at most the tolerance; `component`: the kind of change that the
+    winning part of the omnibus stands for ("shift", "scale", "stuck value", "missing values", ...), told whatever
+    the status. `effect` is d = sqrt(PSI), bias-corrected: the shift of a mean, in standard deviations, that is
+    as large a change; `interval` its 95 % interval. `causes` are the places that changed, the largest part of
+    the PSI first, of a column with a warning or an alert.
 
     A column that is not judged (`judged=False`: ids, timestamps, kinds without cells, columns that only one
     side has and nobody asked for) has status `undefined`, no measurements, and one reason that says why not.
+    `before` and `after` are the column in the two profiles, None on a side that lacks it.
     """
 
     name: str
@@ -37,25 +49,40 @@ class ColumnComparison:
     judged: bool
     status: Status
     reasons: tuple[str, ...]
-    measurements: tuple[Measurement, ...]
+    p_value: float | None = None
+    p_tolerance: float | None = None
+    component: str | None = None
+    effect: float | None = None
+    interval: tuple[float, float] | None = None
+    causes: tuple[Cause, ...] = ()
+    importance: float | None = None
+    before: ColumnCounts | None = field(default=None, repr=False, compare=False)
+    after: ColumnCounts | None = field(default=None, repr=False, compare=False)
+    _measure: Callable[[], tuple[Measurement, ...]] = field(default=tuple, repr=False, compare=False)
+
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """Every statistic of the column; none if it is not judged."""
+        return self._measure()
 
     def value(self, name: str) -> float | None:
         """Return the value of measurement `name`, None where it is undefined; KeyError if there is none."""
-        for each in self.measurements:
+        measured = self.measurements
+        for each in measured:
             if each.name == name:
                 return each.value
-        have = ", ".join(each.name for each in self.measurements) or "none: it is not judged"
+        have = ", ".join(each.name for each in measured) or "none: it is not judged"
         raise KeyError(f"column {self.name!r} has no measurement {name!r}; it has {have}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name, JSON-able."""
+        plain = ("name", "kind", "role", "judged", "status", "p_value", "p_tolerance", "component", "effect")
         return {
-            "name": self.name,
-            "kind": self.kind,
-            "role": self.role,
-            "judged": self.judged,
-            "status": self.status,
+            **{name: getattr(self, name) for name in plain},
+            "interval": None if self.interval is None else list(self.interval),
+            "importance": self.importance,
             "reasons": list(self.reasons),
+            "causes": [each.to_dict() for each in self.causes],
             "measurements": [each.to_dict() for each in self.measurements],
         }
 
@@ -66,7 +93,7 @@ class Comparison:
 
     `comparison["amount"]` is the column; `comparison.value("psi", column="amount")` one number;
     `pyarrow.table(comparison)` (or Polars, DuckDB, pandas: anything that reads Arrow streams) all of them,
-    one row a measurement.
+    one row a measurement. `assumptions` say what the verdict rests on, in sentences.
     """
 
     status: Status
@@ -74,6 +101,10 @@ class Comparison:
     columns: Mapping[str, ColumnComparison]
     n_reference: int
     n_current: int
+    budget: float
+    tolerance: float
+    window: tuple[int, int] | None = None
+    assumptions: tuple[str, ...] = ()
 
     @property
     def measurements(self) -> list[Measurement]:
@@ -93,16 +124,20 @@ class Comparison:
         return self[column].value(name)
 
     def worst_first(self) -> list[ColumnComparison]:
-        """Return the columns by severity, then by PSI, largest first; those not judged last."""
+        """Return the columns by severity, then by evidence that they matter, then by size times importance."""
         return sorted(self.columns.values(), key=_gravity)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return status, summary, sizes and columns, JSON-able (no NaN, no NumPy)."""
+        """Return status, summary, sizes, settings and columns, JSON-able (no NaN, no NumPy)."""
         return {
             "status": self.status,
             "summary": self.summary,
             "n_reference": self.n_reference,
             "n_current": self.n_current,
+            "budget": self.budget,
+            "tolerance": self.tolerance,
+            "window": None if self.window is None else list(self.window),
+            "assumptions": list(self.assumptions),
             "columns": {name: column.to_dict() for name, column in self.columns.items()},
         }
 
@@ -116,13 +151,13 @@ class Comparison:
     def __repr__(self) -> str:
         """Return the summary and a table of the columns, the worst first."""
         rows, left = self._rows()
-        table = text_table(_HEADER, rows, right=(2,)) if rows else ""
+        table = text_table(_HEADER, rows, right=(3, 4)) if rows else ""
         return "\n".join(part for part in (printable(self.summary, None), table, left) if part)
 
     def _repr_html_(self) -> str:
         """Return the same as HTML, without scripts, everything escaped."""
         rows, left = self._rows()
-        table = html_table(_HEADER, rows, right=(2,)) if rows else ""
+        table = html_table(_HEADER, rows, right=(3, 4)) if rows else ""
         return f"<div><p>{escaped(self.summary, None)}</p>{table}<p>{escaped(left, None)}</p></div>"
 
     def _rows(self) -> tuple[list[tuple[str, ...]], str]:
@@ -136,7 +171,9 @@ class Comparison:
             (
                 c.status if c.judged else "-",
                 printable(c.name, MAX_NAME_CHARACTERS),
-                _psi(c),
+                (c.component or "") if c.status in ("warning", "alert") else "",
+                "" if c.effect is None else f"{c.effect:.3f}",
+                "" if c.p_value is None else f"{c.p_value:.2g}",
                 "; ".join(c.reasons),
             )
             for c in shown
@@ -144,27 +181,73 @@ class Comparison:
         return rows, f"and {_count(hidden, 'more column')}, ok or not judged" if hidden else ""
 
 
-def compare(reference: Any, profile: ProfileCounts) -> Comparison:
+def compare(
+    reference: Any,
+    profile: ProfileCounts,
+    *,
+    budget: float = BUDGET,
+    tolerance: float = TOLERANCE,
+    tolerance_share: float = TOLERANCE_SHARE,
+) -> Comparison:
     """Compare `profile` with `reference` (a Reference, or a Profile made between the same edges).
 
     Every column that is judged (`judge=True` in the reference's schema, no id, timestamp, ignored, weight or
-    query role) is measured on the reference's own cells: `psi` (nats, bias-corrected, with interval and p),
-    the changes of the shares of absent, mistyped, infinite, missing (null or NaN) and out-of-range or unseen
-    values, the largest rise of one cell, Jensen-Shannon (base 2), Hellinger and total variation distances,
-    the chi-square statistic and, for numbers, Kolmogorov-Smirnov, Wasserstein (in the reference's standard
-    deviations), change of mean, ratio of variance.
+    query role) is asked two questions. Did it change? An omnibus p of its values' cells and of its missing
+    rows, with Benjamini-Hochberg over all judged columns at `budget`, the false incidents to expect of a window
+    in which nothing changed: `warning`. Does it matter? A test that its PSI is larger than `tolerance` (a
+    column's own, where the schema gives one), or that the share of rows in one narrow place, or missing, moved
+    by more than `tolerance_share`: `alert`. A judged column that the profile lacks is an `alert`; one with too
+    few values is `insufficient`, unless even they prove a change. Every statistic is measured, by the usual
+    name, with its interval, p and the value to expect without a change, where there are such. See
+    docs/design/0007-verdict.md.
 
-    A column is named when something both changed (p at most 1/1000 after Bonferroni over all tests of the
-    comparison, taking rows as independent) and matters (the lower end of the interval beyond a tolerance):
-    PSI above 0.005 `warning`, above 0.1 `alert`; a share up by more than 0.1 % of the rows `warning`, 1 %
-    `alert`; one cell or category at least doubled and up by more than 1 % of the rows, `alert`. A judged
-    column that the profile lacks is an `alert`; one with too few values is `insufficient`. See
-    docs/design/0004-first-verdict.md.
-
-    Raises MergeError when a judged column has another kind or other edges on the two sides.
+    Raises MergeError when a judged column has another kind or other edges on the two sides, and InputError for
+    a budget or tolerance out of range.
     """
+    _require_settings(budget, tolerance, tolerance_share)
     before: ProfileCounts = getattr(reference, "profile", reference)
     settings = getattr(reference, "schema", {})
+    outcomes, stacks = _sorted_out(before, profile, settings)
+    found: list[Evidence] = []
+    for stack in stacks:
+        tolerances = _tolerances(stack.names, settings, tolerance, tolerance_share)
+        circular = np.array([bool(getattr(settings.get(name), "circular", False)) for name in stack.names])
+        found.append(evidence(stack, *tolerances, circular))
+    verdicts = decide(found, budget)
+    for stack, each, verdict in zip(stacks, found, verdicts, strict=True):
+        tolerances = _tolerances(stack.names, settings, tolerance, tolerance_share)
+        outcomes |= dict(_judged(stack, each, verdict, tolerances, before, profile, settings))
+    order = [*before, *(name for name in profile if name not in before)]
+    columns = {name: outcomes[name] for name in order if name in outcomes}
+    status = verdict_of_columns(column.status for column in columns.values() if column.judged)
+    summary = _summary(status, columns, profile.n_rows, before.n_rows)
+    assumed = ("rows are taken as independent: the reference has no windows of its own",)
+    return Comparison(
+        status, summary, columns, before.n_rows, profile.n_rows, budget, tolerance, None, assumed
+    )
+
+
+def _require_settings(budget: float, tolerance: float, tolerance_share: float) -> None:
+    for name, value, most in (("budget", budget, 0.5), ("tolerance_share", tolerance_share, 1.0)):
+        if not 0 < value < most:
+            raise InputError(f"compare: {name} is {value!r}, it must lie above 0 and below {most}")
+    if not 0 < tolerance < float("inf"):
+        raise InputError(f"compare: tolerance is {tolerance!r}, it must be a PSI above 0, such as 0.01")
+
+
+def _tolerances(
+    names: tuple[str, ...], settings: Any, tolerance: float, tolerance_share: float
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the tolerated PSI and share of each column: its own where the schema gives one."""
+    own = [getattr(settings.get(name), "tolerance", None) for name in names]
+    psi = np.array([tolerance if each is None else each for each in own])
+    return psi, np.full(len(names), tolerance_share)
+
+
+def _sorted_out(
+    before: ProfileCounts, profile: ProfileCounts, settings: Any
+) -> tuple[dict[str, ColumnComparison], list[Stack]]:
+    """Return the outcomes of columns that need no statistics, and the others side by side."""
     outcomes: dict[str, ColumnComparison] = {}
     judged: list[str] = []
     for name in before:
@@ -172,42 +255,65 @@ def compare(reference: Any, profile: ProfileCounts) -> Comparison:
         if why_not:
             outcomes[name] = _listed(name, before[name], why_not)
             continue
-        judged.append(name)
         if name in profile:
             _require_equal_cells(name, before[name], profile[name])
         if _lacks(profile, name) and before[name].role == "label":
-            judged.remove(name)
             outcomes[name] = _listed(name, before[name], "not judged: no labels yet")
         elif _lacks(profile, name) and not _lacks(before, name):
             outcomes[name] = _missing(name, before[name], before.n_rows, profile.n_rows)
-    for ordered, kinds in ((True, ORDERED_KINDS), (False, CATEGORY_KINDS)):
-        names = [
-            name for name in judged if name not in outcomes and name in profile and before[name].kind in kinds
-        ]
-        if names:
-            outcomes |= dict(_judged(names, ordered, before, profile, len(judged)))
+        elif name in profile:
+            judged.append(name)
     for name in profile:
         if name not in before:
             outcomes[name] = _listed(name, profile[name], "not in the reference")
-    order = [*before, *(name for name in profile if name not in before)]
-    columns = {name: outcomes[name] for name in order if name in outcomes}
-    status = verdict_of_columns(column.status for column in columns.values() if column.judged)
-    summary = _summary(status, columns, profile.n_rows, before.n_rows)
-    return Comparison(status, summary, columns, before.n_rows, profile.n_rows)
+    stacks = []
+    for ordered, kinds in ((True, ORDERED_KINDS), (False, CATEGORY_KINDS)):
+        names = [name for name in judged if before[name].kind in kinds]
+        if names:
+            stacks.append(stack_columns(names, ordered, before, profile))
+    return outcomes, stacks
 
 
 def _judged(
-    names: list[str], ordered: bool, before: ProfileCounts, profile: ProfileCounts, n_judged: int
+    stack: Stack,
+    found: Evidence,
+    verdict: Verdict,
+    tolerances: tuple[Any, Any],
+    before: ProfileCounts,
+    profile: ProfileCounts,
+    settings: Any,
 ) -> Iterator[tuple[str, ColumnComparison]]:
-    stack = stack_columns(names, ordered, before, profile)
-    found = drift_statistics(stack)
-    verdict = judge_stack(found, n_judged)
-    for i, measured in enumerate(measurements_by_column(stack, found, verdict)):
-        name = names[i]
-        column = before[name]
-        status = worst(each.status for each in measured if each.status != "undefined")
-        why = () if status == "ok" else tuple(reasons(stack, found, verdict, i, (column, profile[name])))
-        yield name, ColumnComparison(name, column.kind, column.role, True, status, why, measured)
+    told = statistics_of(stack, found)
+    statuses = verdict.status.tolist()
+    measure = teller(stack, found, told, statuses, tolerances, None)
+    d, low, high = effect(found)
+    for i, name in enumerate(stack.names):
+        column, now = before[name], profile[name]
+        loud = statuses[i] in ("warning", "alert")
+        ends = defined(low[i]), defined(high[i])
+        yield (
+            name,
+            ColumnComparison(
+                name,
+                column.kind,
+                column.role,
+                True,
+                statuses[i],
+                tuple(reasons(stack, found, told, verdict, i, (column, now))),
+                p_value=defined(found.p[i]),
+                p_tolerance=defined(found.p_tolerance[i]),
+                component=kind_of_change(stack, found, i),
+                effect=defined(d[i]) if found.enough[i] else None,
+                interval=(ends[0], ends[1])
+                if found.enough[i] and ends[0] is not None and ends[1] is not None
+                else None,
+                causes=causes_of_column(stack, found, i, column) if loud else (),
+                importance=getattr(settings.get(name), "importance", None),
+                before=column,
+                after=now,
+                _measure=lambda i=i: measure(i),
+            ),
+        )
 
 
 def _why_not_judged(column: ColumnCounts, settings: Any) -> str:
@@ -242,7 +348,7 @@ def _lacks(profile: ProfileCounts, name: str) -> bool:
 
 
 def _listed(name: str, column: ColumnCounts, why: str) -> ColumnComparison:
-    return ColumnComparison(name, column.kind, column.role, False, "undefined", (why,), ())
+    return ColumnComparison(name, column.kind, column.role, False, "undefined", (why,))
 
 
 def _missing(name: str, column: ColumnCounts, n_reference: int, n_current: int) -> ColumnComparison:
@@ -257,11 +363,20 @@ def _missing(name: str, column: ColumnCounts, n_reference: int, n_current: int) 
         n_current=n_current,
         direction="higher_is_worse",
         reference_value=share,
-        threshold=SHARE_ALERT,
         status=status,
     )
     why = "the column is missing" if n_current else "no rows"
-    return ColumnComparison(name, column.kind, column.role, True, status, (why,), (measured,))
+    return ColumnComparison(
+        name,
+        column.kind,
+        column.role,
+        True,
+        status,
+        (why,),
+        component="absent rows" if n_current else None,
+        before=column,
+        _measure=lambda: (measured,),
+    )
 
 
 def _arrow_schema() -> Any:
@@ -274,14 +389,14 @@ def _arrow_schema() -> Any:
     return pa.schema([(field.name, kinds.get(field.name, pa.string())) for field in fields(Measurement)])
 
 
-def _gravity(column: ColumnComparison) -> tuple[bool, int, float]:
-    psi = next((each.value for each in column.measurements if each.name == "psi"), None)
-    return not column.judged, -SEVERITY.index(column.status), -(psi or 0.0)
+def _gravity(column: ColumnComparison) -> tuple[bool, int, float, float]:
+    """Order columns: judged, by severity, by evidence that the change matters, by size times importance.
 
-
-def _psi(column: ColumnComparison) -> str:
-    psi = next((each.value for each in column.measurements if each.name == "psi"), None)
-    return "" if psi is None else f"{psi:.4f}"
+    Evidence goes by orders of magnitude up to 10^-16: beyond, size tells more than a p.
+    """
+    size = (column.effect or 0.0) * (1.0 if column.importance is None else column.importance)
+    p = 1.0 if column.p_tolerance is None else max(column.p_tolerance, 1e-16)
+    return not column.judged, -SEVERITY.index(column.status), round(np.log10(p)), -size
 
 
 def _summary(

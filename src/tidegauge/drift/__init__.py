@@ -4,7 +4,7 @@ Pure functions over stacked arrays `[columns, cells]`; one-dimensional arrays wo
 randomness, no input or output; SciPy is imported when a p-value is asked for.
 """
 
-from tidegauge.drift.cells import coarse_cell_count, coarse_groups, coarse_starts, coarsen
+from tidegauge.cells import coarse_cell_count, coarse_groups, coarse_starts, coarsen
 from tidegauge.drift.characteristic import epps_singleton
 from tidegauge.drift.circular import kuiper, kuiper_floor, kuiper_p_value
 from tidegauge.drift.contingency import chi_square, cramers_v, cramers_v_floor, g_test

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from tidegauge.drift.baseline import Baseline
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -60,6 +63,8 @@ class ColumnCounts(Protocol):
     @property
     def variance(self) -> float | None: ...  # noqa: D102
     @property
+    def kurtosis(self) -> float | None: ...  # noqa: D102
+    @property
     def min(self) -> Any: ...  # noqa: D102
     @property
     def max(self) -> Any: ...  # noqa: D102
@@ -83,7 +88,8 @@ class Side:
     `cells` is below, the cells between the edges (zeros up to the widest column), above; or the categories
     (zeros up to the widest column) and the unseen. `exposed` `[columns, homes]` are the rows of which `hits`
     is a share: all rows for "absent", rows that have the column for the next three, present values for
-    "outside". Moments are of present values, NaN where undefined and for categories.
+    "outside". Moments (`kurtosis` is the excess) are of present values, NaN where undefined and for
+    categories.
     """
 
     rows: Integers
@@ -93,6 +99,7 @@ class Side:
     cells: Integers
     mean: Floats
     variance: Floats
+    kurtosis: Floats
     low: Floats
     high: Floats
 
@@ -102,7 +109,9 @@ class Stack:
     """Columns of one sort (`ordered`: numbers; else categories and booleans) of a reference and a profile.
 
     `edges` is `[columns, fine - 1]` for numbers, short columns continued by their last edge; None for
-    categories.
+    categories. `outside_factor` `[columns]`: the reference's rows outside are an estimate, whose variance is
+    that of this many times fewer rows. `baseline` is what to compare with instead of all of the reference,
+    where its own windows are known.
     """
 
     names: tuple[str, ...]
@@ -110,6 +119,14 @@ class Stack:
     reference: Side
     current: Side
     edges: Floats | None
+    outside_factor: Floats
+    baseline: Baseline | None = None
+
+    @property
+    def reference_homes(self) -> tuple[Integers, Integers]:
+        """The reference's `hits` and `exposed` that a window is compared with."""
+        against = self.reference if self.baseline is None else self.baseline
+        return against.hits, against.exposed
 
 
 def stack_columns(
@@ -128,13 +145,23 @@ def stack_columns(
             edges[i, : len(own)] = own
             edges[i, len(own) :] = own[-1]
     first = _side(before, counts, width, ordered)
+    factor = np.ones(len(names))
     if not ordered:
         # The categories are the reference's own, so it has hardly an unseen one. A fresh sample would have
         # about as many as the reference has rows that are the only one of their category (leave one out;
-        # Good-Turing).
-        first.hits[:, OUTSIDE] += (first.cells[:, :-1] == 1).sum(axis=1)
+        # Good-Turing). The variance of that estimate is singles + 2 doubles, not singles (Esty 1983).
+        singles, doubles = ((first.cells[:, :-1] == k).sum(axis=1) for k in (1, 2))
+        first.hits[:, OUTSIDE] += singles
+        factor = 1.0 + 2.0 * doubles / np.maximum(first.hits[:, OUTSIDE], 1)
     second = _side(after, [_counts(column) for column in after], width, ordered)
-    return Stack(tuple(names), ordered, first, second, edges)
+    return Stack(tuple(names), ordered, first, second, edges, factor)
+
+
+def side_of(profile: ProfileCounts, names: Sequence[str], stack: Stack) -> Side:
+    """Return another profile's columns, those of `stack`, as its `current` would be."""
+    columns = [profile[name] for name in names]
+    width = stack.reference.cells.shape[1] - 1 - int(stack.ordered)
+    return _side(columns, [_counts(column) for column in columns], width, stack.ordered)
 
 
 def _counts(column: ColumnCounts) -> npt.NDArray[Any]:
@@ -148,7 +175,7 @@ def _side(
     cells = np.zeros((len(columns), first + width + 1), dtype=np.int64)
     rows = np.empty((len(columns), 2), dtype=np.int64)
     hits = np.empty((len(columns), len(HOMES)), dtype=np.int64)
-    numbers = np.full((len(columns), 4), np.nan)
+    numbers = np.full((len(columns), 5), np.nan)
     for i, (c, own) in enumerate(zip(columns, counts, strict=True)):
         cells[i, first : first + len(own)] = own
         if ordered:
@@ -168,7 +195,7 @@ def _side(
 
 
 def _moments(column: ColumnCounts) -> tuple[float, ...]:
-    found = (column.mean, column.variance, column.min, column.max)
+    found = (column.mean, column.variance, column.kurtosis, column.min, column.max)
     return tuple(_as_float(number) for number in found)
 
 

@@ -35,6 +35,42 @@ def exact_log_p_value(
     return np.where(rows, log_p, np.nan)
 
 
+def overdispersed_log_p_value(
+    hits_reference: npt.ArrayLike,
+    n_reference: npt.ArrayLike,
+    hits_current: npt.ArrayLike,
+    n_current: npt.ArrayLike,
+    factor: npt.ArrayLike,
+    denominator: npt.ArrayLike = np.inf,
+) -> Floats:
+    """Return ln p of "the shares are equal" for samples whose variance is `factor` times that of rows.
+
+    Every `factor` rows are worth one: the exact p of so many fewer rows, whole numbers, rounded towards no
+    change. That p is the tail of a squared normal deviation, which becomes one of F with 1 and `denominator`
+    degrees of freedom, because the factor is an estimate. NaN where a side has no rows.
+    """
+    from scipy.special import fdtrc, ndtri_exp
+
+    a, n, b, m, f, d = np.broadcast_arrays(
+        *(
+            np.asarray(each, dtype=np.float64)
+            for each in (hits_reference, n_reference, hits_current, n_current, factor, denominator)
+        )
+    )
+    more = b * n > a * m
+    fewer_n, fewer_m = (
+        np.maximum(np.floor(n / f), np.minimum(n, 1.0)),
+        np.maximum(np.floor(m / f), np.minimum(m, 1.0)),
+    )
+    hits_n = np.minimum(np.where(more, np.ceil(a / f), np.floor(a / f)), fewer_n)
+    hits_m = np.minimum(np.where(more, np.floor(b / f), np.ceil(b / f)), fewer_m)
+    log_p = exact_log_p_value(hits_n, fewer_n, hits_m, fewer_m)
+    square = ndtri_exp(np.minimum(log_p, 0.0) - np.log(2.0)) ** 2
+    finite = np.isfinite(d)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(finite, np.log(fdtrc(1.0, np.where(finite, d, 1.0), square)), log_p))
+
+
 def fisher_exact(
     hits_reference: npt.ArrayLike,
     n_reference: npt.ArrayLike,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tidegauge.drift.hypergeometric import exact_log_p_value
+from tidegauge.drift.hypergeometric import exact_log_p_value, overdispersed_log_p_value
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -47,18 +47,52 @@ class _Candidates:
     stop: Integers
 
 
-def cell_scan(reference: npt.ArrayLike, current: npt.ArrayLike) -> Scan:
-    """Test every cell on its own; the order of the cells has no meaning."""
+@dataclass(frozen=True, slots=True)
+class Overdispersion:
+    """How much more than independent rows the sets of `candidates` vary, `[columns, sets]`, and how surely.
+
+    `factor` is that of the variance, `denominator` the degrees of freedom of its estimate.
+    """
+
+    factor: Floats
+    denominator: Floats
+
+
+def candidates(width: int, ordered: bool) -> tuple[Integers, Integers]:
+    """Return (start, stop) of every set that is scanned in a row of `width` cells, `[sets]` each.
+
+    Single cells; of ordered ones, dyadic intervals as well, the finest level first.
+    """
+    place = np.arange(width, dtype=np.int64)
+    if not ordered:
+        return place, place + 1
+    levels = (width - 1).bit_length()
+    start = [np.arange(1 << (levels - level), dtype=np.int64) << level for level in range(levels + 1)]
+    stop = [np.minimum(each + (1 << level), width) for level, each in enumerate(start)]
+    return np.minimum(np.concatenate(start), width), np.concatenate(stop)
+
+
+def cell_scan(
+    reference: npt.ArrayLike,
+    current: npt.ArrayLike,
+    dispersion: Overdispersion | None = None,
+    *,
+    last: bool = True,
+) -> Scan:
+    """Test every cell on its own (but the `last`, if that is not to be); their order has no meaning."""
     a, b = _columns(reference, current)
     n, m = a.sum(axis=1), b.sum(axis=1)
-    place = np.arange(a.shape[1])
     counts = (a + b > 0) & (a + b < (n + m)[:, None])
+    counts[:, -1] &= last
     tests = counts.sum(axis=1)
+    sets = _Candidates(a, b, counts, *candidates(a.shape[1], ordered=False))
     # Two cells that share all rows are one test.
-    return _best(_Candidates(a, b, counts, place, place + 1), np.where(tests == 2, 1, tests), n, m)
+    return _best(sets, np.where(tests == 2, 1, tests), n, m, dispersion)
 
 
-def interval_scan(reference: npt.ArrayLike, current: npt.ArrayLike) -> Scan:
+def interval_scan(
+    reference: npt.ArrayLike, current: npt.ArrayLike, dispersion: Overdispersion | None = None
+) -> Scan:
     """Test every dyadic interval of cells; the order of the cells is that of the numbers.
 
     Of two intervals that hold the same rows one is a candidate. The first interval that splits the rows has
@@ -70,25 +104,18 @@ def interval_scan(reference: npt.ArrayLike, current: npt.ArrayLike) -> Scan:
     levels = (width - 1).bit_length()
     padding = ((0, 0), (0, (1 << levels) - width))
     a, b = np.pad(a, padding), np.pad(b, padding)
-    parts: list[_Candidates] = []
+    parts: list[tuple[Floats, Floats, npt.NDArray[np.bool_]]] = []
     differs = a + b > 0
     for level in range(levels + 1):
-        start = np.arange(a.shape[1], dtype=np.int64) << level
-        stop = np.minimum(start + (1 << level), width)
-        parts.append(_Candidates(a, b, differs & (a + b < (n + m)[:, None]), start, stop))
+        parts.append((a, b, differs & (a + b < (n + m)[:, None])))
         if level < levels:
             left, right = slice(0, None, 2), slice(1, None, 2)
             # An interval with an empty half is the other half.
             differs = (a[:, left] + b[:, left] > 0) & (a[:, right] + b[:, right] > 0)
             a, b = a[:, left] + a[:, right], b[:, left] + b[:, right]
-    every = _Candidates(
-        np.concatenate([part.a for part in parts], axis=1),
-        np.concatenate([part.b for part in parts], axis=1),
-        np.concatenate([part.counts for part in parts], axis=1),
-        np.concatenate([part.start for part in parts]),
-        np.concatenate([part.stop for part in parts]),
-    )
-    return _best(every, np.maximum(every.counts.sum(axis=1) - 1, 1), n, m)
+    hits_a, hits_b, counts = (np.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+    every = _Candidates(hits_a, hits_b, counts, *candidates(width, ordered=True))
+    return _best(every, np.maximum(counts.sum(axis=1) - 1, 1), n, m, dispersion)
 
 
 def _columns(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Floats, Floats]:
@@ -98,13 +125,23 @@ def _columns(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Floats, 
     return a, b
 
 
-def _best(sets: _Candidates, tests: Integers, n: Floats, m: Floats) -> Scan:
-    """Return the candidate with the smallest exact p of every column; the first of equals."""
+def _best(
+    sets: _Candidates, tests: Integers, n: Floats, m: Floats, dispersion: Overdispersion | None
+) -> Scan:
+    """Return the candidate with the smallest p of every column; the first of equals."""
     deviance = np.where(sets.counts, _deviance(sets.a, sets.b, n, m), -1.0)
+    if dispersion is not None:
+        deviance = deviance / dispersion.factor
     count = min(_EXACT, deviance.shape[1])
     screened = np.sort(np.argpartition(-deviance, count - 1, axis=1)[:, :count], axis=1)
     a, b, counts = (np.take_along_axis(each, screened, 1) for each in (sets.a, sets.b, sets.counts))
-    log_p = np.where(counts, exact_log_p_value(a, n[:, None], b, m[:, None]), 1.0)
+    if dispersion is None:
+        log_p = exact_log_p_value(a, n[:, None], b, m[:, None])
+    else:
+        factor = np.take_along_axis(dispersion.factor, screened, 1)
+        denominator = np.take_along_axis(np.broadcast_to(dispersion.denominator, deviance.shape), screened, 1)
+        log_p = overdispersed_log_p_value(a, n[:, None], b, m[:, None], factor, denominator)
+    log_p = np.where(counts, log_p, 1.0)
     winner = np.argmin(log_p, axis=1)[:, None]
     hits_a, hits_b, log_p = (np.take_along_axis(each, winner, 1)[:, 0] for each in (a, b, log_p))
     place = np.take_along_axis(screened, winner, 1)[:, 0]

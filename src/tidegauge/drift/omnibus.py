@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tidegauge.drift import cells, contingency, quadratic
+from tidegauge import cells
+from tidegauge.drift import contingency, quadratic
 from tidegauge.drift.intervals import Scan, cell_scan, interval_scan
 
 Floats = npt.NDArray[np.float64]
@@ -24,7 +25,7 @@ Integers = npt.NDArray[np.int64]
 
 COMPONENTS = ("anderson_darling", "chi_square", "scan")
 _MIN_EXPECTED = 5  # rows in a cell of the chi-square test, of the smaller sample
-_LARGEST = 1.0 - 1e-4  # of a p in the combination: a p of 1 would outweigh any evidence
+_LARGEST = 0.99  # of a p in the combination: tan of a p near 1 would outweigh any evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +58,20 @@ def omnibus_of_numbers(reference: npt.ArrayLike, current: npt.ArrayLike) -> Omni
 def omnibus_of_categories(reference: npt.ArrayLike, current: npt.ArrayLike) -> Omnibus:
     """Test columns of categories, counts `[columns, categories + unseen]`; their order has no meaning.
 
-    Chi-square on coarse cells (the commonest categories, and the rest) and the exact test of
+    Chi-square on coarse cells (the commonest categories, and the rest with the unseen) and the exact test of
     every category. Counts of the unseen belong in the last place of both sides.
     """
     a, b = _counted(reference, current)
     groups = cells.category_groups(a + b, np.maximum(_coarse_count(a, b), 1))
-    return _omnibus(a, b, groups, np.full(len(a), np.nan), cell_scan(a, b))
+    # How many are unseen in a reference is no count of rows (`columns.stack_columns`): it has a test of its own.
+    scan = cell_scan(a, b, last=False)
+    return _omnibus(a, b, groups, np.full(len(a), np.nan), scan)
 
 
 def combine_p_values(p: npt.ArrayLike) -> Floats:
     """Return the Cauchy combination of the p along the last axis, `[..., tests]` -> `[...]`.
 
-    T = mean of tan(pi (1/2 - p)), p = 1/2 - arctan(T) / pi, with every p at most 1 - 10^-4 (Liu & Xie 2020).
+    T = mean of tan(pi (1/2 - p)), p = 1/2 - arctan(T) / pi, with every p at most 0.99 (Liu & Xie 2020).
     NaN are left out; NaN where nothing is left. 0 where a p is 0. Valid for small p under almost any
     dependence.
     """
@@ -93,7 +96,7 @@ def _coarse_count(a: Integers, b: Integers) -> Integers:
 
 
 def _omnibus(a: Integers, b: Integers, groups: Integers, ordered: Floats, scan: Scan) -> Omnibus:
-    _, _, p = contingency.chi_square(*_without_thin(cells.coarsen(a, groups), cells.coarsen(b, groups)))
+    _, _, p = contingency.chi_square(*without_thin(cells.coarsen(a, groups), cells.coarsen(b, groups)))
     p = np.where(_coarse_count(a, b) >= 2, p, np.nan)
     parts = np.stack([ordered, p, scan.p], axis=-1)
     together = combine_p_values(parts)
@@ -101,7 +104,7 @@ def _omnibus(a: Integers, b: Integers, groups: Integers, ordered: Floats, scan: 
     return Omnibus(together, parts, np.where(np.isnan(together), -1, winner), scan)
 
 
-def _without_thin(a: Integers, b: Integers) -> tuple[Integers, Integers]:
+def without_thin(a: Integers, b: Integers) -> tuple[Integers, Integers]:
     """Put the cells with fewer than 5 expected rows in the smaller sample together, in one more cell.
 
     Where they are too few even then, they join the largest cell. Two rows where 0.1 are expected would make

@@ -35,9 +35,7 @@ def anderson_darling(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[
     (1976), with ties Scholz & Stephens (1987), equation 6.
     """
     gap, share, through, size = _gaps(reference, current)
-    spread = through * (1.0 - through)
-    weight = np.divide(share, spread, out=np.zeros_like(share), where=spread > 0)
-    return _test(gap, weight, share, through, size)
+    return _test(gap, _tail_weight(share, through), share, through, size)
 
 
 def energy_test(
@@ -50,11 +48,37 @@ def energy_test(
     higher is worse. The floor is 2 sum length H (1 - H).
     """
     gap, share, through, size = _gaps(reference, current)
+    return _test(gap, _lengths(edges, gap.shape), share, through, size)
+
+
+def ordered_tests(
+    reference: npt.ArrayLike, current: npt.ArrayLike, edges: npt.ArrayLike
+) -> tuple[tuple[Floats, Floats, Floats], ...]:
+    """Return `anderson_darling`, `cramer_von_mises` and `energy_test` of the same counts `[columns, cells]`.
+
+    Their null laws in one go, at less than half the cost of three.
+    """
+    gap, share, through, size = _gaps(reference, current)
+    weights = np.stack([_tail_weight(share, through), share, _lengths(edges, gap.shape)])
+    gap, share, through, size = (
+        np.broadcast_to(each, (3, *each.shape)) for each in (gap, share, through, size)
+    )
+    found = _test(gap, weights, share, through, size)
+    return tuple((found[0][i], found[1][i], found[2][i]) for i in range(3))
+
+
+def _tail_weight(share: Floats, through: Floats) -> Floats:
+    """Return h / (H (1 - H)), Anderson-Darling's weight of a gap; 0 where no row lies on one side."""
+    spread = through * (1.0 - through)
+    return np.divide(share, spread, out=np.zeros_like(share), where=spread > 0)
+
+
+def _lengths(edges: npt.ArrayLike, shape: tuple[int, ...]) -> Floats:
+    """Return the length each edge stands for: half of the cells beside it, times the 2 of the energy distance."""
     width = np.diff(np.asarray(edges, dtype=np.float64), axis=-1)
     none = np.zeros_like(width[..., :1])
-    # Each edge stands for half of the cells beside it, and the 2 of the energy distance takes the half away.
     length = np.concatenate([width, none], axis=-1) + np.concatenate([none, width], axis=-1)
-    return _test(gap, np.broadcast_to(length, gap.shape), share, through, size)
+    return np.broadcast_to(length, shape)
 
 
 def _gaps(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Floats, Floats, Floats, Floats]:
@@ -98,7 +122,8 @@ def quadratic_p_value(statistic: npt.ArrayLike, weight: Floats, share: Floats) -
     q = q.ravel()
     beads = weight.shape[-1]
     weight, share = (
-        np.broadcast_to(each, (*shape, beads)).reshape(q.size, beads).T for each in (weight, share)
+        np.ascontiguousarray(np.broadcast_to(each, (*shape, beads)).reshape(q.size, beads).T)
+        for each in (weight, share)
     )
     # Power sums of lambda from the elementary symmetric ones, which D's coefficients at 0 are up to sign.
     _, d1, d2, d3 = _determinant(np.zeros_like(q), weight, share, 4)

@@ -7,134 +7,221 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tidegauge.drift import cells, contingency, distances, divergences, moments, shares
-from tidegauge.drift.columns import Stack
+from tidegauge.drift import (
+    characteristic,
+    circular,
+    contingency,
+    distances,
+    divergences,
+    extremes,
+    moments,
+    null_laws,
+    quadratic,
+    ranks,
+    shares,
+)
+from tidegauge.drift.columns import HOMES, INFINITE, Stack
+from tidegauge.drift.evidence import Evidence
+from tidegauge.measurement import Direction
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """A number with its 95 % interval and p, `[columns]` or `[columns, homes]`; NaN where undefined."""
+class Statistic:
+    """One statistic of every column, `[columns]` each; NaN where undefined, None where there is none.
 
-    value: Floats
-    low: Floats
-    high: Floats
-    p: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """The statistics of one stack, `[columns]` each, over coarse cells unless said.
-
-    `enough` and `empty` say whether the sizes allow a verdict, and whether neither side has a present value.
-    `needed_reference` and `needed_current` are the present values that would be enough. `share` is `[columns,
-    homes]`. `rise` is the largest gain in share of one fine cell, with an interval and a p that allow for
-    having looked at every cell; `rise_cell` is its place among the inner cells and `rise_reference` its share
-    in the reference. `ks`, `wasserstein` (in standard deviations of the reference), `mean` and `variance` are
-    NaN for categories.
+    `low` and `high` are a 95 % interval, `p` is for "nothing changed", `floor` the value to expect when nothing
+    did. `sizes` are the rows of each side that it is about, where those are not the present values.
     """
 
-    enough: Flags
-    empty: Flags
-    needed_reference: Integers
-    needed_current: Integers
-    groups: Integers
-    psi: Interval
-    jensen_shannon: Floats
-    hellinger: Floats
-    total_variation: Floats
-    chi_square: Floats
-    ks: Interval
-    wasserstein: Floats
-    mean: Interval
-    variance: Floats
-    share: Interval
-    rise: Interval
-    rise_reference: Floats
-    rise_cell: Integers
-    floors: dict[str, Floats]
+    value: Floats
+    low: Floats | None = None
+    high: Floats | None = None
+    p: Floats | None = None
+    floor: Floats | None = None
+    direction: Direction = "higher_is_worse"
+    sizes: tuple[Integers, Integers] | None = None
 
 
-def drift_statistics(stack: Stack) -> Statistics:
-    """Compute all statistics of a stack. Formulas, sources and directions are with the functions it calls."""
-    before, after = stack.reference, stack.current
-    n_coarse = cells.coarse_cell_count(before.present)
-    group = cells.number_groups if stack.ordered else cells.category_groups
-    groups = group(before.cells, n_coarse)
-    a, b = cells.coarsen(before.cells, groups), cells.coarsen(after.cells, groups)
-    needed = cells.MIN_ROWS_PER_COARSE_CELL * np.clip((a > 0).sum(axis=1), 1, np.maximum(n_coarse, 1))
-    chi_square, _, p = contingency.chi_square(a, b)
-    psi = _interval(divergences.psi_interval(a, b), p)
-    floors = {
-        "psi": divergences.psi_floor(a, b),
-        "jensen_shannon": divergences.jensen_shannon_floor(a, b),
-        "hellinger": divergences.hellinger_floor(a, b),
-        "total_variation": divergences.total_variation_floor(a, b),
-        "ks": distances.ks_floor(before.present, after.present),
-    }
-    rise, rise_reference, rise_cell = _largest_rise(stack)
-    nothing = np.full(len(stack.names), np.nan)
-    ks, mean = (Interval(nothing, nothing, nothing, nothing),) * 2
-    wasserstein = variance = nothing
-    if stack.ordered and stack.edges is not None:
-        d = distances.ks(before.cells, after.cells)
-        ks = Interval(d, nothing, nothing, distances.ks_p_value(d, before.present, after.present))
-        mean = Interval(
-            *moments.mean_change(
-                (before.present, before.mean, before.variance), (after.present, after.mean, after.variance)
-            )
+def statistics_of(stack: Stack, found: Evidence) -> dict[str, Statistic]:
+    """Compute all statistics by name, in the order in which a reader wants them.
+
+    Formulas, sources and units are with the functions called. Divergences are of the coarse cells, tests of
+    ordered values and the largest changes of the fine ones.
+    """
+    told = {"psi": _psi(found)}
+    told |= _shares(stack)
+    told["interval_change"] = _interval_change(stack, found)
+    told |= _divergences(found)
+    if stack.ordered:
+        told |= _ordered(stack)
+    else:
+        a, b = stack.reference.cells, stack.current.cells
+        told["cramers_v"] = Statistic(
+            contingency.cramers_v(*found.coarse),
+            p=contingency.chi_square(*found.coarse)[2],
+            floor=contingency.cramers_v_floor(*found.coarse),
         )
-        variance = moments.variance_ratio(before.variance, after.variance)
-        ends = ((before.low, before.high), (after.low, after.high))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            wasserstein = distances.wasserstein(before.cells, after.cells, stack.edges, *ends)
-            wasserstein = np.where(before.variance > 0, wasserstein / np.sqrt(before.variance), np.nan)
-    share = shares.share_change(before.hits, before.exposed, after.hits, after.exposed)
-    share_p = shares.share_p_value(before.hits, before.exposed, after.hits, after.exposed)
-    return Statistics(
-        enough=(n_coarse >= 2) & (after.present >= needed) & np.isfinite(psi.value),
-        empty=(before.present == 0) & (after.present == 0),
-        needed_reference=np.full(len(stack.names), 2 * cells.ROWS_PER_COARSE_CELL),
-        needed_current=needed,
-        groups=groups,
-        psi=psi,
-        jensen_shannon=divergences.jensen_shannon(a, b),
-        hellinger=divergences.hellinger(a, b),
-        total_variation=divergences.total_variation(a, b),
-        chi_square=chi_square,
-        ks=ks,
-        wasserstein=wasserstein,
-        mean=mean,
-        variance=variance,
-        share=_interval(share, share_p),
-        rise=rise,
-        rise_reference=rise_reference,
-        rise_cell=rise_cell,
-        floors=floors,
+        told["l_infinity"] = _l_infinity(a, b)
+    return told
+
+
+def effect(found: Evidence) -> tuple[Floats, Floats, Floats]:
+    """Return (d, low, high) `[columns]`: the PSI, bias-corrected, as the shift of a mean that has as much.
+
+    d = sqrt(PSI) is the shift of a normal variable's mean in its standard deviations; 95 % interval.
+    """
+    told = _psi(found)
+    low, high = told.low, told.high
+    assert low is not None and high is not None
+    d, low, high = (np.sqrt(each) for each in (told.value, low, high))
+    return d, low, high
+
+
+def _psi(found: Evidence) -> Statistic:
+    numbers = divergences.psi_interval(*found.coarse, found.dispersion)
+    value, low, high = (np.maximum(each, 0.0) for each in numbers)
+    p = null_laws.psi_p_value(*found.coarse) if (found.dispersion == 1.0).all() else None
+    floor = divergences.psi_floor(*found.coarse) * found.dispersion
+    # The estimate has the floor taken off, so 0 is what to expect of it.
+    return Statistic(
+        value, low, high, found.parts[:, 1] if p is None else p, np.where(np.isnan(floor), np.nan, 0.0)
     )
 
 
-def _interval(ends: tuple[Floats, Floats, Floats], p: Floats) -> Interval:
-    return Interval(*ends, p=p)
+def _shares(stack: Stack) -> dict[str, Statistic]:
+    told = {}
+    all_hits, all_exposed = stack.reference_homes
+    for home in range(len(HOMES)):
+        if home == INFINITE and not stack.ordered:
+            continue
+        hits, exposed = all_hits[:, home], all_exposed[:, home]
+        now = stack.current.hits[:, home], stack.current.exposed[:, home]
+        own = stack.outside_factor if HOMES[home] == "outside" else 1.0
+        value, low, high = shares.share_change(hits / own, exposed / own, *now)
+        p = shares.share_p_value(np.floor(hits / own), np.floor(exposed / own), *now)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = hits / exposed
+        told[f"{home_name(home, ordered=stack.ordered)}_share_change"] = Statistic(
+            value, low, high, p, share, sizes=(exposed, now[1])
+        )
+    return told
 
 
-def _largest_rise(stack: Stack) -> tuple[Interval, Floats, Integers]:
-    """Return the largest gain in share of a fine cell; what lies outside the cells has a share of its own."""
+def home_name(home: int, *, ordered: bool) -> str:
+    """Return a home's name in measurements: "outside" is `out_of_range` of numbers, `unseen` of categories."""
+    if HOMES[home] == "outside":
+        return "out_of_range" if ordered else "unseen"
+    return HOMES[home]
+
+
+def _interval_change(stack: Stack, found: Evidence) -> Statistic:
+    """Return the change of the share of the interval of cells (or the category) that changed most beyond chance."""
     from scipy.special import ndtri
 
-    before, after = stack.reference, stack.current
-    inner = slice(1, -1) if stack.ordered else slice(0, -1)
-    a, b = before.cells[:, inner], after.cells[:, inner]
-    n, m = before.present, after.present
+    n, m = stack.reference.present, stack.current.present
+    a, b = (
+        rows_in(side.cells, found.scan.start, found.scan.stop) for side in (stack.reference, stack.current)
+    )
+    looked = np.maximum(((stack.reference.cells + stack.current.cells) > 0).sum(axis=1), 1)
+    f = found.dispersion
+    value, low, high = shares.share_change(a / f, n / f, b / f, m / f, z=-ndtri(0.025 / looked))
     with np.errstate(divide="ignore", invalid="ignore"):
-        gain = np.nan_to_num(b / m[:, None] - a / n[:, None])
-    cell = np.argmax(gain, axis=1)
-    looked = np.maximum(((a + b) > 0).sum(axis=1), 1)
-    hits = np.take_along_axis(a, cell[:, None], 1)[:, 0], np.take_along_axis(b, cell[:, None], 1)[:, 0]
-    change, low, high = shares.share_change(hits[0], n, hits[1], m, z=-ndtri(0.025 / looked))
-    p = shares.share_p_value(hits[0], n, hits[1], m)
-    with np.errstate(invalid="ignore"):
-        return Interval(change, low, high, np.minimum(p * looked, 1.0)), hits[0] / n, cell
+        return Statistic(value, low, high, found.scan.p, a / n, direction="neutral")
+
+
+def rows_in(cells: Integers, start: Integers, stop: Integers) -> Integers:
+    """Return the rows in cells [start, stop) of each column."""
+    through = np.concatenate([np.zeros((len(cells), 1), np.int64), np.cumsum(cells, axis=1)], axis=1)
+    rows = np.arange(len(cells))
+    return np.asarray(through[rows, stop] - through[rows, start])
+
+
+def _divergences(found: Evidence) -> dict[str, Statistic]:
+    a, b = found.coarse
+    of_kl, of_js, of_h = (
+        law(a, b)
+        for law in (null_laws.kl_p_value, null_laws.jensen_shannon_p_value, null_laws.hellinger_p_value)
+    )
+    statistic, degrees, p = contingency.chi_square(a, b)
+    g, _, of_g = contingency.g_test(a, b)
+    return {
+        "kl": Statistic(divergences.kl(a, b), p=of_kl, floor=divergences.kl_floor(a, b)),
+        "jensen_shannon": Statistic(
+            divergences.jensen_shannon(a, b), p=of_js, floor=divergences.jensen_shannon_floor(a, b)
+        ),
+        "hellinger": Statistic(divergences.hellinger(a, b), p=of_h, floor=divergences.hellinger_floor(a, b)),
+        "total_variation": Statistic(
+            divergences.total_variation(a, b), floor=divergences.total_variation_floor(a, b)
+        ),
+        "chi_square": Statistic(statistic, p=p, floor=np.where(np.isnan(statistic), np.nan, degrees)),
+        "g_test": Statistic(g, p=of_g, floor=np.where(np.isnan(g), np.nan, degrees)),
+    }
+
+
+def _ordered(stack: Stack) -> dict[str, Statistic]:
+    before, after = stack.reference, stack.current
+    a, b, edges = before.cells, after.cells, stack.edges
+    assert edges is not None
+    n, m = before.present, after.present
+    ends = ((before.low, before.high), (after.low, after.high))
+    sd = np.sqrt(np.where(before.variance > 0, before.variance, np.nan))
+    d, v = distances.ks(a, b), circular.kuiper(a, b)
+    anderson, cramer, energy = quadratic.ordered_tests(a, b, edges)
+    greater, of_greater = ranks.mann_whitney(a, b)
+    points = np.concatenate([edges[:, :1], (edges[:, :-1] + edges[:, 1:]) / 2.0, edges[:, -1:]], axis=1)
+    singleton, of_singleton = characteristic.epps_singleton(a, b, points)
+    change, change_low, change_high, of_change = moments.mean_change(
+        (n, before.mean, before.variance), (m, after.mean, after.variance)
+    )
+    ratio, ratio_low, ratio_high, of_ratio = moments.variance_test(
+        _power_sums(n, before.variance, before.kurtosis), _power_sums(m, after.variance, after.kurtosis)
+    )
+    with np.errstate(invalid="ignore", over="ignore"):
+        wasserstein = distances.wasserstein(a, b, edges, *ends)
+        floor = distances.wasserstein_floor(a, b, edges, *ends)
+    nothing = np.where((n > 0) & (m > 0), 0.0, np.nan)
+    return {
+        "ks": Statistic(d, p=distances.ks_p_value(d, n, m), floor=distances.ks_floor(n, m)),
+        "kuiper": Statistic(v, p=circular.kuiper_p_value(v, n, m), floor=circular.kuiper_floor(n, m)),
+        "cramer_von_mises": Statistic(cramer[0], p=cramer[2], floor=cramer[1]),
+        "anderson_darling": Statistic(anderson[0], p=anderson[2], floor=anderson[1]),
+        "energy": Statistic(
+            distances.energy(a, b, edges, *ends) / sd,
+            p=energy[2],
+            floor=distances.energy_floor(a, b, edges, *ends) / sd,
+        ),
+        "wasserstein": Statistic(wasserstein / sd, floor=floor / sd),
+        "wasserstein_raw": Statistic(wasserstein, floor=floor),
+        "mann_whitney": Statistic(
+            greater, p=of_greater, floor=np.where(np.isnan(greater), np.nan, 0.5), direction="neutral"
+        ),
+        "mean_change": Statistic(change, change_low, change_high, of_change, nothing, "neutral"),
+        "variance_ratio": Statistic(
+            np.where(np.isnan(ratio), moments.variance_ratio(before.variance, after.variance), ratio),
+            ratio_low,
+            ratio_high,
+            of_ratio,
+            nothing + 1.0,
+            "neutral",
+        ),
+        "epps_singleton": Statistic(
+            singleton, p=of_singleton, floor=np.where(np.isnan(singleton), np.nan, 4.0)
+        ),
+        "l_infinity": _l_infinity(a, b),
+    }
+
+
+def _l_infinity(a: Integers, b: Integers) -> Statistic:
+    return Statistic(
+        extremes.l_infinity(a, b), p=extremes.l_infinity_p_value(a, b), floor=extremes.l_infinity_floor(a, b)
+    )
+
+
+def _power_sums(n: Integers, variance: Floats, kurtosis: Floats) -> tuple[Integers, Floats, Floats]:
+    """Return (rows, sum of squared, sum of fourth powers of the deviations), from variance and excess kurtosis."""
+    square = variance * np.maximum(n - 1, 0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return n, square, (kurtosis + 3.0) * square * square / n

@@ -2,153 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from tidegauge.drift import verdict
-from tidegauge.drift.columns import HOMES, INFINITE, OUTSIDE, Stack
-from tidegauge.drift.statistics import Statistics
-from tidegauge.drift.verdict import Verdict
-from tidegauge.measurement import Direction, Measurement, Status
+from tidegauge.drift.columns import HOMES, Stack
+from tidegauge.drift.evidence import Evidence
+from tidegauge.drift.statistics import Statistic, home_name
+from tidegauge.measurement import Measurement, Status
 
 Floats = npt.NDArray[np.float64]
-Numbers = list[float | None]
+
+_JUDGED_BY_SHARE = tuple(
+    f"{home_name(h, ordered=o)}_share_change" for o in (True, False) for h in range(len(HOMES))
+)
 
 
-def measurements_by_column(
-    stack: Stack, found: Statistics, judged: Verdict
-) -> Iterator[tuple[Measurement, ...]]:
-    """Yield the measurements of each column of the stack, in its order.
+def teller(
+    stack: Stack,
+    found: Evidence,
+    told: dict[str, Statistic],
+    statuses: list[Status],
+    tolerances: tuple[Floats, Floats],
+    window: tuple[int, int] | None,
+) -> Callable[[int], tuple[Measurement, ...]]:
+    """Return a function that gives the measurements of column `i` of the stack.
 
-    `psi` is bias-corrected and, like its interval, cut off at 0. Distances have no status of their own beyond
-    `ok` or `undefined`: the verdict rests on `psi`, the shares and `largest_rise`.
+    Records are made when they are asked for: a thousand columns have thirty each, and most are never read.
+    `tolerances` are those of PSI and of a share, `[columns]`. The omnibus p is a measurement of its own,
+    `drift`, with the status of the column; PSI, interval and shares carry the tolerance they were held to.
     """
-    return zip(*_rows(stack, found, judged), strict=True)
-
-
-def _rows(stack: Stack, found: Statistics, judged: Verdict) -> Iterator[list[Measurement]]:
-    """Yield every statistic as one measurement a column."""
-    before, after = stack.reference, stack.current
-    present = before.present, after.present
-
-    def row(
-        name: str,
-        value: Floats,
-        *,
-        low: Floats | None = None,
-        high: Floats | None = None,
-        p: Floats | None = None,
-        against: Floats | None = None,
-        sizes: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] = present,
-        direction: Direction = "higher_is_worse",
-        threshold: float | None = None,
-        statuses: npt.NDArray[np.object_] | None = None,
-    ) -> list[Measurement]:
-        values = _numbers(value)
-        told: list[Status] = (
-            ["undefined" if v is None else "ok" for v in values] if statuses is None else statuses.tolist()
+    tables = {name: _listed(each) for name, each in told.items()}
+    present = stack.reference.present.tolist(), stack.current.present.tolist()
+    sizes = {
+        name: (each.sizes[0].tolist(), each.sizes[1].tolist()) for name, each in told.items() if each.sizes
+    }
+    d = np.sqrt(told["psi"].value)
+    drift = _listed(
+        Statistic(
+            d, *(None if e is None else np.sqrt(e) for e in (told["psi"].low, told["psi"].high)), found.p
         )
-        columns = zip(
-            stack.names,
-            values,
-            *(
-                _numbers(each) if each is not None else [None] * len(values)
-                for each in (low, high, p, against)
-            ),
-            sizes[0].tolist(),
-            sizes[1].tolist(),
-            told,
-            strict=True,
-        )
-        return [
-            Measurement(
+    )
+
+    def measurements(i: int) -> tuple[Measurement, ...]:
+        def one(
+            name: str, table: dict[str, list[float | None]], status: Status, threshold: float | None
+        ) -> Measurement:
+            n, m = sizes.get(name, present)
+            value = table["value"][i]
+            return Measurement(
                 name=name,
-                value=v,
-                column=column,
-                low=lower,
-                high=upper,
-                p_value=chance,
-                reference_value=expected,
-                n_reference=n,
-                n_current=m,
-                direction=direction,
+                value=value,
+                column=stack.names[i],
+                window=window,
+                low=table["low"][i],
+                high=table["high"][i],
+                p_value=table["p"][i],
+                reference_value=table["floor"][i],
+                n_reference=n[i],
+                n_current=m[i],
+                direction=told[name].direction if name in told else "higher_is_worse",
                 threshold=threshold,
                 status=status,
             )
-            for column, v, lower, upper, chance, expected, n, m, status in columns
-        ]
 
-    cut = [np.maximum(each, 0.0) for each in (found.psi.value, found.psi.low, found.psi.high)]
-    nothing = np.where(found.empty, np.nan, 0.0)
-    yield row(
-        "psi",
-        cut[0],
-        low=cut[1],
-        high=cut[2],
-        p=found.psi.p,
-        against=nothing,
-        threshold=verdict.PSI_ALERT,
-        statuses=judged.psi,
-    )
-    for home in range(len(HOMES)):
-        if home == INFINITE and not stack.ordered:
-            continue
-        exposed = before.exposed[:, home], after.exposed[:, home]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = before.hits[:, home] / exposed[0]
-        each = found.share
-        yield row(
-            f"{home_name(home, ordered=stack.ordered)}_share_change",
-            each.value[:, home],
-            low=each.low[:, home],
-            high=each.high[:, home],
-            p=each.p[:, home],
-            against=share,
-            sizes=exposed,
-            threshold=verdict.SHARE_ALERT,
-            statuses=judged.share[:, home],
-        )
-    rise = found.rise
-    yield row(
-        "largest_rise",
-        rise.value,
-        low=rise.low,
-        high=rise.high,
-        p=rise.p,
-        against=found.rise_reference,
-        threshold=verdict.RISE_ALERT,
-        statuses=judged.rise,
-    )
-    yield row("jensen_shannon", found.jensen_shannon, against=found.floors["jensen_shannon"])
-    yield row("hellinger", found.hellinger, against=found.floors["hellinger"])
-    yield row("total_variation", found.total_variation, against=found.floors["total_variation"])
-    yield row("chi_square", found.chi_square, p=found.psi.p)
-    if stack.ordered:
-        yield row("ks", found.ks.value, p=found.ks.p, against=found.floors["ks"])
-        yield row("wasserstein", found.wasserstein)
-        mean = found.mean
-        yield row(
-            "mean_change",
-            mean.value,
-            low=mean.low,
-            high=mean.high,
-            p=mean.p,
-            against=nothing,
-            direction="neutral",
-        )
-        yield row("variance_ratio", found.variance, against=nothing + 1.0, direction="neutral")
+        made = [one("drift", drift, statuses[i], None)]
+        for name, table in tables.items():
+            value = table["value"][i]
+            status: Status = "undefined" if value is None else "ok"
+            threshold = None
+            if name == "psi":
+                threshold = float(tolerances[0][i])
+                if value is not None and not found.enough[i]:
+                    status = "insufficient"
+            elif name in _JUDGED_BY_SHARE or name == "interval_change":
+                threshold = float(tolerances[1][i])
+            made.append(one(name, table, status, threshold))
+        return tuple(made)
+
+    return measurements
 
 
-def home_name(home: int, *, ordered: bool) -> str:
-    """Return a home's name for the world: "outside" is "out_of_range" of numbers, "unseen" of categories."""
-    return HOMES[home] if home != OUTSIDE else "out_of_range" if ordered else "unseen"
+def _listed(each: Statistic) -> dict[str, list[float | None]]:
+    """Return the arrays as lists of Python floats, None for NaN, infinities and what there is none of."""
+    columns = len(each.value)
+    fields = {"value": each.value, "low": each.low, "high": each.high, "p": each.p, "floor": each.floor}
+    return {name: [None] * columns if array is None else _numbers(array) for name, array in fields.items()}
 
 
-def _numbers(values: Floats) -> Numbers:
-    """Return Python floats, None for NaN and infinities."""
-    numbers: Numbers = values.tolist()
+def _numbers(values: Floats) -> list[float | None]:
+    numbers: list[float | None] = np.asarray(values, dtype=np.float64).tolist()
     for i in np.flatnonzero(~np.isfinite(values)).tolist():
         numbers[i] = None
     return numbers

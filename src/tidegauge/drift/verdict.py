@@ -1,8 +1,7 @@
-"""The rule that turns statistics into statuses; docs/design/0004-first-verdict.md says why.
+"""The rule that turns evidence into statuses: two questions, one scale. docs/design/0007-verdict.md says why.
 
-A number is judged by two questions, both of which must say yes. Did it change? p at most 1/1000 divided by
-the number of tests in the whole comparison (Bonferroni), assuming independent rows. Does it matter? The lower
-end of the interval of the change exceeds a tolerance: one for `warning`, one for `alert`.
+Changed? Benjamini-Hochberg over the omnibus p of all judged columns, at the budget of false incidents:
+`warning`. Does it matter? The same over the p of the tolerance tests: `alert`.
 """
 
 from __future__ import annotations
@@ -13,54 +12,47 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tidegauge.drift.columns import HOMES
-from tidegauge.drift.statistics import Statistics
+from tidegauge.drift.evidence import Evidence
+from tidegauge.drift.multiplicity import benjamini_hochberg
 from tidegauge.measurement import Status
 
 Floats = npt.NDArray[np.float64]
-Statuses = npt.NDArray[np.object_]
 
-FALSE_ALARMS = 1e-3  # chance that a comparison of two samples of one population names anything
-TESTS_PER_COLUMN = len(HOMES) + 2  # the shares, the divergence, the largest rise
-
-PSI_WARNING = 0.005  # a shift of the mean by 0.07 standard deviations
-PSI_ALERT = 0.1  # a shift by 0.32
-SHARE_WARNING = 0.001
-SHARE_ALERT = 0.01
-RISE_ALERT = 0.01
-RISE_FACTOR = 2.0  # a value counts as stuck when its share at least doubled
+BUDGET = 1e-3  # expected false incidents a window: of a model whose columns did not change
+TOLERANCE = 0.01  # PSI that does not matter: a shift of the mean by a tenth of a standard deviation
+TOLERANCE_SHARE = 0.01  # of the rows that may move in one narrow place, or go missing, without mattering
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Statuses of one stack: `psi` and `rise` `[columns]`, `share` `[columns, homes]`."""
+    """The statuses `[columns]` of a family, and the largest p that was believed for each question."""
 
-    psi: Statuses
-    rise: Statuses
-    share: Statuses
+    status: npt.NDArray[np.object_]
+    p_changed: float
+    p_matters: float
 
 
-def judge_stack(found: Statistics, n_judged: int) -> Verdict:
-    """Judge a stack; `n_judged` is the number of judged columns of the whole comparison.
+def decide(found: Iterable[Evidence], budget: float, others: Iterable[float] = ()) -> list[Verdict]:
+    """Decide one family of columns, given in several stacks; one verdict for each stack.
 
-    PSI is `insufficient` when a side has too few rows for its coarse cells, `undefined` when neither has any.
-    A share that falls (fewer nulls than before) is at most a warning. A rise is an alert or nothing.
+    `others` are p of "nothing changed" of further members of the family, judged elsewhere. A column too small
+    for its PSI is `insufficient` unless even so few rows prove a change.
     """
-    level = FALSE_ALARMS / (TESTS_PER_COLUMN * max(n_judged, 1))
-    psi = _graded(found.psi.p, found.psi.low, level, PSI_WARNING, PSI_ALERT)
-    psi[~found.enough] = "insufficient"
-    psi[found.empty] = "undefined"
-
-    share = _graded(found.share.p, found.share.low, level, SHARE_WARNING, SHARE_ALERT)
-    share[(found.share.p <= level) & (found.share.high < -SHARE_ALERT)] = "warning"
-    share[np.isnan(found.share.value)] = "undefined"
-
-    rise = _graded(found.rise.p, found.rise.low, level, RISE_ALERT, RISE_ALERT)
-    before = found.rise_reference
-    rise[~(found.rise.value + before >= RISE_FACTOR * before)] = "ok"
-    rise[~found.enough] = "insufficient"
-    rise[found.empty] = "undefined"
-    return Verdict(psi, rise, share)
+    stacks = list(found)
+    extra = np.asarray(list(others), dtype=np.float64)
+    changed, p_changed = benjamini_hochberg(_joined([*(each.p for each in stacks), extra]), budget)
+    matters, p_matters = benjamini_hochberg(_joined([each.p_matters for each in stacks]), budget)
+    verdicts, at = [], 0
+    for each in stacks:
+        rows = slice(at, at + len(each.p))
+        at = rows.stop
+        status = np.full(len(each.p), "ok", dtype=object)
+        status[~each.enough] = "insufficient"
+        status[each.empty & np.isnan(each.p)] = "undefined"
+        status[changed[rows]] = "warning"
+        status[matters[rows]] = "alert"
+        verdicts.append(Verdict(status, p_changed, p_matters))
+    return verdicts
 
 
 def verdict_of_columns(columns: Iterable[Status]) -> Status:
@@ -76,9 +68,5 @@ def verdict_of_columns(columns: Iterable[Status]) -> Status:
     return "insufficient"
 
 
-def _graded(p: Floats, low: Floats, level: float, warn: float, alarm: float) -> Statuses:
-    changed = p <= level
-    status = np.full(p.shape, "ok", dtype=object)
-    status[changed & (low > warn)] = "warning"
-    status[changed & (low > alarm)] = "alert"
-    return status
+def _joined(parts: list[Floats]) -> Floats:
+    return np.concatenate(parts) if parts else np.empty(0)

@@ -6,99 +6,79 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tidegauge.drift.columns import ABSENT, HOMES, INFINITE, MISSING, MISTYPED, OUTSIDE, ColumnCounts, Stack
-from tidegauge.drift.statistics import Statistics
+from tidegauge.drift.causes import category, causes_of_column, kind_of_interval, place, took_most
+from tidegauge.drift.columns import HOMES, INFINITE, OUTSIDE, ColumnCounts, Stack
+from tidegauge.drift.evidence import NARROW_SHARE, SCAN, Evidence
+from tidegauge.drift.readable import apart, number, percent
+from tidegauge.drift.statistics import Statistic
 from tidegauge.drift.verdict import Verdict
-from tidegauge.measurement import SEVERITY, Status
 
-NARROW = 0.1  # standard deviations of the reference; a wider cell says little about one value
 MIN_NAMED = 5  # a category seen fewer times is never shown by name
-_ORDER = (ABSENT, MISTYPED, INFINITE, MISSING, OUTSIDE)
 _LOUD = ("warning", "alert")
 
 
-def percent(share: float) -> str:
-    """Return a fraction as a readable percentage, such as "0.1 %", "12 %", "<0.01 %"."""
-    points = 100.0 * share
-    if 0 < points < 0.01:
-        return "<0.01 %"
-    if 99.99 < points < 100:
-        return ">99.99 %"
-    if 0 < points < 0.1 or 99.9 < points < 100:
-        return f"{points:.2f} %"
-    return f"{points:.1f} %" if 0 < points < 10 or 99 < points < 100 else f"{points:.0f} %"
-
-
-def number(value: float, digits: int = 3) -> str:
-    """Return a number with at least `digits` significant digits, without an exponent where it is readable."""
-    if value == 0 or not np.isfinite(value):
-        return f"{value:g}"
-    size = int(np.floor(np.log10(abs(value))))
-    if -5 <= size < 15:
-        return f"{value:.{max(digits - 1 - size, 0)}f}"
-    return f"{value:.{digits - 1}e}"
-
-
-def interval(low: float, high: float) -> str:
-    """Return a half-open cell in words: "[3.00, 3.01)", with the digits it takes to show its width.
-
-    A cell so narrow that no other number fits in it is "3.00".
-    """
-    if np.nextafter(low, np.inf) >= high:
-        return number(low)
-    if low.is_integer() and high.is_integer():
-        return f"[{low:.0f}, {high:.0f})"
-    for digits in range(3, 17):
-        width = float(number(high, digits)) - float(number(low, digits))
-        if not abs(width - (high - low)) > 0.02 * (high - low):
-            return f"[{number(low, digits)}, {number(high, digits)})"
-    return number(low, 17)
-
-
 def reasons(
-    stack: Stack, found: Statistics, judged: Verdict, i: int, columns: tuple[ColumnCounts, ColumnCounts]
+    stack: Stack,
+    found: Evidence,
+    told: dict[str, Statistic],
+    judged: Verdict,
+    i: int,
+    columns: tuple[ColumnCounts, ColumnCounts],
 ) -> list[str]:
-    """Return why column `i` of the stack has its status, the gravest first; [] when it is well.
+    """Return why column `i` of the stack has its status, the strongest evidence first; [] when it is well.
 
     `columns` are the column in the reference and in the current profile.
     """
     before, after = columns
-    said: list[tuple[Status, str]] = []
-    for home in _ORDER:
-        if judged.share[i, home] in _LOUD:
-            said.extend((judged.share[i, home], text) for text in _home(home, stack, i, before, after))
-    if judged.rise[i] in _LOUD:
-        said.append((judged.rise[i], _rise(stack, found, i, before)))
-    if judged.psi[i] in _LOUD:
-        moved = _moments_moved(stack, found, i)
+    status = judged.status[i]
+    if status == "insufficient":
+        return [_too_few(stack, found, i)]
+    if status not in _LOUD:
+        return []
+    # The combined p was believed; a part of it is told if it would be so alone, and the smallest always.
+    parts = found.parts[i]
+    limit = max(judged.p_changed, judged.p_matters)
+    said: list[tuple[float, str]] = []
+    for part, p in enumerate(parts):
+        if part > SCAN and (p <= limit or part == found.winner[i]):
+            said.extend((p, text) for text in _home(part - SCAN - 1, stack, i, before, after))
+    if stack.ordered and _outside_moved(found, i, limit):
+        said.extend((0.0, text) for text in _beyond(before, after))
+    if parts[SCAN] <= limit and _is_narrow(stack, found, i):
+        said.append((parts[SCAN], _interval(stack, found, i, before)))
+    values = np.nanmin(parts[: SCAN + 1]) if not np.isnan(parts[: SCAN + 1]).all() else np.nan
+    if values <= limit or (not said and found.winner[i] <= SCAN):
+        moved = _moments_moved(stack, told, i)
         if moved or not said:
-            size = f"(PSI {found.psi.value[i]:.3f})"
-            said.append((judged.psi[i], f"{moved or _share_moved(stack, found, i, before)} {size}"))
-    said.sort(key=lambda pair: -SEVERITY.index(pair[0]))
-    if judged.psi[i] == "insufficient" and not said:
-        said.append(("insufficient", _too_few(stack, found, i)))
+            size = f"(PSI {told['psi'].value[i]:.3f})"
+            said.append((values, f"{moved or _share_moved(stack, found, i, before)} {size}"))
+    said.sort(key=lambda pair: pair[0])
     return [text for _, text in said]
 
 
 def _home(home: int, stack: Stack, i: int, before: ColumnCounts, after: ColumnCounts) -> Iterator[str]:
-    p = _share(stack.reference.hits[i, home], stack.reference.exposed[i, home])
+    hits, exposed = stack.reference_homes
+    p = _share(hits[i, home], exposed[i, home])
     q = _share(stack.current.hits[i, home], stack.current.exposed[i, home])
     change = f"{percent(p)} -> {percent(q)}"
     if HOMES[home] == "absent":
         yield f"rows without the column {change}"
     elif HOMES[home] == "mistyped":
         yield f"values that are no {after.kind} {change}"
-    elif HOMES[home] == "infinite":
+    elif home == INFINITE:
         yield f"infinite values {change}"
     elif HOMES[home] == "missing":
         nulls, nans = before.n_null + after.n_null, before.n_nan + after.n_nan
         yield f"{'nulls' if not nans else 'NaN' if not nulls else 'nulls and NaN'} {change}"
-    elif stack.ordered:
-        yield from _beyond(before, after)
     else:
         # What a fresh sample of the reference would have is not what the reference had, which is nothing.
         expected = " expected" if p > 0 and before.n_unseen == 0 else ""
         yield from _unseen(f"{percent(p)}{expected} -> {percent(q)}", after)
+
+
+def _outside_moved(found: Evidence, i: int, limit: float) -> bool:
+    """Say whether more rows than tolerated now lie outside the edges of a number."""
+    return bool(found.home_matters[i, OUTSIDE] <= limit)
 
 
 def _beyond(before: ColumnCounts, after: ColumnCounts) -> Iterator[str]:
@@ -125,69 +105,64 @@ def _unseen(change: str, after: ColumnCounts) -> Iterator[str]:
         yield f"categories unseen in the reference {change}"
 
 
-def _rise(stack: Stack, found: Statistics, i: int, before: ColumnCounts) -> str:
-    p = float(found.rise_reference[i])
-    change = f"{percent(p)} -> {percent(p + float(found.rise.value[i]))}"
-    cell = int(found.rise_cell[i])
-    if not stack.ordered or stack.edges is None:
-        return f"category {_category(before, cell)} {change}"
-    low, high = stack.edges[i, cell], stack.edges[i, cell + 1]
-    # One narrow cell that took at least half of all that moved is a spike; else it is part of a broader
-    # change.
-    narrow = high - low <= NARROW * np.sqrt(stack.reference.variance[i])
-    spike = narrow and found.rise.value[i] >= found.total_variation[i] / 2
-    return f"{'stuck value: ' if spike else ''}cell {interval(float(low), float(high))} holds {change}"
+def _is_narrow(stack: Stack, found: Evidence, i: int) -> bool:
+    start, stop = int(found.scan.start[i]), int(found.scan.stop[i])
+    inside = stack.reference.cells[i, start:stop].sum()
+    return stop > start and bool(inside <= NARROW_SHARE * max(stack.reference.present[i], 1))
 
 
-def _moments_moved(stack: Stack, found: Statistics, i: int) -> str:
+def _interval(stack: Stack, found: Evidence, i: int, before: ColumnCounts) -> str:
+    """Tell the narrow interval, or the category, that the scan found."""
+    start, stop = int(found.scan.start[i]), int(found.scan.stop[i])
+    a, b = (side.cells[i, start:stop].sum() for side in (stack.reference, stack.current))
+    p, q = _share(a, stack.reference.present[i]), _share(b, stack.current.present[i])
+    change = f"{percent(p)} -> {percent(q)}"
+    if not stack.ordered:
+        return f"category {category(before, start)} {change}"
+    where = place(stack, i, start, stop)
+    # A spike took at least half of all that moved; else it is part of a broader change.
+    if kind_of_interval(stack, found, i) == "stuck value" and took_most(stack, found, i):
+        return f"stuck value: cell {where} holds {change}"
+    if where.startswith(("below", "at or above")):
+        return f"values {where}: {change}"
+    return f"values in {where}: {change}"
+
+
+def _moments_moved(stack: Stack, told: dict[str, Statistic], i: int) -> str:
     """Tell a change of mean or spread, the first that is large enough to explain a PSI; else ""."""
-    if stack.ordered:
-        a, b = stack.reference, stack.current
-        if abs(found.mean.value[i]) >= 0.05 and found.mean.low[i] * found.mean.high[i] > 0:
-            start, end = _apart(float(a.mean[i]), float(b.mean[i]))
-            return f"mean {start} -> {end}"
-        if abs(np.log(max(found.variance[i], 1e-300))) >= 0.1:
-            start, end = _apart(float(np.sqrt(a.variance[i])), float(np.sqrt(b.variance[i])))
-            return f"standard deviation {start} -> {end}"
+    if not stack.ordered:
+        return ""
+    a, b = stack.reference, stack.current
+    mean, ratio = told["mean_change"], told["variance_ratio"]
+    assert mean.low is not None and mean.high is not None
+    if abs(mean.value[i]) >= 0.02 and mean.low[i] * mean.high[i] > 0:
+        start, end = apart(float(a.mean[i]), float(b.mean[i]))
+        return f"mean {start} -> {end}"
+    if abs(np.log(max(ratio.value[i], 1e-300))) >= 0.1:
+        start, end = apart(float(np.sqrt(a.variance[i])), float(np.sqrt(b.variance[i])))
+        return f"standard deviation {start} -> {end}"
     return ""
 
 
-def _share_moved(stack: Stack, found: Statistics, i: int, before: ColumnCounts) -> str:
-    """Tell the coarse cell, or the category, whose share changed most."""
-    p = stack.reference.cells[i] / max(stack.reference.present[i], 1)
-    q = stack.current.cells[i] / max(stack.current.present[i], 1)
-    if stack.ordered and stack.edges is not None:
-        p, q = np.bincount(found.groups[i], p), np.bincount(found.groups[i], q)
-        cell = int(np.argmax(np.abs(q - p)))
-        place = np.flatnonzero(found.groups[i] == cell)
-        ends = np.r_[-np.inf, stack.edges[i], np.inf][[place[0], place[-1] + 1]]
-        where = f"share of {interval(float(ends[0]), float(ends[1]))}"
-    else:
-        cell = int(np.argmax(np.abs(q - p)[:-1]))
-        where = f"category {_category(before, cell)}"
-    return f"{where} {percent(float(p[cell]))} -> {percent(float(q[cell]))}"
+def _share_moved(stack: Stack, found: Evidence, i: int, before: ColumnCounts) -> str:
+    """Tell the cells, or the category, that are the largest part of the change."""
+    causes = causes_of_column(stack, found, i, before)
+    if not causes:
+        return "distribution"
+    largest = causes[0]
+    change = f"{percent(largest.reference_share)} -> {percent(largest.current_share)}"
+    return f"{'share of' if stack.ordered else 'category'} {largest.where} {change}"
 
 
-def _too_few(stack: Stack, found: Statistics, i: int) -> str:
+def _too_few(stack: Stack, found: Evidence, i: int) -> str:
     n, m = int(stack.reference.present[i]), int(stack.current.present[i])
     if n < found.needed_reference[i]:
         return f"the reference has {n:,} values, a verdict needs {int(found.needed_reference[i]):,}"
-    return f"{m:,} values, a verdict needs {int(found.needed_current[i]):,}"
-
-
-def _category(column: ColumnCounts, cell: int) -> str:
-    """Quote the name of a category; names that are not kept or not to be shown are ""."""
-    names = column.categories
-    name = names[cell] if names is not None and cell < len(names) else ""
-    return repr(name) if name else "(name not kept)"
-
-
-def _apart(start: float, end: float) -> tuple[str, str]:
-    """Write two unlike numbers with the digits it takes to see that they differ by what they do."""
-    for digits in range(3, 17):
-        if abs(float(number(start, digits)) - float(number(end, digits))) >= 0.5 * abs(end - start) > 0:
-            return number(start, digits), number(end, digits)
-    return number(start), number(end)
+    if m < found.needed[i]:
+        return f"{m:,} values, a verdict needs {int(found.needed[i]):,}"
+    if found.untested[i]:
+        return "the reference's own windows say nothing about a window of this length and time"
+    return f"{n:,} values in the reference and {m:,} now do not overlap enough for a verdict"
 
 
 def _share(hits: float, rows: float) -> float:

@@ -1,0 +1,109 @@
+"""What a window is compared with when the reference knows its own windows: its seasonal slots, and their spread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tidegauge.cells import MAX_COARSE_CELLS
+from tidegauge.drift.dispersion import Dispersion, Spread
+from tidegauge.drift.intervals import Overdispersion, candidates
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+# Coarse cells of a number: at most twice as many as asked for, and below and above.
+WIDTH = 2 * MAX_COARSE_CELLS + 2
+
+
+@dataclass(frozen=True, slots=True)
+class Spreads:
+    """`Spread` of every column, `[columns]` each; NaN where windows of this length are not known."""
+
+    factor: Floats
+    degrees: Floats
+    denominator: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The reference's own windows, as far as they bear on one window, for every column of a stack.
+
+    `cells` `[columns, WIDTH]`, `hits` and `exposed` `[columns, homes]`: its rows in the same seasonal slots in
+    the same proportions, as whole rows worth as much. The rest is `Dispersion`, stacked; `known` says for which
+    columns there is any. `history` holds each column's chi-squares of earlier blocks, ascending.
+    """
+
+    cells: Integers
+    hits: Integers
+    exposed: Integers
+    known: npt.NDArray[np.bool_]
+    chi_square: Spreads
+    anderson_darling: Spreads
+    sets: Overdispersion
+    homes: Floats
+    home_denominator: Floats
+    history: tuple[Floats, ...]
+    n_blocks: int
+    block: int
+
+
+def pooled_in_proportion(counts: Integers, slots: Integers, wanted: Integers) -> Integers:
+    """Return `[cells]` of `counts` `[windows, cells]`, its slots in the proportions in which `wanted` has them.
+
+    The share of each cell is the mean of its shares in the slots of the `wanted` windows; the number of rows
+    is as many as give that mean the same variance as rows drawn one by one. Whole numbers.
+    """
+    names, how_many = np.unique(wanted, return_counts=True)
+    weight = how_many / how_many.sum()
+    totals = np.stack([counts[slots == name].sum(axis=0) for name in names]).astype(np.float64)
+    rows = totals.sum(axis=1)
+    if not (rows > 0).all():
+        return np.zeros(counts.shape[1], dtype=np.int64)
+    if len(names) == 1:
+        return np.asarray(totals[0], dtype=np.int64)
+    share = (weight[:, None] * totals / rows[:, None]).sum(axis=0)
+    worth = 1.0 / (weight * weight / rows).sum()
+    return np.asarray(np.rint(share * worth), dtype=np.int64)
+
+
+def stacked_baseline(
+    cells: Integers,
+    hits: Integers,
+    exposed: Integers,
+    found: list[Dispersion | None],
+    ordered: bool,
+) -> Baseline:
+    """Put the dispersions of columns side by side; those without one are not `known`."""
+    columns = len(found)
+    n_sets = len(candidates(WIDTH, ordered)[0])
+    first = next((each for each in found if each is not None), None)
+    return Baseline(
+        cells,
+        hits,
+        exposed,
+        np.array([each is not None for each in found], dtype=np.bool_),
+        _spreads([None if each is None else each.chi_square for each in found]),
+        _spreads([None if each is None else each.anderson_darling for each in found]),
+        Overdispersion(
+            np.stack([np.ones(n_sets) if each is None else each.sets for each in found]).reshape(
+                columns, n_sets
+            ),
+            np.array([[np.inf if each is None else each.set_denominator] for each in found]),
+        ),
+        np.stack([np.ones(hits.shape[1]) if each is None else each.homes for each in found]),
+        np.stack(
+            [np.full(hits.shape[1], np.inf) if each is None else each.home_denominator for each in found]
+        ),
+        tuple(np.empty(0) if each is None else each.history for each in found),
+        0 if first is None else first.n_blocks,
+        0 if first is None else first.block,
+    )
+
+
+def _spreads(found: list[Spread | None]) -> Spreads:
+    nothing = (np.nan, np.nan, np.nan)
+    rows = [nothing if each is None else (each.factor, each.degrees, each.denominator) for each in found]
+    return Spreads(*np.array(rows, dtype=np.float64).reshape(len(found), 3).T)

@@ -1,0 +1,244 @@
+"""The evidence on every column of a stack: did it change, does it matter, by how much. Nothing is decided here.
+
+Without windows of its own the reference's rows are taken as independent and everything is tested on the fine
+cells. With them, a window is held against the reference's same seasonal slots on the coarse cells, and every
+statistic is judged by how much the reference's own windows differed in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tidegauge import cells
+from tidegauge.drift import contingency, divergences, quadratic
+from tidegauge.drift.baseline import WIDTH, Baseline, Spreads
+from tidegauge.drift.circular import kuiper, kuiper_p_value
+from tidegauge.drift.columns import HOMES, OUTSIDE, Side, Stack
+from tidegauge.drift.hypergeometric import exact_log_p_value, overdispersed_log_p_value
+from tidegauge.drift.intervals import Scan, cell_scan, interval_scan
+from tidegauge.drift.noncentral import noncentral_tail
+from tidegauge.drift.omnibus import combine_p_values, omnibus_of_categories, omnibus_of_numbers, without_thin
+from tidegauge.drift.tolerance import psi_tolerance_p_value, share_tolerance_p_value
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+PARTS = ("anderson_darling", "chi_square", "scan", *HOMES)
+SCAN = PARTS.index("scan")
+# A change confined to this part of the reference is told by its share, because the PSI of all cells dilutes
+# it. A wider one is what the PSI measures; by its share, a shift by 0.05 deviations would seem to matter.
+NARROW_SHARE = 1.0 / 16.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of each column, `[columns]` unless said.
+
+    `p`: that nothing changed; `parts` `[columns, PARTS]` are what it combines, NaN where a test does not apply,
+    and `winner` the place of the smallest (-1 where there is none). `p_tolerance`: that PSI is at most the
+    tolerance; `p_matters`: that neither PSI, nor a narrow interval of cells, nor a home moved by more than
+    tolerated. `coarse` are the counts that PSI compares, `[columns, coarse cells]` of each side, in `groups`
+    of fine cells. `enough` and `empty` say whether the sizes allow a verdict and whether no side has a present
+    value; `needed` are the present values that would be enough. `dispersion` is that of the PSI. `scan` is in
+    fine cells. `untested`: the reference's own windows say nothing about windows of this length or slot.
+    """
+
+    p: Floats
+    parts: Floats
+    winner: Integers
+    p_tolerance: Floats
+    p_matters: Floats
+    home_matters: Floats
+    scan: Scan
+    groups: Integers
+    coarse: tuple[Integers, Integers]
+    dispersion: Floats
+    enough: Flags
+    empty: Flags
+    untested: Flags
+    needed_reference: Integers
+    needed: Integers
+
+
+def evidence(
+    stack: Stack, tolerance: npt.ArrayLike, tolerance_share: npt.ArrayLike, circular: npt.ArrayLike = False
+) -> Evidence:
+    """Weigh a stack. `tolerance` (PSI), `tolerance_share` and `circular` broadcast to `[columns]`.
+
+    A column's p is the Cauchy combination of the omnibus p of its present values and, for every home of
+    missing or unusable rows that either side has any of, the exact p of its share. Of circular columns
+    Kuiper's test takes Anderson-Darling's place.
+    """
+    before, after = stack.reference, stack.current
+    n_coarse = cells.coarse_cell_count(before.present)
+    group = cells.number_groups if stack.ordered else cells.category_groups
+    groups = group(before.cells, n_coarse)
+    coarse = cells.coarsen(before.cells, groups), cells.coarsen(after.cells, groups)
+    needed = cells.MIN_ROWS_PER_COARSE_CELL * np.clip((coarse[0] > 0).sum(axis=1), 1, np.maximum(n_coarse, 1))
+    if stack.baseline is None:
+        values, scan = _of_rows(stack)
+        spread = None
+        untested = np.zeros(len(before.present), dtype=np.bool_)
+    else:
+        coarse = stack.baseline.cells, np.pad(coarse[1], ((0, 0), (0, WIDTH - coarse[1].shape[1])))
+        before = replace(before, hits=stack.reference_homes[0], exposed=stack.reference_homes[1])
+        values, scan = _of_windows(stack.baseline, coarse[1], stack.ordered)
+        scan = _in_fine_cells(scan, groups)
+        spread = stack.baseline.chi_square
+        untested = ~stack.baseline.known | (coarse[0].sum(axis=1) == 0)
+        values[untested] = np.nan
+    if stack.ordered and np.any(circular) and stack.baseline is None:
+        values[:, 0] = np.where(circular, _kuiper(stack), values[:, 0])
+    homes = _homes(stack, before, after)
+    homes[untested] = np.nan
+    parts = np.concatenate([values, homes], axis=1)
+    together = combine_p_values(np.concatenate([combine_p_values(values)[:, None], homes], axis=1))
+    winner = np.argmin(np.where(np.isnan(parts), np.inf, parts), axis=1)
+    p_tolerance = psi_tolerance_p_value(*coarse, tolerance, *_dispersion(spread))
+    enough = (n_coarse >= 2) & (after.present >= needed) & np.isfinite(p_tolerance) & ~untested
+    p_tolerance = np.where(enough, p_tolerance, np.nan)
+    home_matters = _home_matters(stack, before, after, tolerance_share)
+    home_matters[untested] = np.nan
+    narrow = _narrow_matters(stack, scan, tolerance_share, spread)
+    every = np.concatenate([p_tolerance[:, None], narrow[:, None], home_matters], axis=1)
+    every[untested] = np.nan
+    tests = np.maximum((~np.isnan(every)).sum(axis=1), 1)
+    smallest = np.where(np.isnan(every), np.inf, every).min(axis=1)
+    return Evidence(
+        p=together,
+        parts=parts,
+        winner=np.where(np.isnan(together), -1, winner),
+        p_tolerance=p_tolerance,
+        p_matters=np.where(np.isfinite(smallest), np.minimum(smallest * tests, 1.0), np.nan),
+        home_matters=home_matters,
+        scan=scan,
+        groups=groups,
+        coarse=coarse,
+        dispersion=np.ones(len(together)) if spread is None else np.nan_to_num(spread.factor, nan=1.0),
+        enough=enough,
+        empty=(before.present == 0) & (after.present == 0),
+        untested=untested,
+        needed_reference=np.full(len(together), 2 * cells.ROWS_PER_COARSE_CELL),
+        needed=needed,
+    )
+
+
+def _of_rows(stack: Stack) -> tuple[Floats, Scan]:
+    test = omnibus_of_numbers if stack.ordered else omnibus_of_categories
+    found = test(stack.reference.cells, stack.current.cells)
+    return found.parts.copy(), found.scan
+
+
+def _of_windows(baseline: Baseline, current: Integers, ordered: bool) -> tuple[Floats, Scan]:
+    """Test on coarse cells, each statistic against the dispersion of the reference's own windows in it."""
+    a, b = baseline.cells, current
+    statistic, degrees, _ = contingency.chi_square(*without_thin(a, b))
+    chi = _scaled_tail(statistic, degrees, baseline.chi_square)
+    if ordered:
+        statistic, mean, _ = quadratic.anderson_darling(a, b)
+        darling = _scaled_tail(statistic, mean, baseline.anderson_darling)
+    else:
+        darling = np.full(len(a), np.nan)
+    scan = (interval_scan if ordered else cell_scan)(a, b, baseline.sets)
+    return np.stack([darling, chi, scan.p], axis=1), scan
+
+
+def _scaled_tail(statistic: Floats, mean: Floats, spread: Spreads) -> Floats:
+    """Return the tail of a sum of squares with this `mean` under independent rows."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = np.where(mean > 0, statistic / mean, 0.0) / spread.factor * spread.degrees
+    p = noncentral_tail(scaled, spread.degrees, 0.0, spread.denominator)
+    return np.where(np.isnan(spread.factor) | np.isnan(statistic), np.nan, p)
+
+
+def _in_fine_cells(scan: Scan, groups: Integers) -> Scan:
+    """Return a scan of coarse cells in numbers of fine ones; only numbers' groups are runs of them."""
+    start, stop = (
+        np.array([np.searchsorted(row, at) for row, at in zip(groups, ends, strict=True)], dtype=np.int64)
+        for ends in (scan.start, scan.stop)
+    )
+    ascending = (np.diff(groups, axis=1) >= 0).all(axis=1)
+    one = np.argmax(groups == scan.start[:, None], axis=1)
+    return Scan(scan.p, np.where(ascending, start, one), np.where(ascending, stop, one + 1), scan.change)
+
+
+def _kuiper(stack: Stack) -> Floats:
+    distance = kuiper(stack.reference.cells, stack.current.cells)
+    return kuiper_p_value(distance, stack.reference.present, stack.current.present)
+
+
+def _tested_homes(stack: Stack) -> list[int]:
+    # What lies outside the edges of a number is in its cells.
+    return [home for home in range(len(HOMES)) if home != OUTSIDE or not stack.ordered]
+
+
+def _home_factors(stack: Stack, home: int) -> tuple[Floats, Floats, Floats]:
+    """Return (the reference's own factor, the dispersion of both sides, its denominator)."""
+    own = stack.outside_factor if home == OUTSIDE else np.ones_like(stack.outside_factor)
+    if stack.baseline is None:
+        return own, np.ones_like(own), np.full_like(own, np.inf)
+    return own, stack.baseline.homes[:, home], stack.baseline.home_denominator[:, home]
+
+
+def _homes(stack: Stack, before: Side, after: Side) -> Floats:
+    """Return the exact p of every home's share `[columns, homes]`; NaN where neither side has a row in it."""
+    p = np.full(before.hits.shape, np.nan)
+    for home in _tested_homes(stack):
+        own, factor, denominator = _home_factors(stack, home)
+        hits, exposed = np.floor(before.hits[:, home] / own), np.floor(before.exposed[:, home] / own)
+        now = after.hits[:, home], after.exposed[:, home]
+        if (factor > 1).any() or np.isfinite(denominator).any():
+            log_p = overdispersed_log_p_value(hits, exposed, *now, factor, denominator)
+        else:
+            log_p = exact_log_p_value(hits, exposed, *now)
+        p[:, home] = np.where(before.hits[:, home] + now[0] > 0, np.exp(log_p), np.nan)
+    return p
+
+
+def _home_matters(stack: Stack, before: Side, after: Side, tolerance_share: npt.ArrayLike) -> Floats:
+    """Return the p of "the share rose by at most `tolerance_share`" `[columns, homes]`; a fall never matters."""
+    p = np.full(before.hits.shape, np.nan)
+    for home in range(len(HOMES)):
+        own, factor, _ = _home_factors(stack, home)
+        whole = own * factor
+        a, n = before.hits[:, home] / whole, before.exposed[:, home] / whole
+        b, m = after.hits[:, home] / factor, after.exposed[:, home] / factor
+        found = share_tolerance_p_value(a, n, b, m, tolerance_share)
+        p[:, home] = np.where(before.hits[:, home] + b > 0, np.where(b * n > a * m, found, 1.0), np.nan)
+    return p
+
+
+def _narrow_matters(
+    stack: Stack, scan: Scan, tolerance_share: npt.ArrayLike, spread: Spreads | None
+) -> Floats:
+    """Return the p of "the winning interval of cells moved by at most `tolerance_share`", or NaN if it is wide.
+
+    Times the cells there are, since the interval was looked for.
+    """
+    n, m = stack.reference.present.astype(np.float64), stack.current.present.astype(np.float64)
+    rows = np.arange(len(n))
+    sides = []
+    for side in (stack.reference, stack.current):
+        through = np.concatenate([np.zeros((len(n), 1), np.int64), np.cumsum(side.cells, axis=1)], axis=1)
+        sides.append((through[rows, scan.stop] - through[rows, scan.start]).astype(np.float64))
+    a, b = sides
+    with np.errstate(divide="ignore", invalid="ignore"):
+        narrow = (a / n <= NARROW_SHARE) & (scan.stop > scan.start)
+    factor = 1.0 if spread is None else np.nan_to_num(spread.factor, nan=1.0)
+    used = ((stack.reference.cells + stack.current.cells) > 0).sum(axis=1)
+    p = share_tolerance_p_value(a / factor, n / factor, b / factor, m / factor, tolerance_share)
+    return np.where(narrow, np.minimum(p * used, 1.0), np.nan)
+
+
+def _dispersion(spread: Spreads | None) -> tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]:
+    if spread is None:
+        return 1.0, np.inf, np.inf
+    return (
+        np.nan_to_num(spread.factor, nan=1.0),
+        np.nan_to_num(spread.degrees, nan=1.0),
+        np.nan_to_num(spread.denominator, nan=1.0),
+    )
