@@ -708,6 +708,12 @@ def cases(table):
                     yield f"{name} {layout} {offset} {in_table}", case
 
 
+def is_backwards(result):
+    """Whether what was taken from the last row to the first holds the same values, bit for bit."""
+    forwards, backwards = [[c["values"] for c in result[key]] for key in ("columns", "backwards")]
+    return repr(forwards) == repr([values[::-1] for values in backwards])
+
+
 def main():
     """The child: one line of JSON a case, its key first, so that the last line names what ended it."""
     from tidegauge import _contract
@@ -718,6 +724,8 @@ def main():
         refused = result["refused"]
         values = None if refused else [len(column["values"]) for column in result["columns"]]
         row = {"refused": refused and refused.decode(), "released": result["n_released"], "rows": values}
+        if "moved" in result:  # what stands in the structures alone was right
+            row["taken"] = result.get("take_refused") == refused if refused else is_backwards(result)
         print(json.dumps(row), flush=True)
 
 
@@ -765,6 +773,13 @@ def test_random_corruption_is_refused_or_harmless(results):
     assert all(row["refused"] or row["rows"] == [N, N] for row in rows)
     n_refused = sum(row["refused"] is not None for row in rows)
     assert N_RANDOM / 10 < n_refused < N_RANDOM * 9 / 10
+
+
+def test_rows_are_taken_from_whatever_can_be_read(results):
+    """Refused in the same words where it is refused, and else the same rows."""
+    taken = {key: row["taken"] for key, row in results.items() if "taken" in row}
+    assert [key for key, right in taken.items() if not right] == []
+    assert {bool(results[key]["refused"]) for key in taken} == {True, False}
 
 
 def test_every_array_is_released_once_whether_refused_or_not(results):

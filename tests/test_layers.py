@@ -22,7 +22,7 @@ PYTHON_LAYERS = [
     {"schema", "ranks"},
     {"column_profiles"},
     {"profiles"},
-    {"reference"},
+    {"reference", "window_profiles"},
     {"drift", "quality", "outcomes", "intake", "archive"},
     {"comparison"},
     {"alerts", "export", "report", "interop"},

@@ -10,6 +10,7 @@
 #include "convert.hpp"
 #include "register.hpp"
 #include "tidegauge/arrow/batch.hpp"
+#include "tidegauge/arrow/partition.hpp"
 #include "tidegauge/arrow/stream.hpp"
 #include "tidegauge/base/error.hpp"
 #include "tidegauge/profile/spec.hpp"
@@ -87,6 +88,13 @@ Batch combine(const std::vector<std::pair<std::string, Batch>>& columns) {
   return Batch::combine(std::move(named));
 }
 
+Batch take(const Batch& batch, const py::array_t<int64_t>& numbers) {
+  const std::vector<int64_t> rows =
+      to_vector<int64_t>(numbers);  // another thread may write to the array meanwhile
+  py::gil_scoped_release unlocked;
+  return batch.take(rows);
+}
+
 Batch select(const Batch& batch, const std::vector<size_t>& indices) {
   auto schema = std::make_shared<arrow::Schema>();
   std::vector<arrow::ColumnView> views;
@@ -106,6 +114,15 @@ void register_arrow(py::module_& m) {
           "fields", [](const Batch& batch) { return field_tuples(batch.schema()); },
           "A (name, kind, Arrow format, timezone, extension) tuple for each column.")
       .def("slice", &Batch::slice, py::arg("begin"), py::arg("n"), "Rows [begin, begin + n), sharing memory.")
+      .def("take", &take, py::arg("rows"),
+           "The rows of these numbers, in this order, in memory of their own; dictionaries stay shared.")
+      .def("partition", &arrow::partition, py::arg("column"), py::arg("width_ns"), py::arg("origin_ns") = 0,
+           py::call_guard<py::gil_scoped_release>(),
+           "Split by the times of one column into half-open windows [origin_ns + k * width_ns, + "
+           "width_ns).\n\n"
+           "(start, batch) pairs, ascending; nanoseconds since 1970-01-01 UTC; None, last, for rows whose "
+           "time is "
+           "null or whose window does not fit into 64 bits. Windows without rows are left out.")
       .def("select", &select, py::arg("indices"), "The columns at these positions, sharing memory.")
       .def(
           "to_pylist", &to_pylist, py::arg("column"),

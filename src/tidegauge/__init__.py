@@ -11,6 +11,8 @@ from tidegauge.schema import Column, Schema
 
 if TYPE_CHECKING:
     from tidegauge.comparison import Comparison, compare
+    from tidegauge.window import Window
+    from tidegauge.window_profiles import profile_windows
 
 __version__ = "0.1.0"
 
@@ -20,19 +22,29 @@ __all__ = [
     "Profile",
     "Reference",
     "Schema",
+    "Window",
     "__version__",
     "compare",
     "errors",
     "load",
     "merge",
     "profile",
+    "profile_windows",
 ]
+
+# Imported only when asked for, so that profiling starts in milliseconds.
+LATER = {
+    "Comparison": "comparison",
+    "compare": "comparison",
+    "Window": "window",
+    "profile_windows": "window_profiles",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what compares only when it is asked for, so that profiling starts in milliseconds."""
-    if name in {"compare", "Comparison"}:
-        from tidegauge import comparison
+    """Import what stands in LATER."""
+    if name in LATER:
+        from importlib import import_module
 
-        return getattr(comparison, name)
+        return getattr(import_module(f"tidegauge.{LATER[name]}"), name)
     raise AttributeError(f"module 'tidegauge' has no attribute {name!r}")

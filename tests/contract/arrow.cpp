@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstring>
 #include <deque>
+#include <optional>
 #include <string_view>
 
 #include "tidegauge/arrow/batch.hpp"
@@ -255,8 +256,20 @@ ArrowArray* build_array(Built& built, const py::dict& spec, bool root) {
   return array;
 }
 
-/// Imports the two structures as a consumer would and reads every row. The schema is released and freed
-/// before the array is looked at.
+/// All rows, the last one first; nothing where that is refused, in the words of out["take_refused"].
+std::optional<ta::Batch> take_backwards(const ta::Batch& batch, py::dict& out) {
+  std::vector<int64_t> rows(static_cast<size_t>(batch.n_rows()));
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int64_t>(rows.size() - 1 - i);
+  try {
+    return batch.take(rows);
+  } catch (const tidegauge::ArrowError& error) {
+    out["take_refused"] = py::bytes(error.what());
+    return std::nullopt;
+  }
+}
+
+/// Imports the two structures as a consumer would and reads every row; what was taken from them is read when
+/// they are gone. The schema is released and freed before the array is looked at.
 py::dict import_built(const py::dict& schema_spec, const py::dict& array_spec) {
   Built schema_memory, array_memory;
   py::dict out;
@@ -278,9 +291,12 @@ py::dict import_built(const py::dict& schema_spec, const py::dict& array_spec) {
       if (array->release) array->release(array);
       throw;
     }
-    const ta::Batch batch = ta::Batch::parse(array, schema);
+    std::optional<ta::Batch> batch = ta::Batch::parse(array, schema);
     out["moved"] = array->release == nullptr;
-    out["columns"] = read_batch(batch, 100, false, "none");
+    const std::optional<ta::Batch> taken = take_backwards(*batch, out);
+    out["columns"] = read_batch(*batch, 100, false, "none");
+    batch.reset();
+    if (taken) out["backwards"] = read_batch(*taken, 100, false, "none");
   } catch (const tidegauge::ArrowError& error) {
     out["refused"] = py::bytes(error.what());
   }

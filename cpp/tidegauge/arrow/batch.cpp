@@ -112,8 +112,16 @@ Batch Batch::slice(int64_t begin, int64_t n) const {
 }
 
 void Batch::check_rows(size_t i) const {
+  if (rows_checked_) return;
   const Place table;
   arrow::check_rows(columns_[i], Place{&table, "column", schema_->fields[i].name});
+}
+
+Batch Batch::checked() const {
+  for (size_t i = 0; i < columns_.size(); ++i) check_rows(i);
+  Batch same = *this;
+  same.rows_checked_ = true;
+  return same;
 }
 
 }  // namespace tidegauge::arrow

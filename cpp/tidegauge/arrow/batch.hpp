@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,11 @@ class Batch {
   /// Rows [begin, begin + n), sharing the memory. Throws SchemaError if they are not all there.
   Batch slice(int64_t begin, int64_t n) const;
 
+  /// The rows of these numbers in this order, repeated where a number is, in memory of their own;
+  /// dictionaries and the text behind views stay shared. Runs become dictionary codes. Throws SchemaError for
+  /// a row that is not there, ArrowError as check_rows does.
+  Batch take(std::span<const int64_t> rows) const;
+
   int64_t n_rows() const { return n_rows_; }
   const Schema& schema() const { return *schema_; }
   const std::vector<ColumnView>& columns() const { return columns_; }
@@ -48,11 +54,16 @@ class Batch {
   /// so that a refused batch changes nothing.
   void check_rows(size_t i) const;
 
+  /// The same batch after check_rows of every column; neither it nor its slices check them again, which for
+  /// many small slices over one dictionary would be most of the work.
+  Batch checked() const;
+
  private:
   std::shared_ptr<const Schema> schema_;
   std::shared_ptr<void> owner_;
   std::vector<ColumnView> columns_;
   int64_t n_rows_ = 0;
+  bool rows_checked_ = false;
 };
 
 }  // namespace tidegauge::arrow

@@ -3,6 +3,7 @@
 
 #include "tidegauge/arrow/convert.hpp"
 #include "tidegauge/arrow/format.hpp"
+#include "tidegauge/arrow/gather.hpp"
 #include "tidegauge/arrow/read.hpp"
 #include "tidegauge/arrow/rows.hpp"
 
@@ -11,31 +12,13 @@ namespace {
 
 constexpr int64_t kMaxWidth = 32;  // bytes of the widest decimal
 
-template <int64_t width>
-void gather_width(const char* values, const uint32_t* rows, int64_t n, char* out) {
-  for (int64_t i = 0; i < n; ++i) std::memcpy(out + i * width, values + int64_t{rows[i]} * width, width);
-}
-
-void gather(const ColumnView& leaf, int64_t width, const uint32_t* rows, int64_t n, char* out) {
+/// The leaf's values at these rows; zeros below an empty leaf.
+void gather_values(const ColumnView& leaf, int64_t width, const uint32_t* rows, int64_t n, char* out) {
   if (leaf.length == 0) {
     std::memset(out, 0, static_cast<size_t>(n * width));
     return;
   }
-  const auto* values = static_cast<const char*>(leaf.values) + leaf.offset * width;
-  switch (width) {
-    case 1:
-      return gather_width<1>(values, rows, n, out);
-    case 2:
-      return gather_width<2>(values, rows, n, out);
-    case 4:
-      return gather_width<4>(values, rows, n, out);
-    case 8:
-      return gather_width<8>(values, rows, n, out);
-    case 16:
-      return gather_width<16>(values, rows, n, out);
-    default:
-      return gather_width<kMaxWidth>(values, rows, n, out);
-  }
+  gather(static_cast<const char*>(leaf.values) + leaf.offset * width, width, rows, n, out);
 }
 
 bool is_readable(const Type& type) { return type.kind == Kind::number || type.kind == Kind::time; }
@@ -55,7 +38,7 @@ void for_pieces(const ColumnView& column, int64_t begin, int64_t n, Use use) {
   for (int64_t done = 0; done < n; done += kChunk) {
     const int64_t m = std::min(kChunk, n - done);
     leaf_rows(column, begin + done, m, rows);
-    gather(leaf, width, rows, m, values);
+    gather_values(leaf, width, rows, m, values);
     use(static_cast<const char*>(values), m, done);
   }
 }
