@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tidegauge.comparison import Comparison, compare
     from tidegauge.window import Window
     from tidegauge.window_profiles import profile_windows
+    from tidegauge.window_scan import ScanResult, scan
 
 __version__ = "0.1.0"
 
@@ -21,6 +22,7 @@ __all__ = [
     "Comparison",
     "Profile",
     "Reference",
+    "ScanResult",
     "Schema",
     "Window",
     "__version__",
@@ -30,6 +32,7 @@ __all__ = [
     "merge",
     "profile",
     "profile_windows",
+    "scan",
 ]
 
 # Imported only when asked for, so that profiling starts in milliseconds.
@@ -38,6 +41,8 @@ LATER = {
     "compare": "comparison",
     "Window": "window",
     "profile_windows": "window_profiles",
+    "ScanResult": "window_scan",
+    "scan": "window_scan",
 }
 
 
