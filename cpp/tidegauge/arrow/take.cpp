@@ -1,5 +1,8 @@
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
 #include <new>
 #include <ranges>
 
@@ -31,12 +34,28 @@ class Memory {
         __builtin_mul_overflow(size, static_cast<int64_t>(sizeof(T)), &size)) {
       throw std::bad_alloc();
     }
-    buffers_.push_back(std::make_unique_for_overwrite<std::byte[]>(static_cast<size_t>(size)));
-    return reinterpret_cast<T*>(buffers_.back().get());
+    buffers_.push_back(allocate(static_cast<size_t>(size)));
+    return static_cast<T*>(buffers_.back().get());
   }
 
  private:
-  std::vector<std::unique_ptr<std::byte[]>> buffers_;
+  struct Free {
+    void operator()(void* buffer) const { std::free(buffer); }
+  };
+  using Buffer = std::unique_ptr<void, Free>;
+
+  /// Large buffers ask for large pages: the faults of small ones take longer than gathering a million rows.
+  static Buffer allocate(size_t size) {
+    constexpr size_t kLargePage = size_t{1} << 21, kLine = 64;
+    const size_t alignment = size >= 2 * kLargePage ? kLargePage : kLine;
+    const size_t whole = (std::max<size_t>(size, 1) + alignment - 1) / alignment * alignment;
+    Buffer buffer(std::aligned_alloc(alignment, whole));
+    if (!buffer) throw std::bad_alloc();
+    if (alignment == kLargePage) madvise(buffer.get(), whole, MADV_HUGEPAGE);  // advice: it may be ignored
+    return buffer;
+  }
+
+  std::vector<Buffer> buffers_;
   std::shared_ptr<void> old_;
 };
 
