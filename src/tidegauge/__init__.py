@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 # Imported only when asked for, so that profiling starts in milliseconds.
-LATER = {
+_LATER = {
     "Comparison": "comparison",
     "compare": "comparison",
     "Window": "window",
@@ -47,9 +47,9 @@ LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what stands in LATER."""
-    if name in LATER:
+    """Import what stands in _LATER."""
+    if name in _LATER:
         from importlib import import_module
 
-        return getattr(import_module(f"tidegauge.{LATER[name]}"), name)
+        return getattr(import_module(f"tidegauge.{_LATER[name]}"), name)
     raise AttributeError(f"module 'tidegauge' has no attribute {name!r}")
