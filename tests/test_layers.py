@@ -27,6 +27,7 @@ PYTHON_LAYERS = [
     {"drift", "quality", "outcomes", "intake", "archive"},
     {"seasons"},
     {"comparison"},
+    {"scan_result"},
     {"window_scan"},
     {"alerts", "export", "report", "interop"},
     {"distributed", "config"},

@@ -28,6 +28,7 @@ ORDERED_KINDS = frozenset({"number", "time"})
 CATEGORY_KINDS = frozenset({"category", "boolean"})
 MAX_LINES = 24  # of a repr: columns that are well are left out first
 MAX_NAME_CHARACTERS = 40
+NOTABLE = 0.05  # p above which there is no kind of change to tell
 _HEADER = ("status", "column", "kind of change", "effect", "p", "why")
 
 
@@ -36,11 +37,11 @@ class ColumnComparison:
     """What became of one column.
 
     `reasons` say why, the strongest evidence first; they are empty when all is well. `p_value`: that nothing
-    changed (omnibus); `p_tolerance`: that PSI is at most the tolerance; `component`: the kind of change that the
-    winning part of the omnibus stands for ("shift", "scale", "stuck value", "missing values", ...), told whatever
-    the status. `effect` is d = sqrt(PSI), bias-corrected: the shift of a mean, in standard deviations, that is
-    as large a change; `interval` its 95 % interval. `causes` are the places that changed, the largest part of
-    the PSI first, of a column with a warning or an alert.
+    changed (omnibus); `p_tolerance`: that PSI is at most the tolerance; `component`: the kind of change that
+    the winning part of the omnibus stands for ("shift", "scale", "stuck value", "missing values", ...), told
+    where p is at most 0.05 whatever the status. `effect` is d = sqrt(PSI), bias-corrected: the shift of a
+    mean, in standard deviations, that is as large a change; `interval` its 95 % interval. `causes` are the
+    places that changed, the largest part of the PSI first, of a column with a warning or an alert.
 
     A column that is not judged (`judged=False`: ids, timestamps, kinds without cells, columns that only one
     side has and nobody asked for) has status `undefined`, no measurements, and one reason that says why not.
@@ -128,7 +129,7 @@ class Comparison:
         return self[column].value(name)
 
     def worst_first(self) -> list[ColumnComparison]:
-        """Return the columns by severity, then by evidence that they matter, then by size times importance."""
+        """Return the columns, the worst first: by severity, evidence, then size times importance."""
         return sorted(self.columns.values(), key=_gravity)
 
     def to_dict(self) -> dict[str, Any]:
@@ -198,26 +199,26 @@ def compare(
 
     Every column that is judged (`judge=True` in the reference's schema, no id, timestamp, ignored, weight or
     query role) is asked two questions. Did it change? An omnibus p of its values' cells and of its missing
-    rows, with Benjamini-Hochberg over all judged columns at `budget`, the false incidents to expect of a window
-    in which nothing changed: `warning`. Does it matter? A test that its PSI is larger than `tolerance` (a
-    column's own, where the schema gives one), or that the share of rows in one narrow place, or missing, moved
-    by more than `tolerance_share`: `alert`. A judged column that the profile lacks is an `alert`; one with too
-    few values is `insufficient`, unless even they prove a change. Every statistic is measured, by the usual
-    name, with its interval, p and the value to expect without a change, where there are such. See
+    rows, with Benjamini-Hochberg over all judged columns at `budget`, the false incidents to expect of a
+    window in which nothing changed: `warning`. Does it matter? A test that its PSI is larger than `tolerance`
+    (a column's own, where the schema gives one), or that the share of rows in one narrow place, or missing,
+    moved by more than `tolerance_share`: `alert`. A judged column that the profile lacks is an `alert`; one
+    with too few values is `insufficient`, unless even they prove a change. Every statistic is measured, by
+    the usual name, with its interval, p and the value to expect without a change, where there are such. See
     docs/design/0007-verdict.md.
 
     Of a reference that knows its own windows (`Reference.fit(..., window=)`), `window`, the time that the
-    profile's rows come from, (start, end) as datetimes, ISO texts or nanoseconds, selects the seasonal slots to
-    compare with; how much windows of that length differ is learned from the reference's own. A window of more
-    than a quarter of the reference's history, or in a slot that it has not, is `insufficient`. Rows of the
-    reference that lie in the window itself are left out. Without `window` its length is told by its rows, and
-    seasons are not matched. Of other references, rows are taken as independent. `assumptions` say which.
+    profile's rows come from, (start, end) as datetimes, ISO texts or nanoseconds, selects the seasonal slots
+    to compare with; how much windows of that length differ is learned from the reference's own. A window of
+    more than a quarter of the reference's history, or in a slot that it has not, is `insufficient`. Rows of
+    the reference that lie in the window itself are left out. Without `window` its length is told by its rows,
+    and seasons are not matched. Of other references, rows are taken as independent. `assumptions` say which.
 
-    Raises MergeError when a judged column has another kind or other edges on the two sides, and InputError for
-    a budget or tolerance out of range.
+    Raises MergeError when a judged column has another kind or other edges on the two sides, and InputError
+    for a budget or tolerance out of range.
     """
     require_settings(budget, tolerance, tolerance_share)
-    before: ProfileCounts = getattr(reference, "profile", reference)
+    before, profile = _Snapshot(getattr(reference, "profile", reference)), _Snapshot(profile)
     settings = getattr(reference, "schema", {})
     outcomes, stacks = _sorted_out(before, profile, settings)
     interval = None if window is None else as_window(window)
@@ -231,7 +232,18 @@ def compare(
     for stack, each, verdict in zip(stacks, found, verdicts, strict=True):
         tolerances = tolerances_of(stack.names, settings, tolerance, tolerance_share)
         span = None if interval is None else (interval.start_ns, interval.end_ns)
-        outcomes |= dict(column_outcomes(stack, each, verdict, tolerances, before, profile, settings, span))
+        outcomes |= dict(
+            column_outcomes(
+                stack,
+                each,
+                verdict,
+                tolerances,
+                before=before,
+                profile=profile,
+                settings=settings,
+                window=span,
+            )
+        )
     order = [*before, *(name for name in profile if name not in before)]
     columns = {name: outcomes[name] for name in order if name in outcomes}
     status = verdict_of_columns(column.status for column in columns.values() if column.judged)
@@ -269,6 +281,14 @@ def _in_season(
     return [replace(stack, baseline=baselines.baseline(stack, block, wanted)) for stack in stacks], tuple(
         told
     )
+
+
+class _Snapshot(dict[str, ColumnCounts]):
+    """A profile's columns, each asked for once."""
+
+    def __init__(self, profile: ProfileCounts) -> None:
+        super().__init__((name, profile[name]) for name in profile)
+        self.n_rows = profile.n_rows
 
 
 def require_settings(budget: float, tolerance: float, tolerance_share: float) -> None:
@@ -324,6 +344,7 @@ def column_outcomes(
     found: Evidence,
     verdict: Verdict,
     tolerances: tuple[Any, Any],
+    *,
     before: ProfileCounts,
     profile: ProfileCounts,
     settings: Any,
@@ -332,7 +353,7 @@ def column_outcomes(
     """Yield the outcome of every column of a stack that was weighed and decided."""
     told = statistics_of(stack, found)
     statuses = verdict.status.tolist()
-    measure = teller(stack, found, told, statuses, tolerances, window)
+    measure = teller(stack, found, told, statuses=statuses, tolerances=tolerances, window=window)
     d, low, high = effect(found)
     for i, name in enumerate(stack.names):
         column, now = before[name], profile[name]
@@ -346,10 +367,10 @@ def column_outcomes(
                 column.role,
                 True,
                 statuses[i],
-                tuple(reasons(stack, found, told, verdict, i, (column, now))),
+                tuple(reasons(stack, found, told, verdict, i, columns=(column, now))),
                 p_value=defined(found.p[i]),
                 p_tolerance=defined(found.p_tolerance[i]),
-                component=kind_of_change(stack, found, i),
+                component=kind_of_change(stack, found, i) if found.p[i] <= NOTABLE else None,
                 effect=defined(d[i]) if found.enough[i] else None,
                 interval=(ends[0], ends[1])
                 if found.enough[i] and ends[0] is not None and ends[1] is not None
@@ -377,6 +398,7 @@ def why_not_judged(column: ColumnCounts, settings: Any) -> str:
 
 
 def require_equal_cells(name: str, before: ColumnCounts, after: ColumnCounts) -> None:
+    """Raise MergeError unless the cells of a judged column are the same ones on both sides."""
     remedy = "make the profile with this reference, or fit the reference with edges=old to keep the old edges"
     if before.kind != after.kind:
         raise MergeError(

@@ -24,8 +24,8 @@ class Cause:
     """A place that changed: where it is in words, its share of the present values on both sides.
 
     `residual` is (observed - expected) / standard deviation of the current rows there, positive for more;
-    `psi_share` its part of the column's PSI, in [0, 1]. Fine cells [start, stop) among below + cells + above of
-    a number, or categories + unseen; of several categories at once (all rare ones) the first.
+    `psi_share` its part of the column's PSI, in [0, 1]. Fine cells [start, stop) among below + cells + above
+    of a number, or categories + unseen; of several categories at once (all rare ones) the first.
     """
 
     where: str
@@ -97,7 +97,8 @@ def residuals(a: Floats, b: Floats) -> tuple[Floats, Floats]:
     """Return (signed Pearson residuals, shares of PSI), `[cells]` each, of counts of both samples.
 
     (b - E) / sqrt(E (1 - h) (1 + m / n)) with E = m h, h the pooled share: about standard normal without a
-    change. The shares of PSI are those of its terms (q - p) ln(q / p), smoothed as `psi` does; they add up to 1.
+    change. The shares of PSI are those of its terms (q - p) ln(q / p), smoothed as `psi` does; they add up to
+    1.
     """
     n, m = a.sum(), b.sum()
     pooled = (a + b) / (n + m)

@@ -2,9 +2,9 @@
 
 Rows of one window share an hour, a batch, a campaign: windows differ by more than rows drawn one by one. Each
 block of consecutive reference windows, as long as the window to be judged, is held against what its seasonal
-slots have in all the reference. The variance of those gaps over that of independent rows is the dispersion, per
-test: a factor for all cells says too little about the few directions (a mean that wanders) in which windows
-really differ, so every statistic has its own factor and its own effective degrees of freedom.
+slots have in all the reference. The variance of those gaps over that of independent rows is the dispersion,
+per test: a factor for all cells says too little about the few directions (a mean that wanders) in which
+windows really differ, so every statistic has its own factor and its own effective degrees of freedom.
 
 The gaps of blocks that follow each other resemble each other, which makes their common mean, and so the
 dispersion, look smaller than it is: both are corrected by the correlation of neighbours.
@@ -29,8 +29,8 @@ MIN_BLOCKS = 6  # worth of independent ones; fewer say too little about their va
 class Spread:
     """The dispersion of a sum of squares: its mean is `factor` (at least 1) times that of independent rows.
 
-    Over that mean it is 1 - `part` + `part` F, with `degrees` and `denominator` degrees of freedom: where windows
-    differ in a few directions only, the many others add up to a constant.
+    Over that mean it is 1 - `part` + `part` F, with `degrees` and `denominator` degrees of freedom: where
+    windows differ in a few directions only, the many others add up to a constant.
     """
 
     factor: float
@@ -73,7 +73,7 @@ class _Gaps:
 
 
 def dispersion_of_column(
-    cells: Integers, ordered: bool, hits: Integers, exposed: Integers, slots: Integers, block: int
+    cells: Integers, hits: Integers, exposed: Integers, *, ordered: bool, slots: Integers, block: int
 ) -> Dispersion | None:
     """Learn the dispersion of blocks of `block` consecutive windows; None where there are too few blocks.
 
@@ -157,10 +157,10 @@ class _Found:
 def _spread(vectors: Floats, mean: float, most: float, free: Floats, period: int) -> _Found:
     """Return the dispersion of the sum of squares of `vectors` `[blocks, parts]`.
 
-    `mean` and `most` are its mean and its degrees of freedom under independent rows. Its first three cumulants,
-    tr(S), 2 tr(S^2) and 8 tr(S^3) of the covariance S, give scale, degrees of freedom and constant part. The
-    traces are means over pairs and triples of different blocks, which have no bias, held within what
-    eigenvalues can have.
+    `mean` and `most` are its mean and its degrees of freedom under independent rows. Its first three
+    cumulants, tr(S), 2 tr(S^2) and 8 tr(S^3) of the covariance S, give scale, degrees of freedom and constant
+    part. The traces are means over pairs and triples of different blocks, which have no bias, held within
+    what eigenvalues can have.
     """
     n = len(vectors)
     trace = float((vectors * vectors).sum()) / n
@@ -182,7 +182,7 @@ def _spread(vectors: Floats, mean: float, most: float, free: Floats, period: int
 
 @dataclass(frozen=True, slots=True)
 class _Memory:
-    """How long blocks remember: 1 + 2 sum r_k and 1 + 2 sum r_k^2 of their autocorrelations; 1 and 1 for not."""
+    """How long blocks remember: 1 + 2 sum r_k and 1 + 2 sum r_k^2 of their autocorrelations, 1 if not."""
 
     time: float
     squared: float
@@ -214,8 +214,8 @@ def _corrected(free: Floats, memory: _Memory) -> tuple[float, float]:
 
     The mean of the blocks of a slot varies `time` t times as much as that of independent ones. A new block is
     that much farther from it, and the blocks it was made of nearer; with x the part of a slot in one block,
-    (1 + t x) / (1 + x) times (1 - x) / (1 - t x). The variance is known as well as from 1 / `squared` times as
-    many blocks.
+    (1 + t x) / (1 + x) times (1 - x) / (1 - t x). The variance is known as well as from 1 / `squared` times
+    as many blocks.
     """
     x = float(1.0 - free.mean())
     t = memory.time
@@ -249,4 +249,4 @@ def _period(slots: Integers, block: int) -> int:
 
 def _ratio(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
     top, bottom = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
-    return np.divide(top, bottom, out=np.zeros(top.shape), where=bottom > 0)
+    return np.asarray(np.divide(top, bottom, out=np.zeros(top.shape), where=bottom > 0))

@@ -1,4 +1,4 @@
-"""The evidence on every column of a stack: did it change, does it matter, by how much. Nothing is decided here.
+"""The evidence on every column of a stack: did it change, does it matter, by how much. It decides nothing.
 
 Without windows of its own the reference's rows are taken as independent and everything is tested on the fine
 cells. With them, a window is held against the reference's same seasonal slots on the coarse cells, and every
@@ -39,13 +39,14 @@ NARROW_SHARE = 1.0 / 16.0
 class Evidence:
     """What is known of each column, `[columns]` unless said.
 
-    `p`: that nothing changed; `parts` `[columns, PARTS]` are what it combines, NaN where a test does not apply,
-    and `winner` the place of the smallest (-1 where there is none). `p_tolerance`: that PSI is at most the
-    tolerance; `p_matters`: that neither PSI, nor a narrow interval of cells, nor a home moved by more than
-    tolerated. `coarse` are the counts that PSI compares, `[columns, coarse cells]` of each side, in `groups`
-    of fine cells. `enough` and `empty` say whether the sizes allow a verdict and whether no side has a present
-    value; `needed` are the present values that would be enough. `dispersion` is that of the PSI. `scan` is in
-    fine cells. `untested`: the reference's own windows say nothing about windows of this length or slot.
+    `p`: that nothing changed; `parts` `[columns, PARTS]` are what it combines, NaN where a test does not
+    apply, and `winner` the place of the smallest (-1 where there is none). `p_tolerance`: that PSI is at most
+    the tolerance; `p_matters`: that neither PSI, nor a narrow interval of cells, nor a home moved by more
+    than tolerated. `darling`: the Anderson-Darling p of rows taken as independent, where it was asked.
+    `coarse` are the counts that PSI compares, `[columns, coarse cells]` of each side, in `groups` of fine
+    cells. `enough` and `empty` say whether the sizes allow a verdict and whether no side has a present value;
+    `needed` are the present values that would be enough. `dispersion` is that of the PSI. `scan` is in fine
+    cells. `untested`: the reference's own windows say nothing about windows of this length or slot.
     """
 
     p: Floats
@@ -54,6 +55,7 @@ class Evidence:
     p_tolerance: Floats
     p_matters: Floats
     home_matters: Floats
+    darling: Floats | None
     scan: Scan
     groups: Integers
     coarse: tuple[Integers, Integers]
@@ -92,6 +94,7 @@ def evidence(
         spread = stack.baseline.chi_square
         untested = ~stack.baseline.known | (coarse[0].sum(axis=1) == 0)
         values[untested] = np.nan
+    darling = values[:, 0].copy() if stack.ordered and stack.baseline is None else None
     if stack.ordered and np.any(circular) and stack.baseline is None:
         values[:, 0] = np.where(circular, _kuiper(stack), values[:, 0])
     homes = _homes(stack, before, after)
@@ -99,7 +102,7 @@ def evidence(
     parts = np.concatenate([values, homes], axis=1)
     together = combine_p_values(np.concatenate([combine_p_values(values)[:, None], homes], axis=1))
     winner = np.argmin(np.where(np.isnan(parts), np.inf, parts), axis=1)
-    p_tolerance = psi_tolerance_p_value(*coarse, tolerance, *_dispersion(spread))
+    p_tolerance = psi_tolerance_p_value(*coarse, tolerance, **_dispersion(spread))
     enough = (n_coarse >= 2) & (after.present >= needed) & np.isfinite(p_tolerance) & ~untested
     p_tolerance = np.where(enough, p_tolerance, np.nan)
     home_matters = _home_matters(stack, before, after, tolerance_share)
@@ -116,6 +119,7 @@ def evidence(
         p_tolerance=p_tolerance,
         p_matters=np.where(np.isfinite(smallest), np.minimum(smallest * tests, 1.0), np.nan),
         home_matters=home_matters,
+        darling=darling,
         scan=scan,
         groups=groups,
         coarse=coarse,
@@ -190,34 +194,39 @@ def _homes(stack: Stack, before: Side, after: Side) -> Floats:
     """Return the exact p of every home's share `[columns, homes]`; NaN where neither side has a row in it."""
     p = np.full(before.hits.shape, np.nan)
     for home in _tested_homes(stack):
-        own, factor, denominator = _home_factors(stack, home)
-        hits, exposed = np.floor(before.hits[:, home] / own), np.floor(before.exposed[:, home] / own)
-        now = after.hits[:, home], after.exposed[:, home]
+        some = np.flatnonzero(before.hits[:, home] + after.hits[:, home] > 0)
+        if not len(some):
+            continue
+        own, factor, denominator = (each[some] for each in _home_factors(stack, home))
+        a, n = np.floor(before.hits[some, home] / own), np.floor(before.exposed[some, home] / own)
+        b, m = after.hits[some, home], after.exposed[some, home]
         if (factor > 1).any() or np.isfinite(denominator).any():
-            log_p = overdispersed_log_p_value(hits, exposed, *now, factor, denominator)
+            log_p = overdispersed_log_p_value(a, n, b, m, factor=factor, denominator=denominator)
         else:
-            log_p = exact_log_p_value(hits, exposed, *now)
-        p[:, home] = np.where(before.hits[:, home] + now[0] > 0, np.exp(log_p), np.nan)
+            log_p = exact_log_p_value(a, n, b, m)
+        p[some, home] = np.exp(log_p)
     return p
 
 
 def _home_matters(stack: Stack, before: Side, after: Side, tolerance_share: npt.ArrayLike) -> Floats:
-    """Return the p of "the share rose by at most `tolerance_share`" `[columns, homes]`; a fall never matters."""
+    """Return the p of "it rose by at most `tolerance_share`" `[columns, homes]`; a fall never matters."""
     p = np.full(before.hits.shape, np.nan)
     for home in range(len(HOMES)):
         own, factor, _ = _home_factors(stack, home)
-        whole = own * factor
-        a, n = before.hits[:, home] / whole, before.exposed[:, home] / whole
+        a, n = before.hits[:, home] / (own * factor), before.exposed[:, home] / (own * factor)
         b, m = after.hits[:, home] / factor, after.exposed[:, home] / factor
-        found = share_tolerance_p_value(a, n, b, m, tolerance_share)
-        p[:, home] = np.where(before.hits[:, home] + b > 0, np.where(b * n > a * m, found, 1.0), np.nan)
+        some = a + b > 0
+        rose = some & (b * n > a * m)
+        p[some, home] = 1.0
+        tolerated = np.broadcast_to(tolerance_share, a.shape)[rose]
+        p[rose, home] = share_tolerance_p_value(a[rose], n[rose], b[rose], m[rose], tolerance=tolerated)
     return p
 
 
 def _narrow_matters(
     stack: Stack, scan: Scan, tolerance_share: npt.ArrayLike, spread: Spreads | None
 ) -> Floats:
-    """Return the p of "the winning interval of cells moved by at most `tolerance_share`", or NaN if it is wide.
+    """Return the p of "the winning interval moved by at most `tolerance_share`", or NaN if it is wide.
 
     Times the cells there are, since the interval was looked for.
     """
@@ -232,12 +241,14 @@ def _narrow_matters(
         narrow = (a / n <= NARROW_SHARE) & (scan.stop > scan.start)
     factor = 1.0 if spread is None else np.nan_to_num(spread.factor, nan=1.0)
     used = ((stack.reference.cells + stack.current.cells) > 0).sum(axis=1)
-    p = share_tolerance_p_value(a / factor, n / factor, b / factor, m / factor, tolerance_share)
+    p = share_tolerance_p_value(a / factor, n / factor, b / factor, m / factor, tolerance=tolerance_share)
     return np.where(narrow, np.minimum(p * used, 1.0), np.nan)
 
 
-def _dispersion(spread: Spreads | None) -> tuple[npt.ArrayLike, ...]:
-    """Return dispersion, part, degrees and denominator for `psi_tolerance_p_value`."""
+def _dispersion(spread: Spreads | None) -> dict[str, Floats]:
+    """Return the keywords of `psi_tolerance_p_value` that tell the spread; none for independent rows."""
     if spread is None:
-        return 1.0, 1.0, np.inf, np.inf
-    return tuple(np.nan_to_num(getattr(spread, name), nan=1.0) for name in Spreads.__slots__)
+        return {}
+    known = {"dispersion": spread.factor, "part": spread.part, "degrees": spread.degrees}
+    known["denominator"] = spread.denominator
+    return {name: np.nan_to_num(each, nan=1.0) for name, each in known.items()}

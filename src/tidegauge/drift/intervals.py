@@ -129,9 +129,9 @@ def _best(
     sets: _Candidates, tests: Integers, n: Floats, m: Floats, dispersion: Overdispersion | None
 ) -> Scan:
     """Return the candidate with the smallest p of every column; the first of equals."""
-    deviance = np.where(sets.counts, _deviance(sets.a, sets.b, n, m), -1.0)
+    deviance: Floats = np.asarray(np.where(sets.counts, _deviance(sets.a, sets.b, n, m), -1.0), np.float64)
     if dispersion is not None:
-        deviance = deviance / dispersion.factor
+        deviance = np.divide(deviance, dispersion.factor)
     count = min(_EXACT, deviance.shape[1])
     screened = np.sort(np.argpartition(-deviance, count - 1, axis=1)[:, :count], axis=1)
     a, b, counts = (np.take_along_axis(each, screened, 1) for each in (sets.a, sets.b, sets.counts))
@@ -140,7 +140,9 @@ def _best(
     else:
         factor = np.take_along_axis(dispersion.factor, screened, 1)
         denominator = np.take_along_axis(np.broadcast_to(dispersion.denominator, deviance.shape), screened, 1)
-        log_p = overdispersed_log_p_value(a, n[:, None], b, m[:, None], factor, denominator)
+        log_p = overdispersed_log_p_value(
+            a, n[:, None], b, m[:, None], factor=factor, denominator=denominator
+        )
     log_p = np.where(counts, log_p, 1.0)
     winner = np.argmin(log_p, axis=1)[:, None]
     hits_a, hits_b, log_p = (np.take_along_axis(each, winner, 1)[:, 0] for each in (a, b, log_p))

@@ -23,6 +23,7 @@ def psi_tolerance_p_value(
     reference: npt.ArrayLike,
     current: npt.ArrayLike,
     tolerance: npt.ArrayLike,
+    *,
     dispersion: npt.ArrayLike = 1.0,
     part: npt.ArrayLike = 1.0,
     degrees: npt.ArrayLike = np.inf,
@@ -56,6 +57,7 @@ def share_tolerance_p_value(
     n_reference: npt.ArrayLike,
     hits_current: npt.ArrayLike,
     n_current: npt.ArrayLike,
+    *,
     tolerance: npt.ArrayLike,
 ) -> Floats:
     """Return the one-sided p of "the share moved by at most `tolerance`", `[...]`, up or down.
@@ -67,11 +69,16 @@ def share_tolerance_p_value(
     from scipy.special import ndtr
 
     change, _, _ = share_change(hits_reference, n_reference, hits_current, n_current)
-    low, high = np.zeros_like(change), np.full_like(change, _FARTHEST)
-    for _ in range(_HALVINGS):
+    beyond = np.abs(change) > tolerance
+    sides = np.broadcast_arrays(hits_reference, n_reference, hits_current, n_current, tolerance)
+    a, n, b, m, limit = (np.asarray(each, dtype=np.float64)[beyond] for each in sides)
+    up = change[beyond] > 0
+    low, high = np.zeros(len(a)), np.full(len(a), _FARTHEST)
+    for _ in range(_HALVINGS if len(a) else 0):
         z = (low + high) / 2.0
-        _, lower, upper = share_change(hits_reference, n_reference, hits_current, n_current, z)
-        beyond = np.where(change > 0, lower, -upper) > tolerance
-        low, high = np.where(beyond, z, low), np.where(beyond, high, z)
-    p = np.where(np.abs(change) > tolerance, ndtr(-low), 1.0)
-    return np.where(np.isnan(change), np.nan, p)
+        _, lower, upper = share_change(a, n, b, m, z)
+        outside = np.where(up, lower, -upper) > limit
+        low, high = np.where(outside, z, low), np.where(outside, high, z)
+    p = np.where(np.isnan(change), np.nan, 1.0)
+    p[beyond] = ndtr(-low)
+    return p

@@ -24,6 +24,7 @@ def reasons(
     told: dict[str, Statistic],
     judged: Verdict,
     i: int,
+    *,
     columns: tuple[ColumnCounts, ColumnCounts],
 ) -> list[str]:
     """Return why column `i` of the stack has its status, the strongest evidence first; [] when it is well.
@@ -135,7 +136,8 @@ def _moments_moved(stack: Stack, told: dict[str, Statistic], i: int) -> str:
         return ""
     a, b = stack.reference, stack.current
     mean, ratio = told["mean_change"], told["variance_ratio"]
-    assert mean.low is not None and mean.high is not None
+    assert mean.low is not None
+    assert mean.high is not None
     if abs(mean.value[i]) >= 0.02 and mean.low[i] * mean.high[i] > 0:
         start, end = apart(float(a.mean[i]), float(b.mean[i]))
         return f"mean {start} -> {end}"
