@@ -195,7 +195,11 @@ def _homes(stack: Stack, before: Side, after: Side) -> Floats:
             log_p = overdispersed_log_p_value(hits, exposed, *now, factor, denominator)
         else:
             log_p = exact_log_p_value(hits, exposed, *now)
-        p[:, home] = np.where(before.hits[:, home] + now[0] > 0, np.exp(log_p), np.nan)
+        # How many are unseen in a fresh sample is an estimate that knows nothing of a reference which happens
+        # to have seen every category: no unseen row is then no evidence. Only more of them than expected are;
+        # p is as uniform among those, because it is twice the smaller tail.
+        known = home != OUTSIDE or now[0] * before.exposed[:, home] >= before.hits[:, home] * now[1]
+        p[:, home] = np.where((before.hits[:, home] + now[0] > 0) & known, np.exp(log_p), np.nan)
     return p
 
 
