@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tidegauge.homes import ABSENT, HOMES, MISTYPED, OUTSIDE, homes_of
+
 if TYPE_CHECKING:
     from tidegauge.drift.baseline import Baseline
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-
-# The homes of a row that are judged by their share, in the order of the last axis of `Side.hits`. "outside"
-# is below or above the edges for a number, and no category of the reference for a category.
-HOMES = ("absent", "mistyped", "infinite", "missing", "outside")
-ABSENT, MISTYPED, INFINITE, MISSING, OUTSIDE = range(len(HOMES))
 
 
 class ColumnCounts(Protocol):
@@ -184,9 +181,8 @@ def _side(
             numbers[i] = _moments(c)
         else:
             cells[i, -1] = c.n_unseen
-        outside = c.n_below + c.n_above + c.n_unseen
         rows[i] = c.n_rows, c.n_present
-        hits[i] = c.n_absent, c.n_mistyped, c.n_inf, c.n_null + c.n_nan, outside
+        hits[i] = homes_of(c)
     exposed = np.empty_like(hits)
     exposed[:, ABSENT] = rows[:, 0]
     exposed[:, MISTYPED:OUTSIDE] = (rows[:, 0] - hits[:, ABSENT])[:, None]
