@@ -27,6 +27,7 @@ PYTHON_LAYERS = [
     {"drift", "quality", "outcomes", "intake", "archive"},
     {"seasons"},
     {"comparison"},
+    {"window_scan"},
     {"alerts", "export", "report", "interop"},
     {"distributed", "config"},
     {"monitor"},

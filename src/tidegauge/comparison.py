@@ -216,7 +216,7 @@ def compare(
     Raises MergeError when a judged column has another kind or other edges on the two sides, and InputError for
     a budget or tolerance out of range.
     """
-    _require_settings(budget, tolerance, tolerance_share)
+    require_settings(budget, tolerance, tolerance_share)
     before: ProfileCounts = getattr(reference, "profile", reference)
     settings = getattr(reference, "schema", {})
     outcomes, stacks = _sorted_out(before, profile, settings)
@@ -224,14 +224,14 @@ def compare(
     stacks, assumptions = _in_season(stacks, getattr(reference, "windows", None), profile.n_rows, interval)
     found: list[Evidence] = []
     for stack in stacks:
-        tolerances = _tolerances(stack.names, settings, tolerance, tolerance_share)
+        tolerances = tolerances_of(stack.names, settings, tolerance, tolerance_share)
         circular = np.array([bool(getattr(settings.get(name), "circular", False)) for name in stack.names])
         found.append(evidence(stack, *tolerances, circular))
     verdicts = decide(found, budget)
     for stack, each, verdict in zip(stacks, found, verdicts, strict=True):
-        tolerances = _tolerances(stack.names, settings, tolerance, tolerance_share)
+        tolerances = tolerances_of(stack.names, settings, tolerance, tolerance_share)
         span = None if interval is None else (interval.start_ns, interval.end_ns)
-        outcomes |= dict(_judged(stack, each, verdict, tolerances, before, profile, settings, span))
+        outcomes |= dict(column_outcomes(stack, each, verdict, tolerances, before, profile, settings, span))
     order = [*before, *(name for name in profile if name not in before)]
     columns = {name: outcomes[name] for name in order if name in outcomes}
     status = verdict_of_columns(column.status for column in columns.values() if column.judged)
@@ -266,18 +266,21 @@ def _in_season(
     told = [baselines.assumption]
     if window is None and baselines.season.name:
         told.append(f"the time of the window is not known, so its {baselines.season.name} is not matched")
-    return [replace(stack, baseline=baselines.baseline(stack, block, wanted)) for stack in stacks], tuple(told)
+    return [replace(stack, baseline=baselines.baseline(stack, block, wanted)) for stack in stacks], tuple(
+        told
+    )
 
 
-def _require_settings(budget: float, tolerance: float, tolerance_share: float) -> None:
+def require_settings(budget: float, tolerance: float, tolerance_share: float) -> None:
+    """Raise InputError for a budget or a tolerance that nothing could be judged by."""
     for name, value, most in (("budget", budget, 0.5), ("tolerance_share", tolerance_share, 1.0)):
         if not 0 < value < most:
-            raise InputError(f"compare: {name} is {value!r}, it must lie above 0 and below {most}")
+            raise InputError(f"{name} is {value!r}, it must lie above 0 and below {most}")
     if not 0 < tolerance < float("inf"):
-        raise InputError(f"compare: tolerance is {tolerance!r}, it must be a PSI above 0, such as 0.01")
+        raise InputError(f"tolerance is {tolerance!r}, it must be a PSI above 0, such as 0.01")
 
 
-def _tolerances(
+def tolerances_of(
     names: tuple[str, ...], settings: Any, tolerance: float, tolerance_share: float
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return the tolerated PSI and share of each column: its own where the schema gives one."""
@@ -293,16 +296,16 @@ def _sorted_out(
     outcomes: dict[str, ColumnComparison] = {}
     judged: list[str] = []
     for name in before:
-        why_not = _why_not_judged(before[name], settings.get(name))
+        why_not = why_not_judged(before[name], settings.get(name))
         if why_not:
             outcomes[name] = _listed(name, before[name], why_not)
             continue
         if name in profile:
-            _require_equal_cells(name, before[name], profile[name])
+            require_equal_cells(name, before[name], profile[name])
         if _lacks(profile, name) and before[name].role == "label":
             outcomes[name] = _listed(name, before[name], "not judged: no labels yet")
         elif _lacks(profile, name) and not _lacks(before, name):
-            outcomes[name] = _missing(name, before[name], before.n_rows, profile.n_rows)
+            outcomes[name] = missing_column(name, before[name], before.n_rows, profile.n_rows)
         elif name in profile:
             judged.append(name)
     for name in profile:
@@ -316,7 +319,7 @@ def _sorted_out(
     return outcomes, stacks
 
 
-def _judged(
+def column_outcomes(
     stack: Stack,
     found: Evidence,
     verdict: Verdict,
@@ -326,6 +329,7 @@ def _judged(
     settings: Any,
     window: tuple[int, int] | None,
 ) -> Iterator[tuple[str, ColumnComparison]]:
+    """Yield the outcome of every column of a stack that was weighed and decided."""
     told = statistics_of(stack, found)
     statuses = verdict.status.tolist()
     measure = teller(stack, found, told, statuses, tolerances, window)
@@ -359,7 +363,7 @@ def _judged(
         )
 
 
-def _why_not_judged(column: ColumnCounts, settings: Any) -> str:
+def why_not_judged(column: ColumnCounts, settings: Any) -> str:
     """Say why a column has no verdict, or "": `settings` is its Column of the reference's schema, or None."""
     if settings is not None and not settings.judge:
         return str(settings.notice or "not judged: judge=False in the schema")
@@ -372,7 +376,7 @@ def _why_not_judged(column: ColumnCounts, settings: Any) -> str:
     return ""
 
 
-def _require_equal_cells(name: str, before: ColumnCounts, after: ColumnCounts) -> None:
+def require_equal_cells(name: str, before: ColumnCounts, after: ColumnCounts) -> None:
     remedy = "make the profile with this reference, or fit the reference with edges=old to keep the old edges"
     if before.kind != after.kind:
         raise MergeError(
@@ -394,7 +398,7 @@ def _listed(name: str, column: ColumnCounts, why: str) -> ColumnComparison:
     return ColumnComparison(name, column.kind, column.role, False, "undefined", (why,))
 
 
-def _missing(name: str, column: ColumnCounts, n_reference: int, n_current: int) -> ColumnComparison:
+def missing_column(name: str, column: ColumnCounts, n_reference: int, n_current: int) -> ColumnComparison:
     """Return the outcome of a judged column that no row of the profile has."""
     share = column.n_absent / column.n_rows if column.n_rows else 0.0
     status: Status = "alert" if n_current else "insufficient"

@@ -154,11 +154,26 @@ def stack_columns(
     return Stack(tuple(names), ordered, first, second, edges, factor)
 
 
-def side_of(profile: ProfileCounts, names: Sequence[str], stack: Stack) -> Side:
-    """Return another profile's columns, those of `stack`, as its `current` would be."""
-    columns = [profile[name] for name in names]
+def side_of(profile: ProfileCounts, stack: Stack) -> Side:
+    """Return another profile's columns, those of `stack`, as its `current` would be.
+
+    A column that the profile lacks was absent from all its rows.
+    """
+    columns = [profile[name] if name in profile else _Absent(profile.n_rows) for name in stack.names]
     width = stack.reference.cells.shape[1] - 1 - int(stack.ordered)
     return _side(columns, [_counts(column) for column in columns], width, stack.ordered)
+
+
+class _Absent:
+    """A column that no row of a profile has."""
+
+    kind = role = ""
+    judge = True
+    n_mistyped = n_null = n_nan = n_inf = n_below = n_above = n_unseen = n_present = 0
+    edges_id = counts = edges = categories = mean = variance = kurtosis = min = max = None
+
+    def __init__(self, n_rows: int) -> None:
+        self.n_rows = self.n_absent = n_rows
 
 
 def _counts(column: ColumnCounts) -> npt.NDArray[Any]:
