@@ -41,7 +41,9 @@ CHANGES: dict[str, Callable[[np.random.Generator, int], Floats]] = {
     "sd x 1.10": lambda rng, m: rng.normal(0.0, 1.1, m),
     "1 % of rows at + 5 sd": lambda rng, m: np.where(rng.random(m) < 0.01, 5.0, rng.normal(size=m)),
     "lowest 2.3 % cut off": _cut,
-    "2 % of rows stuck at one value": lambda rng, m: np.where(rng.random(m) < 0.02, -0.27, rng.normal(size=m)),
+    "2 % of rows stuck at one value": lambda rng, m: np.where(
+        rng.random(m) < 0.02, -0.27, rng.normal(size=m)
+    ),
     "ripple of 8 % by octile": _ripple,
     "a tenth of rows + 0.6 sd": lambda rng, m: rng.normal(size=m) + 0.6 * (rng.random(m) < 0.1),
     "two humps, same mean and sd": lambda rng, m: rng.normal(size=m) * _PART + rng.choice((-0.3, 0.3), m),

@@ -48,7 +48,9 @@ def case(name: str, n: int, m: int, draws: int, missing: float = 0.0) -> dict[st
         enough.append(found.enough.mean())
     all_p, all_parts = np.concatenate(p), np.concatenate(parts)
     some = {
-        part: [round(each / 0.01, 3) for each in rate(np.nan_to_num(all_parts[..., i], nan=1.0) <= 0.01, 0.01)]
+        part: [
+            round(each / 0.01, 3) for each in rate(np.nan_to_num(all_parts[..., i], nan=1.0) <= 0.01, 0.01)
+        ]
         for i, part in enumerate(PARTS)
         if not np.isnan(all_parts[..., i]).all()
     }
@@ -81,8 +83,15 @@ def small_references(quick: bool) -> list[dict[str, Any]]:
 
 def missing_values(quick: bool) -> list[dict[str, Any]]:
     draws = 2_000 if quick else 20_000
-    sizes = ((20_000, 1_000), (20_000, 20_000)) if quick else ((3_200, 1_000), (20_000, 1_000), (100_000, 100_000))
+    sizes = (
+        ((20_000, 1_000), (20_000, 20_000))
+        if quick
+        else ((3_200, 1_000), (20_000, 1_000), (100_000, 100_000))
+    )
     cases = [
-        (name, n, m, draws, share) for name in ("normal", "Zipf, 20") for n, m in sizes for share in (0.001, 0.02, 0.3)
+        (name, n, m, draws, share)
+        for name in ("normal", "Zipf, 20")
+        for n, m in sizes
+        for share in (0.001, 0.02, 0.3)
     ]
     return spread(case, cases)

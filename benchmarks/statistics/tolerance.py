@@ -95,7 +95,14 @@ def boundary(quick: bool) -> list[dict[str, Any]]:
     for (change, n, m, psi, _), (p, _) in zip(cases, spread(case, cases), strict=True):
         share, error = rate(p[:, None] <= 0.05, 0.05)
         rows.append(
-            {"change": change, "n": n, "m": m, "psi": psi, "draws": len(p), "size": [round(share, 4), round(error, 4)]}
+            {
+                "change": change,
+                "n": n,
+                "m": m,
+                "psi": psi,
+                "draws": len(p),
+                "size": [round(share, 4), round(error, 4)],
+            }
         )
     return rows
 
