@@ -71,7 +71,7 @@ def alternatives() -> dict[str, np.ndarray]:
 
 @given(st.lists(st.floats(1e-12, 0.9999), min_size=1, max_size=4))
 def test_the_combination_equals_its_formula(p: list[float]) -> None:
-    mean = sum(math.tan(math.pi * (0.5 - min(each, 0.99))) for each in p) / len(p)
+    mean = sum(math.tan(math.pi * (0.5 - min(each, 0.95))) for each in p) / len(p)
     assert combine_p_values(p) == pytest.approx(0.5 - math.atan(mean) / math.pi, rel=1e-3, abs=1e-13)
     assert combine_p_values([*p, math.nan]) == combine_p_values(p)
 
@@ -81,8 +81,8 @@ def test_the_combination_of_small_p_and_at_the_ends() -> None:
     assert combine_p_values([1e-30, 3e-30, 0.5]) == pytest.approx(3 / (1e30 + 1e30 / 3), rel=1e-9)
     assert combine_p_values([0.0, 0.3]) == 0.0
     assert combine_p_values(0.37 * np.ones((2, 3))) == pytest.approx([0.37, 0.37])
-    # A p of 1 is one of 0.99: it cannot outweigh evidence, not even a little of it.
-    assert combine_p_values([1.0, 1e-6]) == combine_p_values([0.99, 1e-6])
+    # A p of 1 is one of 0.95: it cannot outweigh evidence, not even a little of it.
+    assert combine_p_values([1.0, 1e-6]) == combine_p_values([0.95, 1e-6])
     assert combine_p_values([1.0, 1e-6]) < 2.001e-6
     assert combine_p_values([1.0, 1e-3]) < 2.3e-3
     assert np.isnan(combine_p_values([np.nan, np.nan]))
@@ -122,7 +122,7 @@ def test_thin_cells_that_are_enough_together_are_a_cell() -> None:
     coarse = [coarsen(side, category_groups(a + b, 32))[0] for side in (a, b)]
     tables = [np.r_[side[:3], side[3:31].sum(), side[31]] for side in coarse]
     assert found.parts[0, 1] == pytest.approx(float(chi_square(*tables)[2]), rel=1e-9)
-    assert found.parts[0, 2] == cell_scan(a, b).p[0]
+    assert found.parts[0, 2] == cell_scan(a, b, last=False).p[0]
     assert np.isnan(found.parts[0, 0])
 
 
@@ -224,7 +224,7 @@ def test_small_and_empty_samples() -> None:
     alike = omnibus_of_numbers([100, 200, 300], [100, 200, 300])
     assert alike.p[0] > 0.9
     one = omnibus_of_categories([500, 0], [700, 0])
-    assert one.p[0] == pytest.approx(0.99)
+    assert one.p[0] == pytest.approx(0.95)
     assert category_groups(np.array([[5, 4, 1]]), 2).tolist() == [[0, 1, 1]]
 
 
@@ -235,4 +235,4 @@ def test_huge_counts_are_no_trouble() -> None:
     found = omnibus_of_numbers(a, b)
     assert found.p[0] < 1e-300
     assert found.scan.start[0] == 3
-    assert omnibus_of_numbers(a, a).p[0] > 0.99
+    assert omnibus_of_numbers(a, a).p[0] > 0.94

@@ -310,7 +310,7 @@ def tolerances_of(
 
 
 def _sorted_out(
-    before: ProfileCounts, profile: ProfileCounts, settings: Any
+    before: _Snapshot, profile: _Snapshot, settings: Any
 ) -> tuple[dict[str, ColumnComparison], list[Stack]]:
     """Return the outcomes of columns that need no statistics, and the others side by side."""
     outcomes: dict[str, ColumnComparison] = {}
@@ -318,19 +318,19 @@ def _sorted_out(
     for name in before:
         why_not = why_not_judged(before[name], settings.get(name))
         if why_not:
-            outcomes[name] = _listed(name, before[name], why_not)
+            outcomes[name] = _listed(name, before[name], profile.get(name), why_not)
             continue
         if name in profile:
             require_equal_cells(name, before[name], profile[name])
         if _lacks(profile, name) and before[name].role == "label":
-            outcomes[name] = _listed(name, before[name], "not judged: no labels yet")
+            outcomes[name] = _listed(name, before[name], profile.get(name), "not judged: no labels yet")
         elif _lacks(profile, name) and not _lacks(before, name):
             outcomes[name] = missing_column(name, before[name], before.n_rows, profile.n_rows)
         elif name in profile:
             judged.append(name)
     for name in profile:
         if name not in before:
-            outcomes[name] = _listed(name, profile[name], "not in the reference")
+            outcomes[name] = _listed(name, None, profile[name], "not in the reference")
     stacks = []
     for ordered, kinds in ((True, ORDERED_KINDS), (False, CATEGORY_KINDS)):
         names = [name for name in judged if before[name].kind in kinds]
@@ -416,8 +416,13 @@ def _lacks(profile: ProfileCounts, name: str) -> bool:
     return name not in profile or 0 < profile[name].n_rows == profile[name].n_absent
 
 
-def _listed(name: str, column: ColumnCounts, why: str) -> ColumnComparison:
-    return ColumnComparison(name, column.kind, column.role, False, "undefined", (why,))
+def _listed(name: str, before: ColumnCounts | None, after: ColumnCounts | None, why: str) -> ColumnComparison:
+    """Return the outcome of a column that is not judged, of which one side at least has something."""
+    column = before or after
+    assert column is not None
+    return ColumnComparison(
+        name, column.kind, column.role, False, "undefined", (why,), before=before, after=after
+    )
 
 
 def missing_column(name: str, column: ColumnCounts, n_reference: int, n_current: int) -> ColumnComparison:

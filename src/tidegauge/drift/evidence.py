@@ -33,6 +33,7 @@ SCAN = PARTS.index("scan")
 # A change confined to this part of the reference is told by its share, because the PSI of all cells dilutes
 # it. A wider one is what the PSI measures; by its share, a shift by 0.05 deviations would seem to matter.
 NARROW_SHARE = 1.0 / 16.0
+_MOST_MISSED = 16  # expected rows of a category: that none comes has a chance of 1e-7
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +205,38 @@ def _homes(stack: Stack, before: Side, after: Side) -> Floats:
             log_p = overdispersed_log_p_value(a, n, b, m, factor=factor, denominator=denominator)
         else:
             log_p = exact_log_p_value(a, n, b, m)
-        p[some, home] = np.exp(log_p)
+        each = np.exp(log_p)
+        if home == OUTSIDE:
+            # How many are unseen in a fresh sample is an estimate that knows nothing of a reference which
+            # happens to have seen every category: no unseen row is then no evidence. Only more of them than
+            # expected are; p is as uniform among those, because it is twice the smaller tail.
+            whole = stack.reference
+            share = b / np.maximum(m, 1)
+            rose = share * before.exposed[some, home] >= before.hits[some, home]
+            excess = share * whole.exposed[some, home] - whole.hits[some, home]
+            each = np.minimum(each + _missed_by_chance(whole.cells[some, :-1], excess), 1.0)
+            each = np.where(rose, each, np.nan)
+        p[some, home] = each
     return p
+
+
+def _missed_by_chance(counts: Integers, excess: Floats) -> Floats:
+    """Return about how many categories of `excess` expected rows and more a reference has missed, `[columns]`.
+
+    The law of unseen rows counts rows; but they come by categories, each with all of its rows or none. With k
+    near the excess x, a category of x expected rows has exactly k of them with a probability that is x^k / k!
+    times that of none, and one of more with more; so k! / x^k times the categories with k rows is an estimate
+    that is not below the truth on average (of the same kind as Good-Turing's, which is k = 1).
+    """
+    from scipy.special import gammaln
+
+    middle = np.clip(np.rint(excess), 2, _MOST_MISSED)
+    x = np.maximum(excess, 1.0)
+    of_k = [
+        (counts == k[:, None]).sum(axis=1) * np.exp(gammaln(k + 1.0) - k * np.log(x))
+        for k in (middle - 1, middle, middle + 1)
+    ]
+    return np.asarray(sum(of_k) / 3.0)
 
 
 def _home_matters(stack: Stack, before: Side, after: Side, tolerance_share: npt.ArrayLike) -> Floats:

@@ -3,7 +3,7 @@
 Counts are `[columns, cells]` (one-dimensional ones are one column). Every candidate is a cell or a dyadic
 interval (halves of halves of the row of cells, extended by empty cells to a power of two) that holds some of
 the pooled rows and not all. Its p is exact: given the pooled counts, the current rows in it are
-hypergeometric. The smallest p of a column is multiplied by the number of candidates that differ (Bonferroni).
+hypergeometric. The smallest p of a column is corrected for the number of candidates that differ (Sidak 1967).
 """
 
 from __future__ import annotations
@@ -148,7 +148,11 @@ def _best(
     hits_a, hits_b, log_p = (np.take_along_axis(each, winner, 1)[:, 0] for each in (a, b, log_p))
     place = np.take_along_axis(screened, winner, 1)[:, 0]
     some = sets.counts.any(axis=1)
-    p = np.where(some, np.exp(np.minimum(log_p + np.log(np.maximum(tests, 1)), 0.0)), 1.0)
+    # Sidak's 1 - (1 - p)^tests. Bonferroni's p is the same where it is small, but 1 in most columns of many
+    # cells when nothing changed, and a 1 is heard in a combination as a denial of what other tests found.
+    with np.errstate(divide="ignore"):
+        p = -np.expm1(np.maximum(tests, 1) * np.log1p(-np.exp(np.minimum(log_p, 0.0))))
+    p = np.where(some, p, 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         change = np.where(some, hits_b / m - hits_a / n, 0.0)
     filled = (n > 0) & (m > 0)

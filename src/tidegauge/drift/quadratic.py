@@ -80,7 +80,8 @@ def _tail_weight(share: Floats, through: Floats) -> Floats:
 
 def _lengths(edges: npt.ArrayLike, shape: tuple[int, ...]) -> Floats:
     """Return the length each edge stands for: half of both cells beside it, times the 2 of the energy."""
-    width = np.diff(np.asarray(edges, dtype=np.float64), axis=-1)
+    with np.errstate(over="ignore"):  # a range wider than a double can tell is infinite, and undefined
+        width = np.diff(np.asarray(edges, dtype=np.float64), axis=-1)
     none = np.zeros_like(width[..., :1])
     length = np.concatenate([width, none], axis=-1) + np.concatenate([none, width], axis=-1)
     return np.broadcast_to(length, shape)
@@ -108,7 +109,7 @@ def _test(
 def _statistic(gap: Floats, weight: Floats, through: Floats, size: Floats) -> tuple[Floats, Floats]:
     """Return N sum w D^2 and its mean under no change."""
     n, m = size[..., 0], size[..., 1]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         statistic = n * m / (n + m) * (weight * gap * gap).sum(axis=-1)
         floor = _inflation(size) * (weight * through * (1.0 - through)).sum(axis=-1)
     return statistic, np.where(np.isnan(statistic), np.nan, floor)
@@ -141,6 +142,10 @@ def quadratic_p_value(statistic: npt.ArrayLike, weight: Floats, share: Floats) -
         np.ascontiguousarray(np.broadcast_to(each, (*shape, beads)).reshape(q.size, beads).T)
         for each in (weight, share)
     )
+    # The law is the same in any unit; in one in which the heaviest bead weighs 1 nothing overflows.
+    heaviest = weight.max(axis=0, initial=0.0)
+    unit = np.where((heaviest > 0) & np.isfinite(heaviest), heaviest, 1.0)
+    weight, q = np.nan_to_num(weight / unit, posinf=0.0), q / unit
     # Power sums of lambda from the elementary symmetric ones, which D's coefficients at 0 are up to sign.
     _, d1, d2, d3 = _determinant(np.zeros_like(q), weight, share, 4)
     c1, c2, c3 = -d1, d1 * d1 - 2.0 * d2, -(d1**3) + 3.0 * d1 * d2 - 3.0 * d3

@@ -200,7 +200,7 @@ def _ordered(stack: Stack, found: Evidence) -> dict[str, Statistic]:
     d, v = distances.ks(a, b), circular.kuiper(a, b)
     anderson, cramer, energy = quadratic.ordered_tests(a, b, edges, found.darling)
     greater, of_greater = ranks.mann_whitney(a, b)
-    points = np.concatenate([edges[:, :1], (edges[:, :-1] + edges[:, 1:]) / 2.0, edges[:, -1:]], axis=1)
+    points = np.concatenate([edges[:, :1], edges[:, :-1] / 2.0 + edges[:, 1:] / 2.0, edges[:, -1:]], axis=1)
     singleton, of_singleton = characteristic.epps_singleton(a, b, points)
     change, change_low, change_high, of_change = moments.mean_change(
         (n, before.mean, before.variance), (m, after.mean, after.variance)

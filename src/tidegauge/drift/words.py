@@ -44,9 +44,10 @@ def reasons(
     for part, p in enumerate(parts):
         if part > SCAN and (p <= limit or part == found.winner[i]):
             said.extend((p, text) for text in _home(part - SCAN - 1, stack, i, before, after))
-    if stack.ordered and _outside_moved(found, i, limit):
+    outside = stack.ordered and _outside_moved(found, i, limit)
+    if outside:
         said.extend((0.0, text) for text in _beyond(before, after))
-    if parts[SCAN] <= limit and _is_narrow(stack, found, i):
+    if parts[SCAN] <= limit and _is_narrow(stack, found, i) and not (outside and _at_an_end(stack, found, i)):
         said.append((parts[SCAN], _interval(stack, found, i, before)))
     values = np.nanmin(parts[: SCAN + 1]) if not np.isnan(parts[: SCAN + 1]).all() else np.nan
     if values <= limit or (not said and found.winner[i] <= SCAN):
@@ -111,6 +112,10 @@ def _is_narrow(stack: Stack, found: Evidence, i: int) -> bool:
     start, stop = int(found.scan.start[i]), int(found.scan.stop[i])
     inside = stack.reference.cells[i, start:stop].sum()
     return stop > start and bool(inside <= NARROW_SHARE * max(stack.reference.present[i], 1))
+
+
+def _at_an_end(stack: Stack, found: Evidence, i: int) -> bool:
+    return int(found.scan.start[i]) == 0 or int(found.scan.stop[i]) == stack.reference.cells.shape[1]
 
 
 def _interval(stack: Stack, found: Evidence, i: int, before: ColumnCounts) -> str:
