@@ -7,7 +7,7 @@ import numpy as np
 from tidegauge.report.bins import Bins
 
 MAX_TICKS = 5
-_SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_SUFFIXES = ((1e12, 1e12, "T"), (1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))  # from, unit
 
 
 def ticks(bins: Bins) -> list[tuple[float, str]]:
@@ -40,8 +40,8 @@ def short(value: float, apart: float | None = None) -> str:
     if size == 0 or not np.isfinite(value):
         return f"{value:g}".replace("-0", "0")
     digits = 3 if not apart else int(np.clip(np.ceil(np.log10(size) - np.log10(apart)) + 1, 1, 17))
-    for unit, suffix in _SUFFIXES:
-        if 10 * unit <= size < 1e15 and digits <= 6:
+    for least, unit, suffix in _SUFFIXES:
+        if least <= size < 1e15 and digits <= 6:
             return f"{float(f'{value / unit:.{digits}g}'):.15g}{suffix}"
     rounded = f"{value:.{digits}g}"
     return rounded if size < 1e-4 or size >= 1e15 else f"{float(rounded):.15g}"

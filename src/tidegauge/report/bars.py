@@ -66,7 +66,7 @@ def category_bars(before: ColumnCounts, after: ColumnCounts | None, causes: Sequ
 
 
 def share_without_value(column: ColumnCounts | None) -> float:
-    """Return the share of rows with no usable value: null, NaN, infinite, mistyped, absent; 0 without rows."""
+    """Return the share of rows that are null, NaN, infinite, mistyped or absent; 0 without rows."""
     return (column.n_rows - column.n_present) / column.n_rows if column is not None and column.n_rows else 0.0
 
 
@@ -79,7 +79,8 @@ def change_text(reference: float, current: float) -> str:
 def _shares(column: ColumnCounts | None) -> npt.NDArray[np.float64]:
     if column is None or column.counts is None:
         return np.zeros(1)
-    return np.r_[np.asarray(column.counts, np.float64), column.n_unseen] / max(column.n_present, 1)
+    counts = np.append(np.asarray(column.counts, np.float64), column.n_unseen)
+    return counts / max(column.n_present, 1)
 
 
 def _unseen_label(after: ColumnCounts | None) -> str:

@@ -9,7 +9,7 @@ from tidegauge.errors import InputError
 
 
 def require(module: str, package: str) -> ModuleType:
-    """Import a module of the extra `report`; raise InputError that says what to install where it is missing."""
+    """Import a module of the extra `report`; InputError says what to install where it is missing."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

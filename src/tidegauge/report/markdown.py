@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tidegauge.report.figures import p_text, value_text
+from tidegauge.report.figures import effect_text, p_text, sentence
 from tidegauge.tables import printable
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ HEADER = "| status | column | effect (sd) | p | why |\n|---|---|--:|--:|---|\n"
 # What starts a mention, a reference or a link although it is only text: a space of no width breaks it.
 _BREAK = "\u200b"
 _ACTIVE = re.compile(r"(@)(?=\w)|(#)(?=\d)|(\bGH-)(?=\d)|(:)(?=//)|(\bwww)(?=\.)", re.IGNORECASE)
-_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&$^=:])")
+_MARKUP = re.compile(r"([\\`*_\[\]|~$#])")
 
 
 def render_markdown(comparison: Comparison) -> str:
@@ -49,15 +49,20 @@ def render_markdown(comparison: Comparison) -> str:
 
 
 def _row(column: ColumnComparison) -> str:
-    low, high = column.interval or (None, None)
     why = "<br>".join(_prose(reason, MAX_WORDS) for reason in column.reasons[:MAX_REASONS])
-    cells = (_status(column.status), _code(column.name), value_text(column.effect, low, high), p_text(column.p_value))
+    cells = (
+        _status(column.status),
+        _code(column.name),
+        effect_text(column.effect, column.interval),
+        p_text(column.p_value),
+    )
     return f"| {' | '.join(cells)} | {why} |\n"
 
 
 def _assumptions(comparison: Comparison) -> Iterator[str]:
     yield f"{comparison.n_current:,} rows against {comparison.n_reference:,} of the reference"
-    yield f"{comparison.budget:g} false incidents expected a window; a PSI up to {comparison.tolerance:g} does not matter"
+    yield f"{comparison.budget:g} false incidents are expected a window in which nothing changed"
+    yield f"a PSI up to {comparison.tolerance:g} does not matter"
     together = getattr(comparison, "multivariate", None)
     if together is not None:
         yield f"columns together: {_prose(together.summary, MAX_WORDS)}"
@@ -71,8 +76,8 @@ def _status(status: str) -> str:
 def _code(text: str) -> str:
     """Return a code span that is one cell of a table, whatever `text` holds.
 
-    A table is divided into cells before anything else is read, so pipes are escaped even here, and a backslash
-    before one would undo that: it is written as its escape.
+    A table is divided into cells before anything else is read, so pipes are escaped even here, and a
+    backslash before one would undo that: it is written as its escape.
     """
     shown = re.sub(r"\\(?=\\*\|)", r"\\x5c", printable(text, MAX_NAME_CHARACTERS)).replace("|", "\\|")
     fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
@@ -82,5 +87,5 @@ def _code(text: str) -> str:
 
 def _prose(text: str, most: int) -> str:
     """Return words without markup: every mark that Markdown or HTML reads is escaped, links are broken."""
-    broken = _ACTIVE.sub(lambda match: match[0] + _BREAK, printable(text, most))
-    return _MARKUP.sub(r"\\\1", broken).replace("\\&", "&amp;").replace("\\<", "&lt;").replace("\\>", "&gt;")
+    broken = _ACTIVE.sub(lambda match: match[0] + _BREAK, sentence(text, most))
+    return _MARKUP.sub(r"\\\1", broken).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -111,7 +111,8 @@ def _pair(bar: Bar, middle: float, full: float) -> Iterator[str]:
 def _span(column: ColumnCounts, cause: Cause) -> tuple[float, float]:
     """Return the values between which a cause's cells lie; below and above the edges they are infinite.
 
-    Cells are numbered as in a stack, where a column with fewer cells than others has empty ones before `above`.
+    Cells are numbered as in a stack, where a column with fewer cells than others has empty ones before
+    `above`.
     """
     edges = np.r_[-np.inf, np.asarray(column.edges, np.float64), np.inf]
     return float(edges[min(cause.start, len(edges) - 2)]), float(edges[min(cause.stop, len(edges) - 1)])

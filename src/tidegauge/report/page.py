@@ -8,10 +8,10 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from tidegauge.drift.readable import number, percent
+from tidegauge.drift.readable import percent
 from tidegauge.report.charts import column_chart, thumbnail
 from tidegauge.report.extra import require
-from tidegauge.report.figures import NOTHING, p_text, value_text, window_text
+from tidegauge.report.figures import effect_text, figure, p_text, sentence, value_text, window_text
 from tidegauge.report.homes import moved_homes
 from tidegauge.report.strip import effect_strip
 from tidegauge.tables import printable
@@ -30,10 +30,10 @@ STATUSES = ("alert", "warning", "ok", "insufficient", "immature", "undefined")
 def render_html(comparison: Comparison, title: str | None = None) -> str:
     """Return the comparison as a whole HTML document that needs nothing else: no network, no other file.
 
-    It reads from the verdict to the doubts: the verdict, every column with a warning or an alert (the worst 60
-    with their distributions, causes and numbers), rows that changed their home, the columns together, a table
-    of all columns, and what was assumed. Its script only sorts and searches that table; a content policy
-    forbids everything else, so a name that slipped through every escape could still do nothing. About 10 KB a
+    It reads from the verdict to the doubts: the verdict; the columns with a warning or an alert (the worst
+    60), with distributions, causes and numbers; rows that changed their home; the columns together; a table
+    of all columns; what was assumed. Its script only sorts and searches that table, and a content policy
+    forbids everything else: a name that slipped through every escape could still do nothing. About 8 KB a
     column up to 200 columns, 1 KB for each one more. `title` is "tidegauge" and the status unless given.
     Raises InputError where jinja2 is not installed.
     """
@@ -64,12 +64,17 @@ def render_html(comparison: Comparison, title: str | None = None) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Return a content policy that allows this style sheet and this script, and nothing else from anywhere."""
+    """Return a content policy that allows this style sheet and this script, and nothing else."""
     sums = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
     return (
         f"default-src 'none'; style-src 'sha256-{sums[0]}'; script-src 'sha256-{sums[1]}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
+
+
+def _sentence(text: str) -> str:
+    """Return words of the comparison in which no number loses its unit to the next line."""
+    return sentence(text, MAX_WORDS).replace(" %", "\u00a0%")
 
 
 @cache
@@ -91,10 +96,10 @@ def _template() -> Any:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "shown": lambda text: printable(text, MAX_WORDS).replace(" -> ", " → "),
+        "shown": _sentence,
         "named": lambda text: printable(text, MAX_NAME_CHARACTERS),
-        "percent": percent,
-        "figure": lambda value: NOTHING if value is None else number(value),
+        "percent": lambda share: percent(share).replace(" %", "\u00a0%"),
+        "figure": figure,
         "p": p_text,
         "count": lambda n: f"{n:,}",
         "ours": markup,  # only for what this package wrote
@@ -103,6 +108,7 @@ def _template() -> Any:
         "chart": lambda column: markup(column_chart(column)),
         "thumbnail": lambda column: markup(thumbnail(column)),
         "strip": lambda *arguments: markup(effect_strip(*arguments)),
+        "effect_text": effect_text,
         "value_text": value_text,
         "window_text": window_text,
     }

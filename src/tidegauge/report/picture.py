@@ -8,13 +8,15 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from tidegauge.errors import InputError
-from tidegauge.report.charts import column_chart
+from tidegauge.report.charts import draw
 from tidegauge.report.extra import require
+from tidegauge.report.number_chart import WIDTH
 
 if TYPE_CHECKING:
     from tidegauge.comparison import ColumnComparison
 
 MAX_PIXELS = 16_384  # a side
+MARGIN = 6.0
 
 
 def column_png(column: ColumnComparison, width: int = 720, scale: float = 2.0) -> bytes:
@@ -27,22 +29,23 @@ def column_png(column: ColumnComparison, width: int = 720, scale: float = 2.0) -
     """
     if not (width >= 1 and scale > 0 and width * scale <= MAX_PIXELS):
         raise InputError(
-            f"column_png: width {width} x scale {scale} is no picture; width is 1 or more, and their product at "
-            f"most {MAX_PIXELS:,} pixels"
+            f"column_png: width {width} x scale {scale} is no picture; width is 1 or more, and their product "
+            f"at most {MAX_PIXELS:,} pixels"
         )
-    chart = column_chart(column)
-    if not chart:
+    drawing = draw(column)
+    if drawing is None:
         raise InputError(
-            f"column {column.name!r} has nothing to draw: it has no cells, or the reference has no values of it"
+            f"column {column.name!r} has nothing to draw: it has no cells, or no values in the reference"
         )
     vl_convert = require("vl_convert", "vl-convert-python")
-    x, y = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', chart).groups()  # type: ignore[union-attr]
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{width * float(y) / float(x):.1f}"'
-        f' viewBox="-8 -4 {float(x) + 16:g} {float(y) + 8:g}"><style>{_style()}</style>'
-        f'<rect x="-8" y="-4" width="{float(x) + 16:g}" height="{float(y) + 8:g}" fill="#fff"/>'
+    x, y = WIDTH + 2 * MARGIN, drawing.height + 2 * MARGIN
+    corner = f'x="{-MARGIN:g}" y="{-MARGIN:g}"'
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{width * y / x:.1f}"'
+        f' viewBox="{-MARGIN:g} {-MARGIN:g} {x:g} {y:g}"><style>{_style()}</style>'
+        f'<rect {corner} width="{x:g}" height="{y:g}" fill="#fff"/>{drawing.elements}</svg>'
     )
-    png: bytes = vl_convert.svg_to_png(head + chart.partition(">")[2], scale=scale)
+    png: bytes = vl_convert.svg_to_png(svg, scale=scale)
     return png
 
 

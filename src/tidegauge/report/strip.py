@@ -1,4 +1,4 @@
-"""An effect with its interval as a dot on a line, beside the tolerance: which change is large, and how sure."""
+"""An effect with its interval as a dot on a line, beside the tolerance: how large, and how sure."""
 
 from __future__ import annotations
 

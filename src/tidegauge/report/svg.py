@@ -1,7 +1,8 @@
 """The few SVG elements that charts are made of, short: a page holds hundreds of charts.
 
-Colours and fonts are classes: r and f are the reference's and the current fill, c the current line, g and h tint and
-mark a cause, l is a grid line, a an axis; of texts e ends and m has its middle at x, k is a rank, t a figure.
+Colours and fonts are classes: r and f are the reference's and the current fill, c the current line, g and h
+tint and mark a cause, l is a grid line, a an axis, b a limit; of texts e ends and m has its middle at x, k is
+a rank, t a figure.
 """
 
 from __future__ import annotations
@@ -47,4 +48,5 @@ def steps(style: str, x: Floats, y: Floats, base: float | None = None) -> str:
     path = f"{''.join(along)}H{coordinate(x[-1])}"
     if base is None:
         return f'<path class="{style}" d="M{start} {coordinate(y[0])}{path}"/>'
-    return f'<path class="{style}" d="M{start} {coordinate(base)}V{coordinate(y[0])}{path}V{coordinate(base)}z"/>'
+    low = coordinate(base)
+    return f'<path class="{style}" d="M{start} {low}V{coordinate(y[0])}{path}V{low}z"/>'
