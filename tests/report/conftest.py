@@ -130,9 +130,10 @@ def poisoned_column(column: ColumnComparison, word: str) -> ColumnComparison:
 
 
 COUNTS = (
-    "kind role judge edges_id n_rows n_absent n_mistyped n_null n_nan n_inf n_below n_above n_unseen n_present "
-    "counts edges categories mean variance min max unseen_top"
-).split()
+    *("kind", "role", "judge", "edges_id", "counts", "edges", "categories", "unseen_top"),
+    *("n_rows", "n_absent", "n_mistyped", "n_null", "n_nan", "n_inf", "n_below", "n_above", "n_unseen"),
+    *("n_present", "mean", "variance", "min", "max"),
+)
 
 
 def poisoned_counts(counts: Any, word: str) -> Any:
@@ -164,7 +165,9 @@ def harmless(comparison: Comparison) -> Comparison:
 @pytest.fixture
 def together() -> SimpleNamespace:
     """What the columns together tell."""
-    one = Measurement(name="domain_classifier", value=0.61, low=0.6, high=0.62, p_value=1e-9, status="warning")
+    one = Measurement(
+        name="domain_classifier", value=0.61, low=0.6, high=0.62, p_value=1e-9, status="warning"
+    )
     return SimpleNamespace(summary="the columns moved together: age with balance", measurements=(one,))
 
 
@@ -259,7 +262,7 @@ class Browser:
         self.call("Page.navigate", url=path.as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next())
-        self.run("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
+        time.sleep(0.1)  # a frame or more; a script could not wait for it where scripts are off
 
     def run(self, script: str) -> Any:
         """Evaluate a script and return its value, awaited."""
