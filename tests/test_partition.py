@@ -181,7 +181,8 @@ def seconds_for(n_windows: int, shuffled: bool) -> float:
 def test_many_windows_cost_what_they_are(shuffled):
     """Eight times the windows: eight times the time, not sixty-four, also over one large dictionary."""
     few = min(seconds_for(12_500, shuffled) for _ in range(3))
-    assert seconds_for(100_000, shuffled) < 32 * few
+    many = min(seconds_for(100_000, shuffled) for _ in range(2))
+    assert many < 32 * few
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import tidegauge as tg
 from tidegauge import arrow
 from tidegauge.errors import InputError
 from tidegauge.window import (
+    MOST_ROWS,
     Window,
     as_window,
     hour_of_day,
@@ -179,3 +180,15 @@ def test_batches_are_partitioned_each_in_turn_and_one_may_lack_the_column():
     assert found == [(0, 1), (DAY, 1), (None, 1), (DAY, 1)]
     monday = next(partitioned(arrow.batches(parts), "t", 7 * DAY))[0]
     assert monday == -3 * DAY
+
+
+def test_long_batches_are_split_a_bounded_number_of_rows_at_a_time():
+    n = MOST_ROWS + 5
+    days = np.arange(n) % 2
+    found = list(partitioned(arrow.batches({"t": days.astype("M8[D]")}), "t", DAY))
+    assert [(start, part.n_rows) for start, part in found] == [
+        (0, MOST_ROWS // 2),
+        (DAY, MOST_ROWS // 2),
+        (0, 3),
+        (DAY, 2),
+    ]

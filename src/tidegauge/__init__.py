@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tidegauge.comparison import Comparison, compare
     from tidegauge.window import Window
     from tidegauge.window_profiles import profile_windows
+    from tidegauge.window_scan import ScanResult, scan
 
 __version__ = "0.1.0"
 
@@ -21,6 +22,7 @@ __all__ = [
     "Comparison",
     "Profile",
     "Reference",
+    "ScanResult",
     "Schema",
     "Window",
     "__version__",
@@ -30,21 +32,24 @@ __all__ = [
     "merge",
     "profile",
     "profile_windows",
+    "scan",
 ]
 
 # Imported only when asked for, so that profiling starts in milliseconds.
-LATER = {
+_LATER = {
     "Comparison": "comparison",
     "compare": "comparison",
     "Window": "window",
     "profile_windows": "window_profiles",
+    "ScanResult": "window_scan",
+    "scan": "window_scan",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import what stands in LATER."""
-    if name in LATER:
+    """Import what stands in _LATER."""
+    if name in _LATER:
         from importlib import import_module
 
-        return getattr(import_module(f"tidegauge.{LATER[name]}"), name)
+        return getattr(import_module(f"tidegauge.{_LATER[name]}"), name)
     raise AttributeError(f"module 'tidegauge' has no attribute {name!r}")

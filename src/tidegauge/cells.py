@@ -80,6 +80,10 @@ def number_groups(reference_counts: npt.ArrayLike, n_cells: npt.ArrayLike) -> In
     """
     counts = np.atleast_2d(np.asarray(reference_counts))
     inner = coarse_groups(counts[:, 1:-1], n_cells) + 1
+    # Empty cells at the end, padding among them, belong to the last cell in use, so that they show nowhere.
+    used = counts[:, 1:-1] > 0
+    last = used.shape[1] - 1 - np.argmax(used[:, ::-1], axis=1)
+    inner = np.minimum(inner, np.take_along_axis(inner, last[:, None], axis=1))
     return np.concatenate([np.zeros_like(inner[:, :1]), inner, inner[:, -1:] + 1], axis=1)
 
 
@@ -87,12 +91,13 @@ def category_groups(reference_counts: npt.ArrayLike, n_cells: npt.ArrayLike) -> 
     """Return the coarse cell of every category: `[columns, categories]` -> `[columns, categories]`.
 
     The C - 1 categories with the most rows in the reference keep a cell of their own, in that order (ties by
-    position); all others share the last. Values outside the categories must stand in the array's last place.
+    position); all others, and those without rows, share the last. Values outside the categories must stand in
+    the array's last place.
     """
     counts = np.atleast_2d(np.asarray(reference_counts)).astype(np.int64)
     columns, fine = counts.shape
     wanted = np.broadcast_to(np.asarray(n_cells, dtype=np.int64), (columns,))
-    kept = np.clip(wanted - 1, 0, fine - 1)[:, None]
+    kept = np.clip(wanted - 1, 0, (counts[:, :-1] > 0).sum(axis=1))[:, None]
     order = np.argsort(-counts[:, :-1], axis=1, kind="stable")
     rank = np.full((columns, fine), fine, dtype=np.int64)
     np.put_along_axis(rank, order, np.arange(fine - 1)[None, :], axis=1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,10 @@ from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE, Verdict,
 from tidegauge.drift.words import reasons
 from tidegauge.errors import InputError, MergeError
 from tidegauge.measurement import SEVERITY, Measurement, Status, defined
+from tidegauge.reference_windows import ReferenceWindows
+from tidegauge.seasons import MIN_WINDOWS, baselines_of, slots_within
 from tidegauge.tables import escaped, html_table, printable, text_table
+from tidegauge.window import Window, as_window
 
 ORDERED_KINDS = frozenset({"number", "time"})
 CATEGORY_KINDS = frozenset({"category", "boolean"})
@@ -188,6 +192,7 @@ def compare(
     budget: float = BUDGET,
     tolerance: float = TOLERANCE,
     tolerance_share: float = TOLERANCE_SHARE,
+    window: Window | tuple[Any, Any] | None = None,
 ) -> Comparison:
     """Compare `profile` with `reference` (a Reference, or a Profile made between the same edges).
 
@@ -201,41 +206,81 @@ def compare(
     name, with its interval, p and the value to expect without a change, where there are such. See
     docs/design/0007-verdict.md.
 
+    Of a reference that knows its own windows (`Reference.fit(..., window=)`), `window`, the time that the
+    profile's rows come from, (start, end) as datetimes, ISO texts or nanoseconds, selects the seasonal slots to
+    compare with; how much windows of that length differ is learned from the reference's own. A window of more
+    than a quarter of the reference's history, or in a slot that it has not, is `insufficient`. Rows of the
+    reference that lie in the window itself are left out. Without `window` its length is told by its rows, and
+    seasons are not matched. Of other references, rows are taken as independent. `assumptions` say which.
+
     Raises MergeError when a judged column has another kind or other edges on the two sides, and InputError for
     a budget or tolerance out of range.
     """
-    _require_settings(budget, tolerance, tolerance_share)
+    require_settings(budget, tolerance, tolerance_share)
     before: ProfileCounts = getattr(reference, "profile", reference)
     settings = getattr(reference, "schema", {})
     outcomes, stacks = _sorted_out(before, profile, settings)
+    interval = None if window is None else as_window(window)
+    stacks, assumptions = _in_season(stacks, getattr(reference, "windows", None), profile.n_rows, interval)
     found: list[Evidence] = []
     for stack in stacks:
-        tolerances = _tolerances(stack.names, settings, tolerance, tolerance_share)
+        tolerances = tolerances_of(stack.names, settings, tolerance, tolerance_share)
         circular = np.array([bool(getattr(settings.get(name), "circular", False)) for name in stack.names])
         found.append(evidence(stack, *tolerances, circular))
     verdicts = decide(found, budget)
     for stack, each, verdict in zip(stacks, found, verdicts, strict=True):
-        tolerances = _tolerances(stack.names, settings, tolerance, tolerance_share)
-        outcomes |= dict(_judged(stack, each, verdict, tolerances, before, profile, settings))
+        tolerances = tolerances_of(stack.names, settings, tolerance, tolerance_share)
+        span = None if interval is None else (interval.start_ns, interval.end_ns)
+        outcomes |= dict(column_outcomes(stack, each, verdict, tolerances, before, profile, settings, span))
     order = [*before, *(name for name in profile if name not in before)]
     columns = {name: outcomes[name] for name in order if name in outcomes}
     status = verdict_of_columns(column.status for column in columns.values() if column.judged)
     summary = _summary(status, columns, profile.n_rows, before.n_rows)
-    assumed = ("rows are taken as independent: the reference has no windows of its own",)
     return Comparison(
-        status, summary, columns, before.n_rows, profile.n_rows, budget, tolerance, None, assumed
+        status=status,
+        summary=summary,
+        columns=columns,
+        n_reference=before.n_rows,
+        n_current=profile.n_rows,
+        budget=budget,
+        tolerance=tolerance,
+        window=None if interval is None else (interval.start_ns, interval.end_ns),
+        assumptions=assumptions,
     )
 
 
-def _require_settings(budget: float, tolerance: float, tolerance_share: float) -> None:
+def _in_season(
+    stacks: list[Stack], windows: ReferenceWindows | None, n_rows: int, window: Window | None
+) -> tuple[list[Stack], tuple[str, ...]]:
+    """Return the stacks with the baselines of the reference's own windows, where it has enough of them."""
+    if windows is None:
+        return stacks, ("rows are taken as independent: the reference has no windows of its own",)
+    if window is not None:
+        windows = windows.without(window)
+    if len(windows) < MIN_WINDOWS:
+        few = f"the reference has {len(windows)} windows beside this one, and {MIN_WINDOWS} say how they vary"
+        return stacks, (f"rows are taken as independent: {few}",)
+    baselines = baselines_of(windows)
+    wanted = None if window is None else slots_within(window, baselines.season, windows.width_ns)
+    block = baselines.block_of(n_rows, window)
+    told = [baselines.assumption]
+    if window is None and baselines.season.name:
+        told.append(f"the time of the window is not known, so its {baselines.season.name} is not matched")
+    return [replace(stack, baseline=baselines.baseline(stack, block, wanted)) for stack in stacks], tuple(
+        told
+    )
+
+
+def require_settings(budget: float, tolerance: float, tolerance_share: float) -> None:
+    """Raise InputError for a budget or a tolerance that nothing could be judged by."""
     for name, value, most in (("budget", budget, 0.5), ("tolerance_share", tolerance_share, 1.0)):
         if not 0 < value < most:
-            raise InputError(f"compare: {name} is {value!r}, it must lie above 0 and below {most}")
+            raise InputError(f"{name} is {value!r}, it must lie above 0 and below {most}")
     if not 0 < tolerance < float("inf"):
-        raise InputError(f"compare: tolerance is {tolerance!r}, it must be a PSI above 0, such as 0.01")
+        raise InputError(f"tolerance is {tolerance!r}, it must be a PSI above 0, such as 0.01")
 
 
-def _tolerances(
+def tolerances_of(
     names: tuple[str, ...], settings: Any, tolerance: float, tolerance_share: float
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return the tolerated PSI and share of each column: its own where the schema gives one."""
@@ -251,16 +296,16 @@ def _sorted_out(
     outcomes: dict[str, ColumnComparison] = {}
     judged: list[str] = []
     for name in before:
-        why_not = _why_not_judged(before[name], settings.get(name))
+        why_not = why_not_judged(before[name], settings.get(name))
         if why_not:
             outcomes[name] = _listed(name, before[name], why_not)
             continue
         if name in profile:
-            _require_equal_cells(name, before[name], profile[name])
+            require_equal_cells(name, before[name], profile[name])
         if _lacks(profile, name) and before[name].role == "label":
             outcomes[name] = _listed(name, before[name], "not judged: no labels yet")
         elif _lacks(profile, name) and not _lacks(before, name):
-            outcomes[name] = _missing(name, before[name], before.n_rows, profile.n_rows)
+            outcomes[name] = missing_column(name, before[name], before.n_rows, profile.n_rows)
         elif name in profile:
             judged.append(name)
     for name in profile:
@@ -274,7 +319,7 @@ def _sorted_out(
     return outcomes, stacks
 
 
-def _judged(
+def column_outcomes(
     stack: Stack,
     found: Evidence,
     verdict: Verdict,
@@ -282,10 +327,12 @@ def _judged(
     before: ProfileCounts,
     profile: ProfileCounts,
     settings: Any,
+    window: tuple[int, int] | None,
 ) -> Iterator[tuple[str, ColumnComparison]]:
+    """Yield the outcome of every column of a stack that was weighed and decided."""
     told = statistics_of(stack, found)
     statuses = verdict.status.tolist()
-    measure = teller(stack, found, told, statuses, tolerances, None)
+    measure = teller(stack, found, told, statuses, tolerances, window)
     d, low, high = effect(found)
     for i, name in enumerate(stack.names):
         column, now = before[name], profile[name]
@@ -311,12 +358,12 @@ def _judged(
                 importance=getattr(settings.get(name), "importance", None),
                 before=column,
                 after=now,
-                _measure=lambda i=i: measure(i),
+                _measure=partial(measure, i),
             ),
         )
 
 
-def _why_not_judged(column: ColumnCounts, settings: Any) -> str:
+def why_not_judged(column: ColumnCounts, settings: Any) -> str:
     """Say why a column has no verdict, or "": `settings` is its Column of the reference's schema, or None."""
     if settings is not None and not settings.judge:
         return str(settings.notice or "not judged: judge=False in the schema")
@@ -329,7 +376,7 @@ def _why_not_judged(column: ColumnCounts, settings: Any) -> str:
     return ""
 
 
-def _require_equal_cells(name: str, before: ColumnCounts, after: ColumnCounts) -> None:
+def require_equal_cells(name: str, before: ColumnCounts, after: ColumnCounts) -> None:
     remedy = "make the profile with this reference, or fit the reference with edges=old to keep the old edges"
     if before.kind != after.kind:
         raise MergeError(
@@ -351,7 +398,7 @@ def _listed(name: str, column: ColumnCounts, why: str) -> ColumnComparison:
     return ColumnComparison(name, column.kind, column.role, False, "undefined", (why,))
 
 
-def _missing(name: str, column: ColumnCounts, n_reference: int, n_current: int) -> ColumnComparison:
+def missing_column(name: str, column: ColumnCounts, n_reference: int, n_current: int) -> ColumnComparison:
     """Return the outcome of a judged column that no row of the profile has."""
     share = column.n_absent / column.n_rows if column.n_rows else 0.0
     status: Status = "alert" if n_current else "insufficient"

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from itertools import chain
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from tidegauge.arrow import batches
 from tidegauge.edges import fit_edges
 from tidegauge.errors import DecodeError, InputError, SchemaError
 from tidegauge.profiles import Profile, accumulator_bits, write_file
+from tidegauge.reference_windows import ReferenceWindows, Splitter, from_text, to_text
 from tidegauge.schema import Column, Schema, with_notices
 
 SAMPLED_ROWS = 1 << 20
@@ -31,14 +33,16 @@ class Reference:
     """What profiles are compared with: edges, categories and counts, frozen.
 
     `schema`: a `Schema`, with notices on columns that are profiled but not judged. `profile`: the reference's
-    own rows, a `Profile`. Made by `fit` or `from_bytes`; immutable.
+    own rows, a `Profile`. `windows`: how they lay in time (`ReferenceWindows`), None unless `fit` was told.
+    Made by `fit` or `from_bytes`; immutable.
     """
 
-    __slots__ = ("_specs", "profile", "schema")
+    __slots__ = ("_specs", "profile", "schema", "windows")
 
-    def __init__(self, profile: Profile, schema: Schema) -> None:
+    def __init__(self, profile: Profile, schema: Schema, windows: ReferenceWindows | None = None) -> None:
         self.profile = profile
         self.schema = schema
+        self.windows = windows
         self._specs = {column.spec.name: column.spec for column in profile._core.columns}
 
     @classmethod
@@ -48,6 +52,8 @@ class Reference:
         *,
         schema: Schema | None = None,
         edges: Reference | None = None,
+        timestamp: str | None = None,
+        window: str | float | timedelta | None = None,
         accumulators: Literal["full", "light"] = "full",
         threads: int = 0,
     ) -> Reference:
@@ -58,19 +64,30 @@ class Reference:
         which are held until then. Either way every row is counted, exactly.
         `edges`: an older reference whose edges are kept, so that profiles counted with it still compare; only
         columns that it lacks get new ones. `threads`: 0 takes one per core.
+        `window`: how long the windows are that will be compared, such as "1h", "1d" or a timedelta. The
+        reference then keeps how its own windows of that length differed, by the column `timestamp` (None
+        takes the one with that role in `schema`), and judges later ones by that; take a month or more. Rows
+        without a time count in the reference and in no window, and an InputWarning says how many.
 
-        Raises InputError for unreadable or empty data, SchemaError for a column of the schema that the data
-        lacks or holds as another kind.
+        Raises InputError for unreadable or empty data and for an impossible or missing window, SchemaError
+        for a column of the schema that the data lacks or holds as another kind.
         """
         rows = batches(data)
-        schema = schema or Schema.infer(rows)
+        if timestamp is not None and window is None:
+            raise InputError(f"reference: timestamp={timestamp!r} is given without window=, such as '1d'")
+        if schema is None:
+            schema = Schema.infer(rows, timestamp=timestamp)
         opened = iter(rows)
         sampled, held = sample(opened, schema, accumulators, hold=not rows.rereadable)
         specs, schema = frozen_specs(sampled, schema, {} if edges is None else edges._specs)
         profile = Profile(_core.Profile(specs))
+        split = None if window is None else Splitter(specs, timestamp_of(schema, timestamp), window)
         for batch in rows if rows.rereadable else chain(held, opened):
             profile._core.update(batch, threads)
-        return cls(with_shown_names(profile), schema)
+            if split is not None:
+                split.update(batch, threads)
+        windows = None if split is None else split.windows(profile)
+        return cls(with_shown_names(profile), schema, windows)
 
     def __contains__(self, name: object) -> bool:
         return name in self._specs
@@ -79,8 +96,10 @@ class Reference:
         return iter(self._specs)
 
     def to_bytes(self) -> bytes:
-        """Encode edges, counts and schema; equal references give equal bytes."""
-        note = json.dumps([told(column) for column in self.schema.values()])
+        """Encode edges, counts, schema and windows; equal references give equal bytes."""
+        columns: Any = [told(column) for column in self.schema.values()]
+        whole = columns if self.windows is None else {"columns": columns, "windows": to_text(self.windows)}
+        note = json.dumps(whole)
         return self.profile._core.to_bytes(with_edges=True, note=note)
 
     @classmethod
@@ -120,7 +139,11 @@ def load(path: str | os.PathLike[str]) -> Profile | Reference:
 def decoded(data: bytes | bytearray | memoryview) -> Profile | Reference:
     """Return the profile, or the reference, that these bytes hold. Raises DecodeError."""
     core, note = _core.Profile.from_bytes(data)
-    return Reference(Profile(core), schema_of_note(note)) if note else Profile(core)
+    if not note:
+        return Profile(core)
+    schema, windows = schema_of_note(note)
+    profile = Profile(core)
+    return Reference(profile, schema, None if windows is None else from_text(windows, profile))
 
 
 def sample(
@@ -258,11 +281,32 @@ def told(column: Column) -> dict[str, Any]:
     return {f.name: getattr(column, f.name) for f in fields if getattr(column, f.name) != f.default}
 
 
-def schema_of_note(note: str) -> Schema:
-    """Return the schema written beside a reference's counts. Raises DecodeError."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Note:
+    """What is written beside the counts of a reference with windows; beside others, the columns alone."""
+
+    columns: list[Column]
+    windows: str
+
+
+def schema_of_note(note: str) -> tuple[Schema, str | None]:
+    """Return the schema written beside a reference's counts, and its windows as text. Raises DecodeError."""
     import msgspec
 
     try:
-        return Schema(msgspec.json.decode(note, type=list[Column]))
+        found: Note | list[Column] = msgspec.json.decode(note, type=Note | list[Column])
+        columns, windows = (found, None) if isinstance(found, list) else (found.columns, found.windows)
+        return Schema(columns), windows
     except (msgspec.MsgspecError, SchemaError) as error:
         raise DecodeError(f"reference: its schema cannot be read: {error}") from error
+
+
+def timestamp_of(schema: Schema, timestamp: str | None) -> str:
+    """Return the column that tells the time of a row. Raises SchemaError if nothing says which."""
+    names = schema.with_role("timestamp") if timestamp is None else (timestamp,)
+    if not names:
+        raise SchemaError(
+            "reference: windows need to know which column holds the time: pass timestamp='COLUMN', or a schema "
+            "in which a column has the role timestamp"
+        )
+    return names[0]

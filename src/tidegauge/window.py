@@ -22,6 +22,7 @@ WEEK = 7 * DAY
 SECONDS_OF_UNIT = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 FIRST_MONDAY = 4 * DAY  # 1970-01-05; 1970-01-01 was a Thursday
 MOST = 2**63 - 1
+MOST_ROWS = 1 << 20  # of a batch split at a time: unordered ones are copied, and this bounds the copy
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -155,13 +156,16 @@ def partitioned(
 ) -> Iterator[tuple[int | None, Batch]]:
     """Split each batch by its times into windows of `width_ns`, counted from `origin_ns(width_ns)`.
 
-    Yields (start of the window, its rows in their order), ascending within a batch; one window may come from
-    several batches. The start is None for rows without a time: null, beyond 64 bits of nanoseconds, or in a
-    batch that lacks the column. Raises SchemaError for a column that holds no times, ArrowError.
+    Yields (start of the window, its rows in their order), ascending within a batch, or within 2^20 rows of a
+    longer one; one window may come several times. The start is None for rows without a time: null, beyond 64
+    bits of nanoseconds, or in a batch that lacks the column. Raises SchemaError for a column that holds no
+    times, ArrowError.
     """
     for batch in batches:
         position = next((i for i, field in enumerate(batch.fields) if field[0] == timestamp), None)
         if position is None:
             yield None, batch
         else:
-            yield from batch.partition(position, width_ns, origin_ns(width_ns))
+            for begin in range(0, batch.n_rows, MOST_ROWS):
+                piece = batch.slice(begin, min(MOST_ROWS, batch.n_rows - begin))
+                yield from piece.partition(position, width_ns, origin_ns(width_ns))

@@ -31,8 +31,8 @@ def profile_windows(
     what stays in memory are the profiles, one a window. Each is what `profile` gives for the rows of its
     window in their order. `timestamp`: the column of dates or timestamps (without a timezone: UTC); None
     takes the one that has this role in the reference's schema. `window`: how long a window lasts, such as
-    "1h", "1d", seconds or a timedelta; windows are half-open and counted from 1970-01-01 00:00 UTC, whole weeks
-    from a Monday. `threads`, `accumulators`: as for `profile`.
+    "1h", "1d", seconds or a timedelta; windows are half-open and counted from 1970-01-01 00:00 UTC, whole
+    weeks from a Monday. `threads`, `accumulators`: as for `profile`.
 
     Rows without a time (null, or outside the years 1678 to 2261) belong to no window: they are in none of the
     profiles, and an InputWarning says how many they were. Raises InputError for unreadable data, a missing

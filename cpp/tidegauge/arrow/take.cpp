@@ -6,6 +6,7 @@
 #include "tidegauge/arrow/batch.hpp"
 #include "tidegauge/arrow/format.hpp"
 #include "tidegauge/arrow/gather.hpp"
+#include "tidegauge/arrow/memory.hpp"
 #include "tidegauge/arrow/read.hpp"
 #include "tidegauge/arrow/rows.hpp"
 #include "tidegauge/base/error.hpp"
@@ -17,28 +18,6 @@ namespace tidegauge::arrow {
 namespace {
 
 using Rows = std::span<const int64_t>;
-
-/// What a taken batch points into: its own buffers, and the old batch where it shares any of its memory.
-class Memory {
- public:
-  explicit Memory(std::shared_ptr<void> old) : old_(std::move(old)) {}
-
-  /// Room for n * each values, uninitialised.
-  template <class T>
-  T* make(int64_t n, int64_t each = 1) {
-    int64_t size = 0;
-    if (__builtin_mul_overflow(n, each, &size) ||
-        __builtin_mul_overflow(size, static_cast<int64_t>(sizeof(T)), &size)) {
-      throw std::bad_alloc();
-    }
-    buffers_.push_back(std::make_unique_for_overwrite<std::byte[]>(static_cast<size_t>(size)));
-    return reinterpret_cast<T*>(buffers_.back().get());
-  }
-
- private:
-  std::vector<std::unique_ptr<std::byte[]>> buffers_;
-  std::shared_ptr<void> old_;
-};
 
 template <class IsSet>
 uint64_t* gather_bits(Rows rows, IsSet is_set, Memory& memory) {

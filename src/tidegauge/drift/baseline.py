@@ -103,6 +103,28 @@ def stacked_baseline(
     )
 
 
+def rows_of(baseline: Baseline, columns: Integers) -> Baseline:
+    """Return a baseline whose row i is column `columns[i]` of another."""
+
+    def picked(spreads: Spreads) -> Spreads:
+        return Spreads(spreads.factor[columns], spreads.degrees[columns], spreads.denominator[columns])
+
+    return Baseline(
+        baseline.cells[columns],
+        baseline.hits[columns],
+        baseline.exposed[columns],
+        baseline.known[columns],
+        picked(baseline.chi_square),
+        picked(baseline.anderson_darling),
+        Overdispersion(baseline.sets.factor[columns], baseline.sets.denominator[columns]),
+        baseline.homes[columns],
+        baseline.home_denominator[columns],
+        tuple(baseline.history[i] for i in columns.tolist()),
+        baseline.n_blocks,
+        baseline.block,
+    )
+
+
 def _spreads(found: list[Spread | None]) -> Spreads:
     nothing = (np.nan, np.nan, np.nan)
     rows = [nothing if each is None else (each.factor, each.degrees, each.denominator) for each in found]

@@ -221,7 +221,7 @@ def kind_of_interval(stack: Stack, found: Evidence, i: int) -> str:
         return "tail" if at_an_end else "gap"
     assert stack.edges is not None
     edges = stack.edges[i]
-    if 0 < start and stop <= len(edges):
+    if start > 0 and stop <= len(edges):
         narrow = edges[stop - 1] - edges[start - 1] <= 0.1 * np.sqrt(stack.reference.variance[i])
         if narrow:
             return "stuck value"

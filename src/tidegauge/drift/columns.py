@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tidegauge.homes import ABSENT, HOMES, MISTYPED, OUTSIDE, homes_of
+
 if TYPE_CHECKING:
     from tidegauge.drift.baseline import Baseline
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-
-# The homes of a row that are judged by their share, in the order of the last axis of `Side.hits`. "outside"
-# is below or above the edges for a number, and no category of the reference for a category.
-HOMES = ("absent", "mistyped", "infinite", "missing", "outside")
-ABSENT, MISTYPED, INFINITE, MISSING, OUTSIDE = range(len(HOMES))
 
 
 class ColumnCounts(Protocol):
@@ -157,11 +154,26 @@ def stack_columns(
     return Stack(tuple(names), ordered, first, second, edges, factor)
 
 
-def side_of(profile: ProfileCounts, names: Sequence[str], stack: Stack) -> Side:
-    """Return another profile's columns, those of `stack`, as its `current` would be."""
-    columns = [profile[name] for name in names]
+def side_of(profile: ProfileCounts, stack: Stack) -> Side:
+    """Return another profile's columns, those of `stack`, as its `current` would be.
+
+    A column that the profile lacks was absent from all its rows.
+    """
+    columns = [profile[name] if name in profile else _Absent(profile.n_rows) for name in stack.names]
     width = stack.reference.cells.shape[1] - 1 - int(stack.ordered)
     return _side(columns, [_counts(column) for column in columns], width, stack.ordered)
+
+
+class _Absent:
+    """A column that no row of a profile has."""
+
+    kind = role = ""
+    judge = True
+    n_mistyped = n_null = n_nan = n_inf = n_below = n_above = n_unseen = n_present = 0
+    edges_id = counts = edges = categories = mean = variance = kurtosis = min = max = None
+
+    def __init__(self, n_rows: int) -> None:
+        self.n_rows = self.n_absent = n_rows
 
 
 def _counts(column: ColumnCounts) -> npt.NDArray[Any]:
@@ -184,9 +196,8 @@ def _side(
             numbers[i] = _moments(c)
         else:
             cells[i, -1] = c.n_unseen
-        outside = c.n_below + c.n_above + c.n_unseen
         rows[i] = c.n_rows, c.n_present
-        hits[i] = c.n_absent, c.n_mistyped, c.n_inf, c.n_null + c.n_nan, outside
+        hits[i] = homes_of(c)
     exposed = np.empty_like(hits)
     exposed[:, ABSENT] = rows[:, 0]
     exposed[:, MISTYPED:OUTSIDE] = (rows[:, 0] - hits[:, ABSENT])[:, None]

@@ -13,15 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegauge import cells
-from tidegauge.drift import contingency, divergences, quadratic
+from tidegauge.drift import contingency, quadratic
 from tidegauge.drift.baseline import WIDTH, Baseline, Spreads
 from tidegauge.drift.circular import kuiper, kuiper_p_value
-from tidegauge.drift.columns import HOMES, OUTSIDE, Side, Stack
+from tidegauge.drift.columns import Side, Stack
 from tidegauge.drift.hypergeometric import exact_log_p_value, overdispersed_log_p_value
 from tidegauge.drift.intervals import Scan, cell_scan, interval_scan
 from tidegauge.drift.noncentral import noncentral_tail
 from tidegauge.drift.omnibus import combine_p_values, omnibus_of_categories, omnibus_of_numbers, without_thin
 from tidegauge.drift.tolerance import psi_tolerance_p_value, share_tolerance_p_value
+from tidegauge.homes import HOMES, OUTSIDE
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

@@ -20,8 +20,10 @@ from tidegauge.drift import (
     ranks,
     shares,
 )
-from tidegauge.drift.columns import HOMES, INFINITE, Stack
+from tidegauge.drift.baseline import Baseline
+from tidegauge.drift.columns import Stack
 from tidegauge.drift.evidence import Evidence
+from tidegauge.homes import HOMES, INFINITE
 from tidegauge.measurement import Direction
 
 Floats = npt.NDArray[np.float64]
@@ -53,6 +55,8 @@ def statistics_of(stack: Stack, found: Evidence) -> dict[str, Statistic]:
     """
     told = {"psi": _psi(found)}
     told |= _shares(stack)
+    if stack.baseline is not None:
+        told["history_rank"] = _history_rank(stack.baseline, found)
     told["interval_change"] = _interval_change(stack, found)
     told |= _divergences(found)
     if stack.ordered:
@@ -130,6 +134,24 @@ def _interval_change(stack: Stack, found: Evidence) -> Statistic:
     value, low, high = shares.share_change(a / f, n / f, b / f, m / f, z=-ndtri(0.025 / looked))
     with np.errstate(divide="ignore", invalid="ignore"):
         return Statistic(value, low, high, found.scan.p, a / n, direction="neutral")
+
+
+def _history_rank(baseline: Baseline, found: Evidence) -> Statistic:
+    """Return how many of the reference's own blocks differed as much: (1 + those that did) / (blocks + 1).
+
+    By their chi-square over its degrees of freedom, each block against the rest. A p that assumes nothing but
+    that the window is one like the others, and cannot be below 1 / (blocks + 1); the lower, the stranger.
+    """
+    statistic, degrees, _ = contingency.chi_square(*found.coarse)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = statistic / degrees
+    rank = np.array(
+        [
+            (1 + (past >= now).sum()) / (len(past) + 1) if len(past) and np.isfinite(now) else np.nan
+            for past, now in zip(baseline.history, score, strict=True)
+        ]
+    )
+    return Statistic(rank, p=rank, direction="lower_is_worse")
 
 
 def rows_in(cells: Integers, start: Integers, stop: Integers) -> Integers:

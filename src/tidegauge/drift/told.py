@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tidegauge.drift.columns import HOMES, Stack
+from tidegauge.drift.columns import Stack
 from tidegauge.drift.evidence import Evidence
 from tidegauge.drift.statistics import Statistic, home_name
+from tidegauge.homes import HOMES
 from tidegauge.measurement import Measurement, Status
 
 Floats = npt.NDArray[np.float64]
@@ -38,12 +39,9 @@ def teller(
     sizes = {
         name: (each.sizes[0].tolist(), each.sizes[1].tolist()) for name, each in told.items() if each.sizes
     }
-    d = np.sqrt(told["psi"].value)
-    drift = _listed(
-        Statistic(
-            d, *(None if e is None else np.sqrt(e) for e in (told["psi"].low, told["psi"].high)), found.p
-        )
-    )
+    psi = told["psi"]
+    low, high = (None if each is None else np.sqrt(each) for each in (psi.low, psi.high))
+    drift = _listed(Statistic(np.sqrt(psi.value), low, high, found.p))
 
     def measurements(i: int) -> tuple[Measurement, ...]:
         def one(

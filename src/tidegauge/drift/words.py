@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tidegauge.drift.causes import category, causes_of_column, kind_of_interval, place, took_most
-from tidegauge.drift.columns import HOMES, INFINITE, OUTSIDE, ColumnCounts, Stack
+from tidegauge.drift.columns import ColumnCounts, Stack
 from tidegauge.drift.evidence import NARROW_SHARE, SCAN, Evidence
 from tidegauge.drift.readable import apart, number, percent
 from tidegauge.drift.statistics import Statistic
 from tidegauge.drift.verdict import Verdict
+from tidegauge.homes import HOMES, INFINITE, OUTSIDE
 
 MIN_NAMED = 5  # a category seen fewer times is never shown by name
 _LOUD = ("warning", "alert")

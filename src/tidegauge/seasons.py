@@ -1,0 +1,137 @@
+"""What a window is to be compared with: the reference's windows of the same season, and how those differed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from tidegauge.drift.baseline import WIDTH, Baseline, pooled_in_proportion, stacked_baseline
+from tidegauge.drift.columns import Stack
+from tidegauge.drift.dispersion import Dispersion, dispersion_of_column
+from tidegauge.homes import HOMES, OUTSIDE
+from tidegauge.reference_windows import ReferenceWindows, WindowedColumn
+from tidegauge.window import Window, hour_of_day, hour_of_week
+
+Integers = npt.NDArray[np.int64]
+
+MIN_WINDOWS = 8  # of a reference; with fewer, rows are taken as independent
+MIN_IN_SLOT = 4  # windows of one seasonal slot; with fewer, the next coarser slots are taken
+LONGEST = 4  # a window may be as long as the reference's history divided by this
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """The seasonal slots of a reference's windows `[windows]` and what they are called."""
+
+    slots: Integers
+    name: str
+
+
+def season_of(windows: ReferenceWindows) -> Season:
+    """Return the finest slots of which there are at least 4 windows each: hour of week, hour of day, or one."""
+    for slots, name in (
+        (hour_of_week(windows.starts), "hour of the week"),
+        (hour_of_day(windows.starts), "hour of the day"),
+    ):
+        _, counts = np.unique(slots, return_counts=True)
+        # A slot or two may be short of windows, as where a day is missing; one in ten may not.
+        if len(counts) > 1 and np.quantile(counts, 0.1) >= MIN_IN_SLOT:
+            return Season(slots, name)
+    return Season(np.zeros(len(windows), np.int64), "")
+
+
+def slots_within(window: Window, season: Season, width_ns: int) -> Integers:
+    """Return the slot of every reference-long part of `window`, at least one."""
+    starts = np.arange(window.start_ns, window.end_ns, width_ns, dtype=np.int64)
+    if season.name == "hour of the week":
+        return hour_of_week(starts)
+    return hour_of_day(starts) if season.name else np.zeros(len(starts), np.int64)
+
+
+class Baselines:
+    """The baselines of one reference's windows, which are costly to learn and asked for again and again.
+
+    `assumption` says in a sentence what they rest on.
+    """
+
+    def __init__(self, windows: ReferenceWindows) -> None:
+        self.windows = windows
+        self.season = season_of(windows)
+        self._spread: dict[tuple[str, int], Dispersion | None] = {}
+
+    @property
+    def assumption(self) -> str:
+        """What verdicts by these windows take for granted."""
+        slots = f", compared by {self.season.name}" if self.season.name else ""
+        return f"windows vary as the reference's own {len(self.windows):,} windows did{slots}"
+
+    def block_of(self, n_rows: int, window: Window | None) -> int:
+        """Return how many of the reference's windows a window is as long as: by its time, else by its rows."""
+        if window is not None:
+            ratio = (window.end_ns - window.start_ns) / self.windows.width_ns
+        else:
+            ratio = n_rows / max(float(self.windows.rows.mean()), 1.0)
+        return max(round(ratio), 1)
+
+    def baseline(self, stack: Stack, block: int, wanted: Integers | None) -> Baseline:
+        """Return what a window of `block` windows in slots `wanted` is compared with (None: all, as they come)."""
+        cells, hits, exposed, found = [], [], [], []
+        slots = self.season.slots if wanted is not None else np.zeros_like(self.season.slots)
+        within = slots[:1] if wanted is None else wanted
+        for i, name in enumerate(stack.names):
+            column = self.windows.columns.get(name) or _nothing(len(self.windows))
+            cells.append(_wide(pooled_in_proportion(column.cells, slots, within)))
+            per_home, per_exposed = _homes(column, slots, within)
+            # What a fresh sample would have unseen, which the reference by its making has not.
+            share = stack.reference.hits[i, OUTSIDE] / max(int(stack.reference.exposed[i, OUTSIDE]), 1)
+            per_home[OUTSIDE] = round(share * float(per_exposed[OUTSIDE]))
+            hits.append(per_home)
+            exposed.append(per_exposed)
+            found.append(self._dispersion(name, column, stack.ordered, block))
+        return stacked_baseline(np.stack(cells), np.stack(hits), np.stack(exposed), found, stack.ordered)
+
+    def _dispersion(self, name: str, column: WindowedColumn, ordered: bool, block: int) -> Dispersion | None:
+        key = (name, block)
+        if key not in self._spread:
+            self._spread[key] = (
+                None
+                if block * LONGEST > len(self.windows)
+                else dispersion_of_column(
+                    np.stack([_wide(row) for row in column.cells]),
+                    ordered,
+                    column.hits,
+                    column.exposed,
+                    self.season.slots,
+                    block,
+                )
+            )
+        return self._spread[key]
+
+
+def _nothing(n_windows: int) -> WindowedColumn:
+    """Return a column of which the reference has no cells, as one that is null throughout."""
+    homes = np.zeros((n_windows, len(HOMES)), np.int64)
+    return WindowedColumn(np.zeros((n_windows, 1), np.int64), homes, homes)
+
+
+def _wide(cells: Integers) -> Integers:
+    return np.pad(cells, (0, WIDTH - len(cells)))
+
+
+def _homes(column: WindowedColumn, slots: Integers, wanted: Integers) -> tuple[Integers, Integers]:
+    """Return hits and exposed rows of each home, pooled in proportion."""
+    pairs = []
+    for home in range(column.hits.shape[1]):
+        pair = np.stack([column.hits[:, home], column.exposed[:, home] - column.hits[:, home]], axis=1)
+        hits, rest = pooled_in_proportion(pair, slots, wanted)
+        pairs.append((hits, hits + rest))
+    return np.array([p[0] for p in pairs], np.int64), np.array([p[1] for p in pairs], np.int64)
+
+
+@lru_cache(maxsize=8)
+def baselines_of(windows: ReferenceWindows) -> Baselines:
+    """Return the baselines of these very windows, learned once."""
+    return Baselines(windows)
