@@ -107,8 +107,8 @@ def counts_of(counts: list[int], names: list[str | None], n_unseen: int = 0, n_n
     )
 
 
-def cause(start: int, share: float, psi_share: float = 0.5) -> Cause:
-    return Cause("there", share, 0.0, 3.0, psi_share, start, start + 1)
+def cause(start: int, where: str) -> Cause:
+    return Cause(where, 0.2, 0.1, -3.0, 0.5, start, start + 1)
 
 
 def test_bars_add_up_and_keep_the_causes() -> None:
@@ -117,8 +117,7 @@ def test_bars_add_up_and_keep_the_causes() -> None:
         counts_of([100 - i for i in range(30)], names),
         counts_of([1] * 29 + [500], names, 71, 400),
     )
-    total = sum(100 - i for i in range(30))
-    bars = category_bars(before, after, [cause(29, 71 / total), cause(28, 72 / total)])
+    bars = category_bars(before, after, [cause(29, "'n29'"), cause(28, "'n28'")])
     values, missing = bars[:-1], bars[-1]
     assert sum(bar.reference for bar in values) == pytest.approx(1.0)
     assert sum(bar.current for bar in values) == pytest.approx(1.0)
@@ -131,14 +130,14 @@ def test_bars_add_up_and_keep_the_causes() -> None:
 def test_rare_categories_together_are_a_cause_of_the_others() -> None:
     names = [f"n{i}" for i in range(30)]
     before = counts_of([100] * 30, names)
-    bars = category_bars(before, before, [cause(12, 0.5)])
+    bars = category_bars(before, before, [cause(12, "all rarer categories")])
     assert {bar.label: bar.rank for bar in bars if bar.rank} == {"20 others": 1}
 
 
 def test_unseen_categories_are_the_last_place_however_wide_the_stack_is() -> None:
     before, after = counts_of([50, 50], ["a", "b"]), counts_of([50, 40], ["a", "b"], 10)
     for place in (2, 4_096):
-        bars = category_bars(before, after, [cause(place, 0.0)])
+        bars = category_bars(before, after, [cause(place, "unseen categories")])
         assert {bar.label: bar.rank for bar in bars if bar.rank} == {"unseen before": 1}
 
 

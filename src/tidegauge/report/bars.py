@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from tidegauge.drift.causes import Cause, category
 from tidegauge.drift.columns import ColumnCounts
 from tidegauge.drift.readable import percent
 from tidegauge.drift.words import MIN_NAMED
-
-if TYPE_CHECKING:
-    from tidegauge.drift.causes import Cause
 
 MAX_BARS = 10
 NOT_KEPT = "(name not kept)"
@@ -43,12 +40,15 @@ def category_bars(before: ColumnCounts, after: ColumnCounts | None, causes: Sequ
     width = max(len(p), len(q))
     p, q = np.pad(p, (0, width - len(p))), np.pad(q, (0, width - len(q)))
     unseen = len(p) - 1
-    # A cause is one category, or all rare ones together: then its share is not that of its first.
-    # The unseen stand in the last place, which in a stack with larger columns lies further away.
-    place = [min(cause.start, unseen) for cause in causes]
-    alone = [abs(p[cell] - cause.reference_share) < 1e-9 for cell, cause in zip(place, causes, strict=True)]
-    ranks = {cell: rank for rank, cell in enumerate(place, 1) if alone[rank - 1]}
-    together = next((rank for rank, one in enumerate(alone, 1) if not one), None)
+    # A cause is one category, or all rare ones together, and then not called by the name of its first. The
+    # unseen stand in the last place, which in a stack with larger columns lies further away.
+    ranks: dict[int, int] = {}
+    together = None
+    for rank, cause in enumerate(causes, 1):
+        if cause.where == category(before, cause.start):
+            ranks[min(cause.start, unseen)] = rank
+        else:
+            together = rank
     largest = np.argsort(-np.maximum(p, q)[:unseen], kind="stable")[:MAX_BARS].tolist()
     kept = sorted({*largest, *(cell for cell in ranks if cell < unseen)})
     names = before.categories or ()
