@@ -88,6 +88,11 @@ def test_whole_numbers_have_bins_of_their_own() -> None:
     assert bins.reference.max() == pytest.approx(40 / 157)
 
 
+def test_whole_numbers_are_labelled_up_to_the_last_one() -> None:
+    bins = display_bins(column(np.arange(6.0), [100, 200, 300, 200, 100]), None)
+    assert ticks(bins) == [(float(i), str(i)) for i in range(5)]
+
+
 def test_atoms_of_floats_between_which_nothing_lies_are_whole_numbers_too() -> None:
     atoms = np.array([1.0, 2.0, 5.0])
     edges = np.sort(np.r_[atoms, np.nextafter(atoms, np.inf)])

@@ -60,6 +60,23 @@ def test_a_stuck_value_is_marked_where_it_is(comparison: Comparison) -> None:
     assert any(near)
 
 
+def test_a_cause_that_is_half_the_axis_has_a_bar_and_no_tint(comparison: Comparison) -> None:
+    column = comparison["temperature"]
+    n = len(column.before.counts)
+    half = replace(column, causes=(replace(column.causes[0], start=1, stop=n // 2),))
+    rects = [each.attrib for each in ET.fromstring(column_chart(half)).iter("rect")]
+    assert [rect["class"] for rect in rects] == ["h"]
+    assert float(rects[0]["width"]) > 100
+
+
+def test_a_cause_within_a_graver_one_is_left_to_the_table(comparison: Comparison) -> None:
+    column = comparison["temperature"]
+    outer = replace(column.causes[0], start=100, stop=150)
+    inner, other = replace(outer, start=120, stop=130), replace(outer, start=20, stop=40)
+    svg = column_chart(replace(column, causes=(outer, inner, other)))
+    assert texts(svg, "k") == ["1", "3"]
+
+
 def test_a_new_category_is_named_and_marked(comparison: Comparison) -> None:
     svg = column_chart(comparison["country"])
     assert "new: BR" in texts(svg, "e")

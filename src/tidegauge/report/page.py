@@ -33,8 +33,8 @@ def render_html(comparison: Comparison, title: str | None = None) -> str:
     It reads from the verdict to the doubts: the verdict; the columns with a warning or an alert (the worst
     60), with distributions, causes and numbers; rows that changed their home; the columns together; a table
     of all columns; what was assumed. Its script only sorts and searches that table, and a content policy
-    forbids everything else: a name that slipped through every escape could still do nothing. About 8 KB a
-    column up to 200 columns, 1 KB for each one more. `title` is "tidegauge" and the status unless given.
+    forbids everything else: a name that slipped through every escape could still do nothing. About 10 KB
+    a column up to 200 columns, 1 KB for each one more. `title` is "tidegauge" and the status unless given.
     Raises InputError where jinja2 is not installed.
     """
     columns = comparison.worst_first()
