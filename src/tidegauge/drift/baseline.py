@@ -23,6 +23,7 @@ class Spreads:
     """`Spread` of every column, `[columns]` each; NaN where windows of this length are not known."""
 
     factor: Floats
+    part: Floats
     degrees: Floats
     denominator: Floats
 
@@ -107,7 +108,7 @@ def rows_of(baseline: Baseline, columns: Integers) -> Baseline:
     """Return a baseline whose row i is column `columns[i]` of another."""
 
     def picked(spreads: Spreads) -> Spreads:
-        return Spreads(spreads.factor[columns], spreads.degrees[columns], spreads.denominator[columns])
+        return Spreads(*(getattr(spreads, name)[columns] for name in Spreads.__slots__))
 
     return Baseline(
         baseline.cells[columns],
@@ -126,6 +127,8 @@ def rows_of(baseline: Baseline, columns: Integers) -> Baseline:
 
 
 def _spreads(found: list[Spread | None]) -> Spreads:
-    nothing = (np.nan, np.nan, np.nan)
-    rows = [nothing if each is None else (each.factor, each.degrees, each.denominator) for each in found]
-    return Spreads(*np.array(rows, dtype=np.float64).reshape(len(found), 3).T)
+    rows = [
+        (np.nan,) * 4 if each is None else (each.factor, each.part, each.degrees, each.denominator)
+        for each in found
+    ]
+    return Spreads(*np.array(rows, dtype=np.float64).reshape(len(found), 4).T)

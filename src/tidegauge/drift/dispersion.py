@@ -22,19 +22,19 @@ from tidegauge.drift.intervals import candidates
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-MIN_BLOCKS = 4  # fewer say nothing about their variance
-_MOST_CORRELATED = 0.9  # neighbours any more alike leave nothing to learn from
+MIN_BLOCKS = 6  # worth of independent ones; fewer say too little about their variance
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The dispersion of one statistic: `factor` (at least 1), its effective `degrees` and `denominator`.
+    """The dispersion of a sum of squares: its mean is `factor` (at least 1) times that of independent rows.
 
-    A statistic that is a sum of `degrees` squares under independent rows, divided by `factor`, is F with
-    `degrees` and `denominator` degrees of freedom (after division by its mean).
+    Over that mean it is 1 - `part` + `part` F, with `degrees` and `denominator` degrees of freedom: where windows
+    differ in a few directions only, the many others add up to a constant.
     """
 
     factor: float
+    part: float
     degrees: float
     denominator: float
 
@@ -85,25 +85,31 @@ def dispersion_of_column(
         return None
     period = _period(slots, block)
     found = _gaps(cells, slots, block)
-    if found is None:
+    if found is None or found.free.sum() < MIN_BLOCKS:
         return None
     h = found.shares
     used = h > 0
     root = np.sqrt(np.where(used, h, 1.0))
     standard = np.where(used, found.gaps / root, 0.0)
-    chi = _spread(standard, float(max(int(used.sum()) - 1, 0)), found.free, period)
+    n_free = float(max(int(used.sum()) - 1, 0))
+    chi = _spread(standard, n_free, n_free, found.free, period)
     through = np.cumsum(h)[:-1]
     weight = np.sqrt(_ratio(h[:-1], through * (1.0 - through)))
-    ordered_gaps = weight * np.cumsum(found.gaps, axis=1)[:, :-1]
-    darling = _spread(ordered_gaps, float(h[:-1][weight > 0].sum()), found.free, period) if ordered else None
+    darling = None
+    if ordered:
+        gaps = weight * np.cumsum(found.gaps, axis=1)[:, :-1]
+        bridge = np.minimum.outer(through, through) - np.outer(through, through)
+        law = np.outer(weight, weight) * bridge
+        mean = float(np.trace(law))
+        darling = _spread(gaps, mean, mean * mean / max(float((law * law).sum()), 1e-300), found.free, period)
     start, stop = candidates(len(h), ordered)
     ends = np.concatenate([np.zeros((n_blocks, 1)), np.cumsum(found.gaps, axis=1)], axis=1)
     mass = np.concatenate([[0.0], np.cumsum(h)])
     share = np.clip(mass[stop] - mass[start], 0.0, 1.0)
     variance = share * (1.0 - share)
     square = ((ends[:, stop] - ends[:, start]) ** 2).mean(axis=0)
-    likeness = max(each.likeness for each in (chi, darling) if each is not None)
-    inflation, blocks = _corrected(found.free, likeness)
+    memory = max((each.memory for each in (chi, darling) if each is not None), key=lambda each: each.time)
+    inflation, blocks = _corrected(found.free, memory)
     sets = np.maximum(_ratio(square, variance) * inflation, 1.0)
     homes, home_denominator = _homes(hits, exposed, slots, block, period)
     return Dispersion(
@@ -145,57 +151,76 @@ def _gaps(cells: Integers, slots: Integers, block: int) -> _Gaps | None:
 @dataclass(frozen=True, slots=True)
 class _Found:
     spread: Spread
-    likeness: float
+    memory: _Memory
 
 
-def _spread(vectors: Floats, mean: float, free: Floats, period: int) -> _Found:
-    """Return the dispersion of the sum of squares of `vectors` `[blocks, parts]`, `mean` without any.
+def _spread(vectors: Floats, mean: float, most: float, free: Floats, period: int) -> _Found:
+    """Return the dispersion of the sum of squares of `vectors` `[blocks, parts]`.
 
-    Degrees of freedom by Satterthwaite: tr(S)^2 / tr(S^2) of the covariance S, with the bias of tr(S^2) that
-    comes from few blocks taken away (Srivastava 2005).
+    `mean` and `most` are its mean and its degrees of freedom under independent rows. Its first three cumulants,
+    tr(S), 2 tr(S^2) and 8 tr(S^3) of the covariance S, give scale, degrees of freedom and constant part. The
+    traces are means over pairs and triples of different blocks, which have no bias, held within what
+    eigenvalues can have.
     """
     n = len(vectors)
-    squares = (vectors * vectors).sum(axis=1)
-    trace = float(squares.mean())
+    trace = float((vectors * vectors).sum()) / n
     if trace <= 0 or mean <= 0:
-        return _Found(Spread(1.0, max(mean, 1.0), float(n)), 0.0)
+        return _Found(Spread(1.0, 1.0, max(most, 1.0), float(n)), _Memory(1.0, 1.0))
     gram = vectors @ vectors.T
-    likeness = _likeness(gram, period)
-    inflation, blocks = _corrected(free, likeness)
-    effective = max(blocks, 2.0)
-    second = float((gram * gram).sum()) / (n * n)
-    unbiased = effective**2 / ((effective - 1.0) * (effective + 2.0)) * (second - trace * trace / effective)
-    degrees = trace * trace / unbiased if unbiased > 0 else np.inf
-    degrees = float(np.clip(degrees, 1.0, max(vectors.shape[1] - 1, 1)))
-    factor = max(trace / mean * inflation, 1.0)
-    return _Found(Spread(factor, degrees, blocks * degrees), likeness)
+    memory = _memory(gram, period)
+    inflation, blocks = _corrected(free, memory)
+    np.fill_diagonal(gram, 0.0)
+    square = gram @ gram
+    second = float(np.trace(square)) / (n * (n - 1))
+    third = float((square * gram).sum()) / (n * (n - 1) * (n - 2))
+    second = float(np.clip(second, trace * trace / max(most, 1.0), trace * trace))
+    third = float(np.clip(third, second * second / trace, second**1.5))
+    degrees = second**3 / third**2
+    part = float(np.sqrt(second * degrees)) / trace
+    return _Found(Spread(max(trace / mean * inflation, 1.0), part, degrees, blocks * degrees), memory)
 
 
-def _likeness(gram: Floats, period: int) -> float:
-    """Return the correlation, at least 0, of blocks that share slots and follow each other.
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """How long blocks remember: 1 + 2 sum r_k and 1 + 2 sum r_k^2 of their autocorrelations; 1 and 1 for not."""
 
-    It is taken from gaps to their own mean, which makes it too small by (1 + 3 r) / blocks (Kendall 1954).
+    time: float
+    squared: float
+
+
+def _memory(gram: Floats, period: int) -> _Memory:
+    """Return the memory of blocks that share slots, from their autocorrelations up to the first negative one.
+
+    Geyer's initial positive sequence (1992), over a quarter of the blocks. Gaps are taken to the blocks' own
+    mean, which makes every r_k too small by about `time` / blocks.
     """
     n = len(gram)
-    if n <= period + 2:
-        return 0.0
-    r = float(np.diagonal(gram, period).sum()) / float(np.trace(gram)) * n / (n - period)
-    return float(np.clip((r + 1.0 / n) / (1.0 - 3.0 / n), 0.0, _MOST_CORRELATED))
+    time, squared = 1.0, 1.0
+    for _ in range(2):  # the second time with the first's correction
+        lost = time / n
+        time, squared = 1.0, 1.0
+        for step in range(period, max(n // 4, 1) * period + 1, period):
+            if step >= n:
+                break
+            r = float(np.diagonal(gram, step).sum()) / float(np.trace(gram)) * n / (n - step) + lost
+            if r <= 0:
+                break
+            time, squared = time + 2.0 * min(r, 1.0), squared + 2.0 * min(r, 1.0) ** 2
+    return _Memory(time, squared)
 
 
-def _corrected(free: Floats, likeness: float) -> tuple[float, float]:
-    """Return (factor for the variance, effective blocks) for neighbours that resemble each other by `likeness`.
+def _corrected(free: Floats, memory: _Memory) -> tuple[float, float]:
+    """Return (factor for the variance, effective blocks) for blocks that remember.
 
-    The mean of the blocks of a slot varies t = (1 + r) / (1 - r) times as much as that of independent ones. A
-    new block is that much farther from it, and the blocks it was made of nearer; with x the part of a slot in
-    one block, (1 + t x) / (1 + x) times (1 - x) / (1 - t x). The variance itself is known as well as from
-    (1 - r^2) / (1 + r^2) times as many blocks.
+    The mean of the blocks of a slot varies `time` t times as much as that of independent ones. A new block is
+    that much farther from it, and the blocks it was made of nearer; with x the part of a slot in one block,
+    (1 + t x) / (1 + x) times (1 - x) / (1 - t x). The variance is known as well as from 1 / `squared` times as
+    many blocks.
     """
     x = float(1.0 - free.mean())
-    t = (1.0 + likeness) / (1.0 - likeness)
+    t = memory.time
     inflation = (1.0 + t * x) / (1.0 + x) * (1.0 - x) / max(1.0 - t * x, 0.2)
-    blocks = float(free.sum()) * (1.0 - likeness**2) / (1.0 + likeness**2)
-    return inflation, max(blocks, 1.0)
+    return inflation, max(float(free.sum()) / memory.squared, 1.0)
 
 
 def _homes(
@@ -210,7 +235,7 @@ def _homes(
             factors.append(1.0)
             denominators.append(np.inf)
             continue
-        one = _spread(found.gaps[:, :1] / np.sqrt(share * (1.0 - share)), 1.0, found.free, period)
+        one = _spread(found.gaps[:, :1] / np.sqrt(share * (1.0 - share)), 1.0, 1.0, found.free, period)
         factors.append(one.spread.factor)
         denominators.append(one.spread.denominator)
     return np.array(factors), np.array(denominators)

@@ -151,7 +151,8 @@ def _of_windows(baseline: Baseline, current: Integers, ordered: bool) -> tuple[F
 def _scaled_tail(statistic: Floats, mean: Floats, spread: Spreads) -> Floats:
     """Return the tail of a sum of squares with this `mean` under independent rows."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        scaled = np.where(mean > 0, statistic / mean, 0.0) / spread.factor * spread.degrees
+        ratio = np.where(mean > 0, statistic / mean, 0.0) / spread.factor
+        scaled = np.maximum((ratio - 1.0) / spread.part + 1.0, 0.0) * spread.degrees
     p = noncentral_tail(scaled, spread.degrees, 0.0, spread.denominator)
     return np.where(np.isnan(spread.factor) | np.isnan(statistic), np.nan, p)
 
@@ -235,11 +236,8 @@ def _narrow_matters(
     return np.where(narrow, np.minimum(p * used, 1.0), np.nan)
 
 
-def _dispersion(spread: Spreads | None) -> tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]:
+def _dispersion(spread: Spreads | None) -> tuple[npt.ArrayLike, ...]:
+    """Return dispersion, part, degrees and denominator for `psi_tolerance_p_value`."""
     if spread is None:
-        return 1.0, np.inf, np.inf
-    return (
-        np.nan_to_num(spread.factor, nan=1.0),
-        np.nan_to_num(spread.degrees, nan=1.0),
-        np.nan_to_num(spread.denominator, nan=1.0),
-    )
+        return 1.0, 1.0, np.inf, np.inf
+    return tuple(np.nan_to_num(getattr(spread, name), nan=1.0) for name in Spreads.__slots__)

@@ -24,6 +24,7 @@ def psi_tolerance_p_value(
     current: npt.ArrayLike,
     tolerance: npt.ArrayLike,
     dispersion: npt.ArrayLike = 1.0,
+    part: npt.ArrayLike = 1.0,
     degrees: npt.ArrayLike = np.inf,
     denominator: npt.ArrayLike = np.inf,
 ) -> Floats:
@@ -31,18 +32,22 @@ def psi_tolerance_p_value(
 
     N PSI with N = nm / (n + m) is noncentral chi-square with B - 1 degrees of freedom and noncentrality N
     tolerance, B the cells in use. Size at the boundary 4.4 to 5.6 % at a nominal 5 %. Where samples differ
-    more than rows drawn one by one, `dispersion` is the factor of the variance, `degrees` the effective
-    degrees of freedom (at most B - 1) and `denominator` those of the estimate of the factor
-    (`drift.dispersion`). 1 for a single cell, NaN where a side has no rows.
+    more than rows drawn one by one, N PSI under no change is `dispersion` (B - 1) times 1 - `part` + `part` F
+    with `degrees` and `denominator` degrees of freedom (`drift.dispersion`). 1 for a single cell, NaN where a
+    side has no rows.
     """
     a, b = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
     n, m = a.sum(axis=-1), b.sum(axis=-1)
     full = np.maximum(((a + b) > 0).sum(axis=-1) - 1, 0).astype(np.float64)
     own = np.minimum(degrees, full)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # Each of the effective directions carries B - 1 / own times the dispersion of a single cell's.
-        size = n * m / (n + m) / (np.asarray(dispersion) * full / own)
-        p = noncentral_tail(size * psi(a, b), own, size * np.asarray(tolerance), denominator)
+        # What varies is `part` of the mean, spread over `own` directions; the rest is always there.
+        mean = np.asarray(dispersion) * full
+        scale = mean * np.asarray(part) / own
+        size = n * m / (n + m) / scale
+        always = mean * (1.0 - np.asarray(part)) / scale
+        q = np.maximum(size * psi(a, b) - always, 0.0)
+        p = noncentral_tail(q, own, size * np.asarray(tolerance), denominator)
     return np.where((n > 0) & (m > 0), np.where(full > 0, p, 1.0), np.nan)
 
 
