@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -19,6 +20,7 @@ from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE, Verdict,
 from tidegauge.drift.words import reasons
 from tidegauge.errors import InputError, MergeError
 from tidegauge.measurement import SEVERITY, Measurement, Status, defined
+from tidegauge.profiles import write_file
 from tidegauge.reference_windows import ReferenceWindows
 from tidegauge.seasons import MIN_WINDOWS, baselines_of, slots_within
 from tidegauge.tables import escaped, html_table, printable, text_table
@@ -78,6 +80,12 @@ class ColumnComparison:
                 return each.value
         have = ", ".join(each.name for each in measured) or "none: it is not judged"
         raise KeyError(f"column {self.name!r} has no measurement {name!r}; it has {have}")
+
+    def to_png(self, **size: float) -> bytes:
+        """Draw the column's two distributions as a PNG; `report.column_png` says how. Extra `report`."""
+        from tidegauge.report import column_png
+
+        return column_png(self, **size)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name, JSON-able."""
@@ -145,6 +153,18 @@ class Comparison:
             "assumptions": list(self.assumptions),
             "columns": {name: column.to_dict() for name, column in self.columns.items()},
         }
+
+    def to_html(self, path: str | os.PathLike[str], title: str | None = None) -> None:
+        """Write the report, one offline page, whole or not at all. Needs the extra `report`. Raises OSError."""
+        from tidegauge.report import render_html
+
+        write_file(path, render_html(self, title).encode())
+
+    def to_markdown(self) -> str:
+        """Return the comparison as GitHub's Markdown, at most 60 KB, for a pull request."""
+        from tidegauge.report import render_markdown
+
+        return render_markdown(self)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Export the measurements, one a row, as an Arrow stream (PyCapsule); imports pyarrow."""

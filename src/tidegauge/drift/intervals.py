@@ -129,9 +129,9 @@ def _best(
     sets: _Candidates, tests: Integers, n: Floats, m: Floats, dispersion: Overdispersion | None
 ) -> Scan:
     """Return the candidate with the smallest p of every column; the first of equals."""
-    deviance: Floats = np.asarray(np.where(sets.counts, _deviance(sets.a, sets.b, n, m), -1.0), np.float64)
+    deviance = np.array(np.where(sets.counts, _deviance(sets.a, sets.b, n, m), -1.0), np.float64)
     if dispersion is not None:
-        deviance = np.divide(deviance, dispersion.factor)
+        deviance /= dispersion.factor
     count = min(_EXACT, deviance.shape[1])
     screened = np.sort(np.argpartition(-deviance, count - 1, axis=1)[:, :count], axis=1)
     a, b, counts = (np.take_along_axis(each, screened, 1) for each in (sets.a, sets.b, sets.counts))

@@ -61,11 +61,11 @@ def share_tolerance_p_value(
 ) -> Floats:
     """Return the one-sided p of "the share moved by at most `tolerance`", `[...]`, up or down.
 
-    Of the binomial tail of the current hits at the reference's share plus the tolerance, the mean over what the
-    reference's share can be: a beta with a + 1 and n - a, the one whose quantiles are Clopper & Pearson's upper
-    limits. So it holds for one row as for a billion. A share that fell is one of the misses that rose. Divide
-    the rows and hits of samples that are over-dispersed by their factor: they need not be whole. 1 where it
-    moved by less, NaN where a side has no rows.
+    Of the binomial tail of the current hits at the reference's share plus the tolerance, the mean over what
+    the reference's share can be: a beta with a + 1 and n - a, the one whose quantiles are Clopper & Pearson's
+    upper limits. So it holds for one row as for a billion. A share that fell is one of the misses that rose.
+    Divide the rows and hits of samples that are over-dispersed by their factor: they need not be whole. 1
+    where it moved by less, NaN where a side has no rows.
     """
     from scipy.special import betainc, betaincinv, ndtr
 
