@@ -24,7 +24,7 @@ from tidegauge.profiles import write_file
 from tidegauge.reference_windows import ReferenceWindows
 from tidegauge.seasons import MIN_WINDOWS, baselines_of, slots_within
 from tidegauge.tables import escaped, html_table, printable, text_table
-from tidegauge.window import Window, as_window
+from tidegauge.window import Window, as_window, origin_ns
 
 ORDERED_KINDS = frozenset({"number", "time"})
 CATEGORY_KINDS = frozenset({"category", "boolean"})
@@ -81,11 +81,11 @@ class ColumnComparison:
         have = ", ".join(each.name for each in measured) or "none: it is not judged"
         raise KeyError(f"column {self.name!r} has no measurement {name!r}; it has {have}")
 
-    def to_png(self, **size: float) -> bytes:
+    def to_png(self, width: int = 720, scale: float = 2.0) -> bytes:
         """Draw the column's two distributions as a PNG; `report.column_png` says how. Extra `report`."""
         from tidegauge.report import column_png
 
-        return column_png(self, **size)
+        return column_png(self, width, scale)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name, JSON-able."""
@@ -155,7 +155,7 @@ class Comparison:
         }
 
     def to_html(self, path: str | os.PathLike[str], title: str | None = None) -> None:
-        """Write the report, one offline page, whole or not at all. Needs the extra `report`. Raises OSError."""
+        """Write the report, one offline page, whole or not at all (extra `report`). Raises OSError."""
         from tidegauge.report import render_html
 
         write_file(path, render_html(self, title).encode())
@@ -231,8 +231,9 @@ def compare(
     profile's rows come from, (start, end) as datetimes, ISO texts or nanoseconds, selects the seasonal slots
     to compare with; how much windows of that length differ is learned from the reference's own. A window of
     more than a quarter of the reference's history, or in a slot that it has not, is `insufficient`. Rows of
-    the reference that lie in the window itself are left out. Without `window` its length is told by its rows,
-    and seasons are not matched. Of other references, rows are taken as independent. `assumptions` say which.
+    the reference that lie in the window itself are left out. Without `window` it is read from the column with
+    the role timestamp; without that its length is told by its rows, and seasons are not matched. Of other
+    references, rows are taken as independent. `assumptions` say which.
 
     Raises MergeError when a judged column has another kind or other edges on the two sides, and InputError
     for a budget or tolerance out of range.
@@ -241,8 +242,11 @@ def compare(
     before, profile = _Snapshot(getattr(reference, "profile", reference)), _Snapshot(profile)
     settings = getattr(reference, "schema", {})
     outcomes, stacks = _sorted_out(before, profile, settings)
+    windows = getattr(reference, "windows", None)
     interval = None if window is None else as_window(window)
-    stacks, assumptions = _in_season(stacks, getattr(reference, "windows", None), profile.n_rows, interval)
+    if interval is None and windows is not None:
+        interval = _time_of(profile, settings, windows.width_ns)
+    stacks, assumptions = _in_season(stacks, windows, profile.n_rows, interval)
     found: list[Evidence] = []
     for stack in stacks:
         tolerances = tolerances_of(stack.names, settings, tolerance, tolerance_share)
@@ -279,6 +283,18 @@ def compare(
         window=None if interval is None else (interval.start_ns, interval.end_ns),
         assumptions=assumptions,
     )
+
+
+def _time_of(profile: _Snapshot, schema: Any, width_ns: int) -> Window | None:
+    """Return the whole windows that a profile's rows lie in, by its timestamp column; None without times."""
+    names = schema.with_role("timestamp")
+    column = profile.get(names[0]) if names else None
+    if column is None or column.kind != "time" or column.min is None:
+        return None
+    first, last = (int(time.astype("datetime64[ns]").astype(np.int64)) for time in (column.min, column.max))
+    origin = origin_ns(width_ns)
+    start = (first - origin) // width_ns * width_ns + origin
+    return Window(start, (last - origin) // width_ns * width_ns + origin + width_ns)
 
 
 def _in_season(
@@ -500,7 +516,7 @@ def _summary(
     judged = sorted((c for c in columns.values() if c.judged), key=_gravity)
     sizes = f"{n_current:,} rows against {n_reference:,}"
     counts = {s: sum(c.status == s for c in judged) for s in ("alert", "warning", "insufficient")}
-    few = f", {counts['insufficient']} with too few values" if counts["insufficient"] else ""
+    few = f", {counts['insufficient']} not to be judged" if counts["insufficient"] else ""
     if not judged:
         return f"insufficient: no column is judged ({sizes})"
     if status == "ok":

@@ -91,7 +91,15 @@ class Baselines:
             hits.append(per_home)
             exposed.append(per_exposed)
             found.append(self._dispersion(name, column, stack.ordered, block))
-        return stacked_baseline(np.stack(cells), np.stack(hits), np.stack(exposed), found, stack.ordered)
+        return stacked_baseline(
+            np.stack(cells),
+            np.stack(hits),
+            np.stack(exposed),
+            found,
+            ordered=stack.ordered,
+            n_windows=len(self.windows),
+            block=block,
+        )
 
     def _dispersion(self, name: str, column: WindowedColumn, ordered: bool, block: int) -> Dispersion | None:
         key = (name, block)

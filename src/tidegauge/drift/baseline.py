@@ -36,7 +36,8 @@ class Baseline:
 
     `cells` `[columns, WIDTH]`, `hits` and `exposed` `[columns, homes]`: its rows in the same seasonal slots
     in the same proportions, as whole rows worth as much. The rest is `Dispersion`, stacked; `known` says for
-    which columns there is any. `history` holds each column's chi-squares of earlier blocks, ascending.
+    which columns there is any, of blocks of `block` of the reference's `n_windows` windows. `history` holds
+    each column's chi-squares of earlier blocks, ascending.
     """
 
     cells: Integers
@@ -49,7 +50,7 @@ class Baseline:
     homes: Floats
     home_denominator: Floats
     history: tuple[Floats, ...]
-    n_blocks: int
+    n_windows: int
     block: int
 
 
@@ -77,12 +78,14 @@ def stacked_baseline(
     hits: Integers,
     exposed: Integers,
     found: list[Dispersion | None],
+    *,
     ordered: bool,
+    n_windows: int,
+    block: int,
 ) -> Baseline:
     """Put the dispersions of columns side by side; those without one are not `known`."""
     columns = len(found)
     n_sets = len(candidates(WIDTH, ordered)[0])
-    first = next((each for each in found if each is not None), None)
     return Baseline(
         cells,
         hits,
@@ -101,8 +104,8 @@ def stacked_baseline(
             [np.full(hits.shape[1], np.inf) if each is None else each.home_denominator for each in found]
         ),
         tuple(np.empty(0) if each is None else each.history for each in found),
-        0 if first is None else first.n_blocks,
-        0 if first is None else first.block,
+        n_windows,
+        block,
     )
 
 
@@ -128,7 +131,7 @@ def joined(parts: list[Baseline]) -> Baseline:
         together(lambda part: part.homes),
         together(lambda part: part.home_denominator),
         tuple(each for part in parts for each in part.history),
-        parts[0].n_blocks,
+        parts[0].n_windows,
         parts[0].block,
     )
 
@@ -150,7 +153,7 @@ def rows_of(baseline: Baseline, columns: Integers) -> Baseline:
         baseline.homes[columns],
         baseline.home_denominator[columns],
         tuple(baseline.history[i] for i in columns.tolist()),
-        baseline.n_blocks,
+        baseline.n_windows,
         baseline.block,
     )
 

@@ -43,13 +43,11 @@ class Spread:
 class Dispersion:
     """What the blocks of one column say.
 
-    `n_blocks`, each of `block` windows; `chi_square` and `anderson_darling` (None of categories); `sets` and
+    `chi_square` and `anderson_darling` (None of categories); `sets` and
     `set_denominator` `[sets]` for the cells or dyadic intervals of `intervals.candidates`; `homes` `[homes]`
-    with `home_denominator`; `history` `[n_blocks]`, the blocks' chi-squares over their degrees of freedom.
+    with `home_denominator`; `history` `[blocks]`, the blocks' chi-squares over their degrees of freedom.
     """
 
-    n_blocks: int
-    block: int
     chi_square: Spread
     anderson_darling: Spread | None
     sets: Floats
@@ -113,8 +111,6 @@ def dispersion_of_column(
     sets = np.maximum(_ratio(square, variance) * inflation, 1.0)
     homes, home_denominator = _homes(hits, exposed, slots, block, period)
     return Dispersion(
-        n_blocks,
-        block,
         chi.spread,
         None if darling is None else darling.spread,
         np.where(variance > 1e-12, sets, 1.0),

@@ -221,7 +221,7 @@ def _homes(stack: Stack, before: Side, after: Side) -> Floats:
 
 
 def _missed_by_chance(counts: Integers, excess: Floats) -> Floats:
-    """Return about how many categories of `excess` expected rows and more a reference has missed, `[columns]`.
+    """Return about how many categories of `excess` expected rows and more a reference missed, `[columns]`.
 
     The law of unseen rows counts rows; but they come by categories, each with all of its rows or none. With k
     near the excess x, a category of x expected rows has exactly k of them with a probability that is x^k / k!

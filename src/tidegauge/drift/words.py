@@ -168,8 +168,14 @@ def _too_few(stack: Stack, found: Evidence, i: int) -> str:
         return f"the reference has {n:,} values, a verdict needs {int(found.needed_reference[i]):,}"
     if m < found.needed[i]:
         return f"{m:,} values, a verdict needs {int(found.needed[i]):,}"
-    if found.untested[i]:
-        return "the reference's own windows say nothing about a window of this length and time"
+    if stack.baseline is not None and found.untested[i]:
+        windows, block = stack.baseline.n_windows, stack.baseline.block
+        if stack.baseline.known[i]:
+            return "the reference has no windows of this season"
+        return (
+            f"this is as long as {block:,} of the reference's windows, and it has {windows:,}, too few to say "
+            "how much such windows vary; take shorter ones, or a longer reference"
+        )
     return f"{n:,} values in the reference and {m:,} now do not overlap enough for a verdict"
 
 
