@@ -225,7 +225,7 @@ def compare(
     moved by more than `tolerance_share`: `alert`. A judged column that the profile lacks is an `alert`; one
     with too few values is `insufficient`, unless even they prove a change. Every statistic is measured, by
     the usual name, with its interval, p and the value to expect without a change, where there are such. See
-    docs/design/0007-verdict.md.
+    docs/design/0004-verdict.md.
 
     Of a reference that knows its own windows (`Reference.fit(..., window=)`), `window`, the time that the
     profile's rows come from, (start, end) as datetimes, ISO texts or nanoseconds, selects the seasonal slots

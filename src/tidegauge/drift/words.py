@@ -173,8 +173,8 @@ def _too_few(stack: Stack, found: Evidence, i: int) -> str:
         if stack.baseline.known[i]:
             return "the reference has no windows of this season"
         return (
-            f"this is as long as {block:,} of the reference's windows, and it has {windows:,}, too few to say "
-            "how much such windows vary; take shorter ones, or a longer reference"
+            f"this is as long as {block:,} of the reference's windows, and it has {windows:,}, too few to "
+            "say how such windows vary; take shorter ones, or a longer reference"
         )
     return f"{n:,} values in the reference and {m:,} now do not overlap enough for a verdict"
 
