@@ -159,16 +159,19 @@ def _spread(vectors: Floats, mean: float, most: float, free: Floats, period: int
     what eigenvalues can have.
     """
     n = len(vectors)
-    trace = float((vectors * vectors).sum()) / n
+    length = (vectors * vectors).sum(axis=1)
+    trace = float(length.mean())
     if trace <= 0 or mean <= 0:
         return _Found(Spread(1.0, 1.0, max(most, 1.0), float(n)), _Memory(1.0, 1.0))
-    gram = vectors @ vectors.T
-    memory = _memory(gram, period)
+    memory = _memory(vectors, period)
     inflation, blocks = _corrected(free, memory)
-    np.fill_diagonal(gram, 0.0)
-    square = gram @ gram
-    second = float(np.trace(square)) / (n * (n - 1))
-    third = float((square * gram).sum()) / (n * (n - 1) * (n - 2))
+    # The Gram matrix of all pairs is never made: its sums without the diagonal are those of S = V'V less the
+    # blocks' own.
+    s = vectors.T @ vectors
+    own = ((vectors @ s) * vectors).sum(axis=1)
+    second = (float((s * s).sum()) - float((length**2).sum())) / (n * (n - 1))
+    third = float(((s @ s) * s).sum()) - 3.0 * float((length * own).sum()) + 2.0 * float((length**3).sum())
+    third /= n * (n - 1) * (n - 2)
     second = float(np.clip(second, trace * trace / max(most, 1.0), trace * trace))
     third = float(np.clip(third, second * second / trace, second**1.5))
     degrees = second**3 / third**2
@@ -184,13 +187,14 @@ class _Memory:
     squared: float
 
 
-def _memory(gram: Floats, period: int) -> _Memory:
+def _memory(vectors: Floats, period: int) -> _Memory:
     """Return the memory of blocks that share slots, from their autocorrelations up to the first negative one.
 
     Geyer's initial positive sequence (1992), over a quarter of the blocks. Gaps are taken to the blocks' own
     mean, which makes every r_k too small by about `time` / blocks.
     """
-    n = len(gram)
+    n = len(vectors)
+    total = float((vectors * vectors).sum())
     time, squared = 1.0, 1.0
     for _ in range(2):  # the second time with the first's correction
         lost = time / n
@@ -198,7 +202,7 @@ def _memory(gram: Floats, period: int) -> _Memory:
         for step in range(period, max(n // 4, 1) * period + 1, period):
             if step >= n:
                 break
-            r = float(np.diagonal(gram, step).sum()) / float(np.trace(gram)) * n / (n - step) + lost
+            r = float((vectors[:-step] * vectors[step:]).sum()) / total * n / (n - step) + lost
             if r <= 0:
                 break
             time, squared = time + 2.0 * min(r, 1.0), squared + 2.0 * min(r, 1.0) ** 2
