@@ -191,25 +191,35 @@ def _homes(stack: Stack, before: Side, after: Side) -> Floats:
     """Return the exact p of every home's share `[columns, homes]`; NaN where neither side has a row in it."""
     p = np.full(before.hits.shape, np.nan)
     for home in _tested_homes(stack):
-        own, factor, denominator = _home_factors(stack, home)
-        hits, exposed = np.floor(before.hits[:, home] / own), np.floor(before.exposed[:, home] / own)
-        now = after.hits[:, home], after.exposed[:, home]
+        some = _filled(before, after, home)
+        if not len(some):
+            continue
+        own, factor, denominator = (each[some] for each in _home_factors(stack, home))
+        hits, exposed, *now = (
+            each[some, home] for each in (before.hits, before.exposed, after.hits, after.exposed)
+        )
+        whole = np.floor(hits / own), np.floor(exposed / own)
         if (factor > 1).any() or np.isfinite(denominator).any():
-            log_p = overdispersed_log_p_value(hits, exposed, *now, factor, denominator)
+            log_p = overdispersed_log_p_value(*whole, *now, factor, denominator)
         else:
-            log_p = exact_log_p_value(hits, exposed, *now)
-        each = np.exp(log_p)
-        known = before.hits[:, home] + now[0] > 0
+            log_p = exact_log_p_value(*whole, *now)
+        p[some, home] = np.exp(log_p)
         if home == OUTSIDE:
             # How many are unseen in a fresh sample is an estimate that knows nothing of a reference which happens
             # to have seen every category: no unseen row is then no evidence. Only more of them than expected are;
             # p is as uniform among those, because it is twice the smaller tail.
             share = now[0] / np.maximum(now[1], 1)
-            known = known & (share * before.exposed[:, home] >= before.hits[:, home])
-            excess = share * stack.reference.exposed[:, home] - stack.reference.hits[:, home]
-            each = np.minimum(each + _missed_by_chance(stack.reference.cells[:, :-1], excess), 1.0)
-        p[:, home] = np.where(known, each, np.nan)
+            excess = share * stack.reference.exposed[some, home] - stack.reference.hits[some, home]
+            each = np.minimum(
+                p[some, home] + _missed_by_chance(stack.reference.cells[some, :-1], excess), 1.0
+            )
+            p[some, home] = np.where(share * exposed >= hits, each, np.nan)
     return p
+
+
+def _filled(before: Side, after: Side, home: int) -> Integers:
+    """Return the columns of which either side has rows in a home: few have, and exact tests are dear."""
+    return np.flatnonzero(before.hits[:, home] + after.hits[:, home] > 0)
 
 
 def _missed_by_chance(counts: Integers, excess: Floats) -> Floats:
@@ -234,13 +244,17 @@ def _missed_by_chance(counts: Integers, excess: Floats) -> Floats:
 def _home_matters(stack: Stack, before: Side, after: Side, tolerance_share: npt.ArrayLike) -> Floats:
     """Return the p of "the share rose by at most `tolerance_share`" `[columns, homes]`; a fall never matters."""
     p = np.full(before.hits.shape, np.nan)
+    tolerated = np.broadcast_to(np.asarray(tolerance_share, dtype=np.float64), p.shape[:1])
     for home in range(len(HOMES)):
-        own, factor, _ = _home_factors(stack, home)
+        some = _filled(before, after, home)
+        if not len(some):
+            continue
+        own, factor, _ = (each[some] for each in _home_factors(stack, home))
         whole = own * factor
-        a, n = before.hits[:, home] / whole, before.exposed[:, home] / whole
-        b, m = after.hits[:, home] / factor, after.exposed[:, home] / factor
-        found = share_tolerance_p_value(a, n, b, m, tolerance_share)
-        p[:, home] = np.where(before.hits[:, home] + b > 0, np.where(b * n > a * m, found, 1.0), np.nan)
+        a, n = before.hits[some, home] / whole, before.exposed[some, home] / whole
+        b, m = after.hits[some, home] / factor, after.exposed[some, home] / factor
+        found = share_tolerance_p_value(a, n, b, m, tolerated[some])
+        p[some, home] = np.where(b * n > a * m, found, 1.0)
     return p
 
 
