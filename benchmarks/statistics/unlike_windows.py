@@ -1,0 +1,105 @@
+"""False alarms where windows differ although nothing is wrong: batches, a mean that wanders, hours of the week.
+
+The reference knows its own windows (`Reference.fit(..., window=)`) and every later window, alone and merged, is
+compared through the front door. Beside it, the same comparison by a reference that takes rows as independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+import tidegauge as tg
+
+from .parallel import generator, spread
+from .populations import Floats
+from .rates import rate
+
+ROWS = 1_000  # of a window, an hour
+HOUR_NS = 3_600_000_000_000
+MONDAY_NS = 1_767_571_200_000_000_000  # 2026-01-05
+LATER = 128  # windows after the reference's
+SCALES = 7
+COLUMNS = 20
+CELLS = 256  # of equal mass, whose shares differ from batch to batch
+
+Windows = Callable[[np.random.Generator, int], Floats]
+
+
+def batches(dispersion: float) -> Windows:
+    """Return a maker of Dirichlet-multinomial windows: every share varies `dispersion` times as much."""
+    likeness = (dispersion - 1.0) / (ROWS - 1.0)
+
+    def make(rng: np.random.Generator, windows: int) -> Floats:
+        share = rng.dirichlet(np.full(CELLS, (1.0 - likeness) / likeness / CELLS), windows)
+        counts = np.stack([rng.multinomial(ROWS, each) for each in share])
+        cell = np.repeat(np.tile(np.arange(CELLS), windows), counts.ravel()).reshape(windows, ROWS)
+        return np.asarray(ndtri((cell + rng.random(cell.shape)) / CELLS))
+
+    return make
+
+
+def wandering(rng: np.random.Generator, windows: int) -> Floats:
+    """Make windows whose mean is an AR(1) process: 0.8 of the last one, standard deviation 0.05."""
+    mean = np.empty(windows)
+    at = rng.normal(0.0, 0.05)
+    for t in range(windows):
+        at = 0.8 * at + rng.normal(0.0, 0.05 * 0.6)
+        mean[t] = at
+    return np.asarray(rng.normal(size=(windows, ROWS)) + mean[:, None])
+
+
+def seasonal(rng: np.random.Generator, windows: int) -> Floats:
+    """Make hours that differ by up to 0.3 deviations within a day, nights more spread, weekends 0.3 lower."""
+    hour = np.arange(windows)
+    day = np.cos((hour % 24) / 24 * 2 * np.pi)
+    mean = 0.3 * day - 0.3 * (hour // 24 % 7 >= 5)
+    spread_of = 1.0 + 0.1 * day
+    return np.asarray(rng.normal(size=(windows, ROWS)) * spread_of[:, None] + mean[:, None])
+
+
+# What the windows are, and how many of them the reference has.
+WINDOWS: dict[str, tuple[Windows, int]] = {
+    "alike": (lambda rng, windows: rng.normal(size=(windows, ROWS)), 336),
+    "batches, dispersion 3": (batches(3.0), 336),
+    "batches, dispersion 10": (batches(10.0), 336),
+    "mean wanders, AR(1) 0.8": (wandering, 336),
+    "hours of the week": (seasonal, 1_008),
+}
+
+
+def case(name: str, run: int) -> tuple[dict[int, Floats], dict[int, Floats]]:
+    """Return p `[columns, merged windows]` by scale, of the windows' own dispersion and of independent rows."""
+    make, known = WINDOWS[name]
+    rng = generator("unlike", name, run)
+    columns = {f"x{i}": make(rng, known + LATER) for i in range(COLUMNS)}
+    hours = MONDAY_NS + np.arange(known + LATER) * HOUR_NS
+
+    def rows(first: int, last: int) -> dict[str, Any]:
+        at = np.repeat(hours[first:last], ROWS).astype("datetime64[ns]")
+        return {"at": at, **{key: each[first:last].ravel() for key, each in columns.items()}}
+
+    reference = tg.Reference.fit(rows(0, known), accumulators="light", timestamp="at", window="1h")
+    profiles = [
+        tg.profile(rows(t, t + 1), reference, accumulators="light") for t in range(known, known + LATER)
+    ]
+    by_windows: dict[int, Floats] = {}
+    by_rows: dict[int, Floats] = {}
+    for scale in range(SCALES):
+        length = 1 << scale
+        p = []
+        for first in range(0, LATER, length):
+            merged = tg.merge(profiles[first : first + length])
+            start = int(hours[known + first])
+            window = (start, start + length * HOUR_NS)
+            p.append(
+                [
+                    [tg.compare(reference, merged, window=window)[key].p_value for key in columns],
+                    [tg.compare(reference.profile, merged)[key].p_value for key in columns],
+                ]
+            )
+        by_windows[scale], by_rows[scale] = np.array(p, dtype=np.float64).transpose(1, 2, 0)
+    return by_windows, by_rows
