@@ -41,7 +41,7 @@ class Evidence:
     """What is known of each column, `[columns]` unless said.
 
     `p`: that nothing changed; `parts` `[columns, PARTS]` are what it combines, NaN where a test does not
-    apply, and `winner` the place of the smallest (-1 where there is none). `p_tolerance`: that PSI is at most
+    apply, and `winner` the place of the smallest (the last of equals, -1 where there is none). `p_tolerance`: that PSI is at most
     the tolerance; `p_matters`: that neither PSI, nor a narrow interval of cells, nor a home moved by more
     than tolerated. `darling`: the Anderson-Darling p of rows taken as independent, where it was asked.
     `coarse` are the counts that PSI compares, `[columns, coarse cells]` of each side, in `groups` of fine
@@ -102,7 +102,9 @@ def evidence(
     homes[untested] = np.nan
     parts = np.concatenate([values, homes], axis=1)
     together = combine_p_values(np.concatenate([combine_p_values(values)[:, None], homes], axis=1))
-    winner = np.argmin(np.where(np.isnan(parts), np.inf, parts), axis=1)
+    # Of parts that are equal, as those are that no float can tell from 0, the most specific: the last.
+    backwards = np.where(np.isnan(parts), np.inf, parts)[:, ::-1]
+    winner = len(PARTS) - 1 - np.argmin(backwards, axis=1)
     p_tolerance = psi_tolerance_p_value(*coarse, tolerance, **_dispersion(spread))
     enough = (n_coarse >= 2) & (after.present >= needed) & np.isfinite(p_tolerance) & ~untested
     p_tolerance = np.where(enough, p_tolerance, np.nan)
