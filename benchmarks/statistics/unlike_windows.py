@@ -1,7 +1,8 @@
 """False alarms where windows differ although nothing is wrong: batches, a mean that wanders, hours of the week.
 
-The reference knows its own windows (`Reference.fit(..., window=)`) and every later window, alone and merged, is
-compared through the front door. Beside it, the same comparison by a reference that takes rows as independent.
+The reference knows its own windows (`Reference.fit(..., window=)`) and every later window, alone and merged,
+is compared through the front door. Beside it, the same comparison by a reference that takes rows as
+independent.
 """
 
 from __future__ import annotations

@@ -41,13 +41,14 @@ class Evidence:
     """What is known of each column, `[columns]` unless said.
 
     `p`: that nothing changed; `parts` `[columns, PARTS]` are what it combines, NaN where a test does not
-    apply, and `winner` the place of the smallest (the last of equals, -1 where there is none). `p_tolerance`: that PSI is at most
-    the tolerance; `p_matters`: that neither PSI, nor a narrow interval of cells, nor a home moved by more
-    than tolerated. `darling`: the Anderson-Darling p of rows taken as independent, where it was asked.
-    `coarse` are the counts that PSI compares, `[columns, coarse cells]` of each side, in `groups` of fine
-    cells. `enough` and `empty` say whether the sizes allow a verdict and whether no side has a present value;
-    `needed` are the present values that would be enough. `dispersion` is that of the PSI. `scan` is in fine
-    cells. `untested`: the reference's own windows say nothing about windows of this length or slot.
+    apply, and `winner` the place of the smallest (the last of equals, -1 where there is none). `p_tolerance`:
+    that PSI is at most the tolerance; `p_matters`: that neither PSI, nor a narrow interval of cells, nor a
+    home moved by more than tolerated. `darling`: the Anderson-Darling p of rows taken as independent, where
+    it was asked. `coarse` are the counts that PSI compares, `[columns, coarse cells]` of each side, in
+    `groups` of fine cells. `enough` and `empty` say whether the sizes allow a verdict and whether no side has
+    a present value; `needed` are the present values that would be enough. `dispersion` is that of the PSI.
+    `scan` is in fine cells. `untested`: the reference's own windows say nothing about windows of this length
+    or slot.
     """
 
     p: Floats
