@@ -2,11 +2,13 @@
 
 Without windows of its own the reference's rows are taken as independent and everything is tested on the fine
 cells. With them, a window is held against the reference's same seasonal slots on the coarse cells, and every
-statistic is judged by how much the reference's own windows differed in it.
+statistic is judged by how much the reference's own windows differed in it, and no p is believed farther than
+theirs allow.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +19,7 @@ from tidegauge.drift import contingency, quadratic
 from tidegauge.drift.baseline import WIDTH, Baseline, Spreads
 from tidegauge.drift.circular import kuiper, kuiper_p_value
 from tidegauge.drift.columns import Side, Stack
+from tidegauge.drift.history import Tail, calibrated
 from tidegauge.drift.hypergeometric import exact_log_p_value, overdispersed_log_p_value
 from tidegauge.drift.intervals import Scan, cell_scan, interval_scan
 from tidegauge.drift.noncentral import noncentral_tail
@@ -102,16 +105,25 @@ def evidence(
     homes = _homes(stack, before, after)
     homes[untested] = np.nan
     parts = np.concatenate([values, homes], axis=1)
-    together = combine_p_values(np.concatenate([combine_p_values(values)[:, None], homes], axis=1))
+    of_values = combine_p_values(values)
+    if stack.baseline is not None:
+        of_values = _believed(of_values, stack.baseline.tails)
+    together = combine_p_values(np.concatenate([of_values[:, None], homes], axis=1))
     # Of parts that are equal, as those are that no float can tell from 0, the most specific: the last.
     backwards = np.where(np.isnan(parts), np.inf, parts)[:, ::-1]
     winner = len(PARTS) - 1 - np.argmin(backwards, axis=1)
     p_tolerance = psi_tolerance_p_value(*coarse, tolerance, **_dispersion(spread))
+    dispersion = np.ones(len(together)) if spread is None else np.nan_to_num(spread.factor, nan=1.0)
+    # Of rows that come in bunches it takes more to fill a cell.
+    needed = np.ceil(needed * dispersion).astype(np.int64)
     enough = (n_coarse >= 2) & (after.present >= needed) & np.isfinite(p_tolerance) & ~untested
     p_tolerance = np.where(enough, p_tolerance, np.nan)
+    narrow = _narrow_matters(stack, scan, tolerance_share, spread)
+    if stack.baseline is not None:
+        p_tolerance = _believed(p_tolerance, stack.baseline.tails)
+        narrow = _believed(narrow, stack.baseline.tails)
     home_matters = _home_matters(stack, before, after, tolerance_share)
     home_matters[untested] = np.nan
-    narrow = _narrow_matters(stack, scan, tolerance_share, spread)
     every = np.concatenate([p_tolerance[:, None], narrow[:, None], home_matters], axis=1)
     every[untested] = np.nan
     tests = np.maximum((~np.isnan(every)).sum(axis=1), 1)
@@ -127,7 +139,7 @@ def evidence(
         scan=scan,
         groups=groups,
         coarse=coarse,
-        dispersion=np.ones(len(together)) if spread is None else np.nan_to_num(spread.factor, nan=1.0),
+        dispersion=dispersion,
         enough=enough,
         empty=(before.present == 0) & (after.present == 0),
         untested=untested,
@@ -163,6 +175,12 @@ def _scaled_tail(statistic: Floats, mean: Floats, spread: Spreads) -> Floats:
         scaled = np.maximum((ratio - 1.0) / spread.part + 1.0, 0.0) * spread.degrees
     p = noncentral_tail(scaled, spread.degrees, 0.0, spread.denominator)
     return np.where(np.isnan(spread.factor) | np.isnan(statistic), np.nan, p)
+
+
+def _believed(p: Floats, tails: Sequence[Tail | None]) -> Floats:
+    """Return the p of each column as its history lets them be believed."""
+    pairs = zip(p, tails, strict=True)
+    return np.array([each if tail is None else float(calibrated(each, tail)) for each, tail in pairs])
 
 
 def _in_fine_cells(scan: Scan, groups: Integers) -> Scan:
@@ -220,6 +238,13 @@ def _homes(stack: Stack, before: Side, after: Side) -> Floats:
             each = np.minimum(each + _missed_by_chance(whole.cells[some, :-1], excess), 1.0)
             each = np.where(rose, each, np.nan)
         p[some, home] = each
+    return p if stack.baseline is None else _homes_believed(p, stack.baseline)
+
+
+def _homes_believed(p: Floats, baseline: Baseline) -> Floats:
+    """Return the p of homes `[columns, homes]` as their histories let them be believed."""
+    for home in range(p.shape[1]):
+        p[:, home] = _believed(p[:, home], [tails[home] for tails in baseline.home_tails])
     return p
 
 
@@ -254,7 +279,7 @@ def _home_matters(stack: Stack, before: Side, after: Side, tolerance_share: npt.
         p[some, home] = 1.0
         tolerated = np.broadcast_to(tolerance_share, a.shape)[rose]
         p[rose, home] = share_tolerance_p_value(a[rose], n[rose], b[rose], m[rose], tolerance=tolerated)
-    return p
+    return p if stack.baseline is None else _homes_believed(p, stack.baseline)
 
 
 def _narrow_matters(

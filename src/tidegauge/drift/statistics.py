@@ -22,8 +22,9 @@ from tidegauge.drift import (
 )
 from tidegauge.drift.baseline import Baseline
 from tidegauge.drift.columns import Stack
-from tidegauge.drift.evidence import Evidence
+from tidegauge.drift.evidence import SCAN, Evidence
 from tidegauge.drift.hypergeometric import exact_log_p_value
+from tidegauge.drift.omnibus import combine_p_values
 from tidegauge.homes import HOMES, INFINITE
 from tidegauge.measurement import Direction
 
@@ -144,18 +145,16 @@ def _interval_change(stack: Stack, found: Evidence) -> Statistic:
 
 
 def _history_rank(baseline: Baseline, found: Evidence) -> Statistic:
-    """Return how many of the reference's own blocks differed as much: (1 + those that did) / (blocks + 1).
+    """Return how many of the reference's own blocks were as strange: (1 + those that were) / (blocks + 1).
 
-    By their chi-square over its degrees of freedom, each block against the rest. A p that assumes nothing but
-    that the window is one like the others, and cannot be below 1 / (blocks + 1); the lower, the stranger.
+    By the omnibus p of their present values, each block against all. A p that assumes nothing but that the
+    window is one like the others, and cannot be below 1 / (blocks + 1); the lower, the stranger.
     """
-    statistic, degrees, _ = contingency.chi_square(*found.coarse)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        score = statistic / degrees
+    values = combine_p_values(found.parts[:, : SCAN + 1])
     rank = np.array(
         [
-            (1 + (past >= now).sum()) / (len(past) + 1) if len(past) and np.isfinite(now) else np.nan
-            for past, now in zip(baseline.history, score, strict=True)
+            np.nan if tail is None or np.isnan(p) else (1 + (tail.p <= p).sum()) / (len(tail.p) + 1)
+            for p, tail in zip(values, baseline.tails, strict=True)
         ]
     )
     return Statistic(rank, p=rank, direction="lower_is_worse")
