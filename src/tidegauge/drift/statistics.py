@@ -55,7 +55,7 @@ def statistics_of(stack: Stack, found: Evidence) -> dict[str, Statistic]:
     Formulas, sources and units are with the functions called. Divergences are of the coarse cells, tests of
     ordered values of the fine ones.
     """
-    told = {"psi": _psi(found)}
+    told = {"psi": psi_of(found)}
     told |= _shares(stack)
     if stack.baseline is not None:
         told["history_rank"] = _history_rank(stack.baseline, found)
@@ -81,7 +81,7 @@ def effect(found: Evidence) -> tuple[Floats, Floats, Floats]:
 
     d = sqrt(PSI) is the shift of a normal variable's mean in its standard deviations; 95 % interval.
     """
-    told = _psi(found)
+    told = psi_of(found)
     low, high = told.low, told.high
     assert low is not None
     assert high is not None
@@ -89,7 +89,8 @@ def effect(found: Evidence) -> tuple[Floats, Floats, Floats]:
     return d, low, high
 
 
-def _psi(found: Evidence) -> Statistic:
+def psi_of(found: Evidence) -> Statistic:
+    """Return the PSI of the coarse cells, bias-corrected, at least 0; nats."""
     numbers = divergences.psi_interval(*found.coarse, found.dispersion)
     value, low, high = (np.maximum(each, 0.0) for each in numbers)
     p = null_laws.psi_p_value(*found.coarse) if (found.dispersion == 1.0).all() else None
@@ -201,16 +202,9 @@ def _ordered(stack: Stack, found: Evidence) -> dict[str, Statistic]:
     greater, of_greater = ranks.mann_whitney(a, b)
     points = np.concatenate([edges[:, :1], edges[:, :-1] / 2.0 + edges[:, 1:] / 2.0, edges[:, -1:]], axis=1)
     singleton, of_singleton = characteristic.epps_singleton(a, b, points)
-    change, change_low, change_high, of_change = moments.mean_change(
-        (n, before.mean, before.variance), (m, after.mean, after.variance)
-    )
-    ratio, ratio_low, ratio_high, of_ratio = moments.variance_test(
-        _power_sums(n, before.variance, before.kurtosis), _power_sums(m, after.variance, after.kurtosis)
-    )
     with np.errstate(invalid="ignore", over="ignore"):
         wasserstein = distances.wasserstein(a, b, edges, *ends)
         floor = distances.wasserstein_floor(a, b, edges, *ends)
-    nothing = np.where((n > 0) & (m > 0), 0.0, np.nan)
     return {
         "ks": Statistic(d, p=distances.ks_p_value(d, n, m), floor=distances.ks_floor(n, m)),
         "kuiper": Statistic(v, p=circular.kuiper_p_value(v, n, m), floor=circular.kuiper_floor(n, m)),
@@ -226,17 +220,27 @@ def _ordered(stack: Stack, found: Evidence) -> dict[str, Statistic]:
         "mann_whitney": Statistic(
             greater, p=of_greater, floor=np.where(np.isnan(greater), np.nan, 0.5), direction="neutral"
         ),
-        "mean_change": Statistic(change, change_low, change_high, of_change, nothing, "neutral"),
-        "variance_ratio": Statistic(
-            np.where(np.isnan(ratio), moments.variance_ratio(before.variance, after.variance), ratio),
-            ratio_low,
-            ratio_high,
-            of_ratio,
-            nothing + 1.0,
-            "neutral",
-        ),
+        **moments_of(stack),
         "epps_singleton": Statistic(
             singleton, p=of_singleton, floor=np.where(np.isnan(singleton), np.nan, 4.0)
+        ),
+    }
+
+
+def moments_of(stack: Stack) -> dict[str, Statistic]:
+    """Return "mean_change" (in standard deviations of the reference) and "variance_ratio" of numbers."""
+    before, after = stack.reference, stack.current
+    n, m = before.present, after.present
+    nothing = np.where((n > 0) & (m > 0), 0.0, np.nan)
+    change = moments.mean_change((n, before.mean, before.variance), (m, after.mean, after.variance))
+    ratio, low, high, p = moments.variance_test(
+        _power_sums(n, before.variance, before.kurtosis), _power_sums(m, after.variance, after.kurtosis)
+    )
+    plain = moments.variance_ratio(before.variance, after.variance)
+    return {
+        "mean_change": Statistic(*change, nothing, "neutral"),
+        "variance_ratio": Statistic(
+            np.where(np.isnan(ratio), plain, ratio), low, high, p, nothing + 1.0, "neutral"
         ),
     }
 
