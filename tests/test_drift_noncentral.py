@@ -87,9 +87,7 @@ def test_noncentral_f_is_within_what_is_stated():
 
 def test_a_large_denominator_is_none():
     q, nc = np.array([5.0, 40.0, 90.0]), np.array([0.0, 10.0, 30.0])
-    np.testing.assert_allclose(
-        noncentral_tail(q, 12.0, nc, 1e12), noncentral_tail(q, 12.0, nc), rtol=1e-6
-    )
+    np.testing.assert_allclose(noncentral_tail(q, 12.0, nc, 1e12), noncentral_tail(q, 12.0, nc), rtol=1e-6)
 
 
 @pytest.mark.parametrize("denominator", [np.inf, 10.0])

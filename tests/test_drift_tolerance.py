@@ -150,9 +150,7 @@ def test_shares_at_the_ends():
     assert p(0, 1, 1, 1) > 0.3
 
 
-@given(
-    st.integers(1, 10**9), st.integers(1, 10**9), st.floats(0, 1), st.floats(0, 1), st.floats(0.0001, 0.5)
-)
+@given(st.integers(1, 10**9), st.integers(1, 10**9), st.floats(0, 1), st.floats(0, 1), st.floats(0.0001, 0.5))
 def test_shares_are_probabilities_and_fall_with_the_change(
     n: int, m: int, before: float, after: float, tolerance: float
 ):

@@ -100,7 +100,7 @@ class Baselines:
                 None
                 if block * LONGEST > len(self.windows)
                 else dispersion_of_column(
-                    np.stack([_wide(row) for row in column.cells]),
+                    _wide(column.cells),
                     column.hits,
                     column.exposed,
                     ordered=ordered,
@@ -118,7 +118,8 @@ def _nothing(n_windows: int) -> WindowedColumn:
 
 
 def _wide(cells: Integers) -> Integers:
-    return np.pad(cells, (0, WIDTH - len(cells)))
+    """Return cells `[..., cells]` with zeros up to WIDTH."""
+    return np.pad(cells, (*[(0, 0)] * (cells.ndim - 1), (0, WIDTH - cells.shape[-1])))
 
 
 def _homes(column: WindowedColumn, slots: Integers, wanted: Integers) -> tuple[Integers, Integers]:

@@ -163,16 +163,19 @@ def _spread(vectors: Floats, mean: float, most: float, free: Floats, period: int
     what eigenvalues can have.
     """
     n = len(vectors)
-    trace = float((vectors * vectors).sum()) / n
+    length = (vectors * vectors).sum(axis=1)
+    trace = float(length.sum()) / n
     if trace <= 0 or mean <= 0:
         return _Found(Spread(1.0, 1.0, max(most, 1.0), float(n)), _Memory(1.0, 1.0))
-    gram = vectors @ vectors.T
-    memory = _memory(gram, period)
+    memory = _memory(vectors, period)
     inflation, blocks = _corrected(free, memory)
-    np.fill_diagonal(gram, 0.0)
-    square = gram @ gram
-    second = float(np.trace(square)) / (n * (n - 1))
-    third = float((square * gram).sum()) / (n * (n - 1) * (n - 2))
+    # tr(G^2) and tr(G^3) of G, the inner products of all blocks, without its diagonal: by way of the products
+    # of parts, which are fewer than blocks.
+    inner = vectors.T @ vectors
+    squares = ((vectors @ inner) * vectors).sum(axis=1)
+    second = float(squares.sum() - (length * length).sum()) / (n * (n - 1))
+    cubes = float(((inner @ inner) * inner).sum() - 3.0 * (length * squares).sum() + 2.0 * (length**3).sum())
+    third = cubes / (n * (n - 1) * (n - 2))
     second = float(np.clip(second, trace * trace / max(most, 1.0), trace * trace))
     third = float(np.clip(third, second * second / trace, second**1.5))
     degrees = second**3 / third**2
@@ -188,13 +191,14 @@ class _Memory:
     squared: float
 
 
-def _memory(gram: Floats, period: int) -> _Memory:
+def _memory(vectors: Floats, period: int) -> _Memory:
     """Return the memory of blocks that share slots, from their autocorrelations up to the first negative one.
 
     Geyer's initial positive sequence (1992), over a quarter of the blocks. Gaps are taken to the blocks' own
     mean, which makes every r_k too small by about `time` / blocks.
     """
-    n = len(gram)
+    n = len(vectors)
+    whole = float((vectors * vectors).sum())
     time, squared = 1.0, 1.0
     for _ in range(2):  # the second time with the first's correction
         lost = time / n
@@ -202,7 +206,7 @@ def _memory(gram: Floats, period: int) -> _Memory:
         for step in range(period, max(n // 4, 1) * period + 1, period):
             if step >= n:
                 break
-            r = float(np.diagonal(gram, step).sum()) / float(np.trace(gram)) * n / (n - step) + lost
+            r = float((vectors[step:] * vectors[:-step]).sum()) / whole * n / (n - step) + lost
             if r <= 0:
                 break
             time, squared = time + 2.0 * min(r, 1.0), squared + 2.0 * min(r, 1.0) ** 2
