@@ -195,6 +195,7 @@ def _spread(vectors: Floats, mean: float, most: float, free: Floats, period: int
     part. The traces are means over pairs and triples of different blocks, which have no bias, held within
     what eigenvalues can have.
     """
+    vectors = vectors[:, vectors.any(axis=0)]
     n = len(vectors)
     length = (vectors * vectors).sum(axis=1)
     trace = float(length.mean())

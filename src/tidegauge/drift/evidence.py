@@ -89,14 +89,16 @@ def evidence(
     needed = cells.MIN_ROWS_PER_COARSE_CELL * np.clip((coarse[0] > 0).sum(axis=1), 1, np.maximum(n_coarse, 1))
     if stack.baseline is None:
         values, scan = _of_rows(stack)
+        narrow = _narrow_matters(before.cells, after.cells, scan, tolerance_share)
         spread = None
         untested = np.zeros(len(before.present), dtype=np.bool_)
     else:
         coarse = stack.baseline.cells, np.pad(coarse[1], ((0, 0), (0, WIDTH - coarse[1].shape[1])))
         before = replace(before, hits=stack.reference_homes[0], exposed=stack.reference_homes[1])
         values, scan = _of_windows(stack.baseline, coarse[1], stack.ordered)
-        scan = _in_fine_cells(scan, groups)
         spread = stack.baseline.chi_square
+        narrow = _narrow_matters(*coarse, scan, tolerance_share, spread.factor)
+        scan = _in_fine_cells(scan, groups)
         untested = ~stack.baseline.known | (coarse[0].sum(axis=1) == 0)
         values[untested] = np.nan
     darling = values[:, 0].copy() if stack.ordered and stack.baseline is None else None
@@ -283,24 +285,25 @@ def _home_matters(stack: Stack, before: Side, after: Side, tolerance_share: npt.
 
 
 def _narrow_matters(
-    stack: Stack, scan: Scan, tolerance_share: npt.ArrayLike, spread: Spreads | None
+    before: Integers, after: Integers, scan: Scan, tolerance_share: npt.ArrayLike, factor: npt.ArrayLike = 1.0
 ) -> Floats:
     """Return the p of "the winning interval moved by at most `tolerance_share`", or NaN if it is wide.
 
-    Times the cells there are, since the interval was looked for.
+    `before` and `after` are the `[columns, cells]` that were scanned. Times the cells there are, since the
+    interval was looked for.
     """
-    n, m = stack.reference.present.astype(np.float64), stack.current.present.astype(np.float64)
+    n, m = before.sum(axis=1).astype(np.float64), after.sum(axis=1).astype(np.float64)
     rows = np.arange(len(n))
     sides = []
-    for side in (stack.reference, stack.current):
-        through = np.concatenate([np.zeros((len(n), 1), np.int64), np.cumsum(side.cells, axis=1)], axis=1)
+    for side in (before, after):
+        through = np.concatenate([np.zeros((len(n), 1), np.int64), np.cumsum(side, axis=1)], axis=1)
         sides.append((through[rows, scan.stop] - through[rows, scan.start]).astype(np.float64))
     a, b = sides
     with np.errstate(divide="ignore", invalid="ignore"):
         narrow = (a / n <= NARROW_SHARE) & (scan.stop > scan.start)
-    factor = 1.0 if spread is None else np.nan_to_num(spread.factor, nan=1.0)
-    used = ((stack.reference.cells + stack.current.cells) > 0).sum(axis=1)
-    p = share_tolerance_p_value(a / factor, n / factor, b / factor, m / factor, tolerance=tolerance_share)
+    f = np.nan_to_num(np.asarray(factor, dtype=np.float64), nan=1.0)
+    used = ((before + after) > 0).sum(axis=1)
+    p = share_tolerance_p_value(a / f, n / f, b / f, m / f, tolerance=tolerance_share)
     return np.where(narrow, np.minimum(p * used, 1.0), np.nan)
 
 
