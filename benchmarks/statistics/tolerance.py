@@ -88,7 +88,7 @@ def case(change: str, n: int, m: int, psi: float, draws: int) -> tuple[Floats, F
 
 
 def boundary(quick: bool) -> list[dict[str, Any]]:
-    draws = 1_000 if quick else 6_000
+    draws = 1_000 if quick else 3_000
     sizes = SIZES[1:2] if quick else SIZES
     cases = [(change, n, m, psi, draws) for change in CHANGES for n, m in sizes for psi in TOLERANCES]
     rows = []
@@ -108,7 +108,7 @@ def boundary(quick: bool) -> list[dict[str, Any]]:
 
 
 def coverage(quick: bool) -> list[dict[str, Any]]:
-    draws = 1_000 if quick else 4_000
+    draws = 1_000 if quick else 2_000
     sizes = SIZES[1:2] if quick else SIZES
     cases = [(change, n, m, d * d, draws) for change in CHANGES for n, m in sizes for d in EFFECTS]
     rows = []

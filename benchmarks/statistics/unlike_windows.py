@@ -23,7 +23,8 @@ HOUR_NS = 3_600_000_000_000
 MONDAY_NS = 1_767_571_200_000_000_000  # 2026-01-05
 LATER = 128  # windows after the reference's
 SCALES = 7
-COLUMNS = 20
+COLUMNS = 40  # alike and independent: the sample
+RUNS = 8
 CELLS = 256  # of equal mass, whose shares differ from batch to batch
 
 Windows = Callable[[np.random.Generator, int], Floats]
@@ -71,8 +72,8 @@ WINDOWS: dict[str, tuple[Windows, int]] = {
 }
 
 
-def case(name: str, run: int) -> tuple[dict[int, Floats], dict[int, Floats]]:
-    """Return p `[columns, merged windows]` by scale, of the windows' own dispersion and of independent rows."""
+def case(name: str, run: int) -> tuple[list[Floats], list[Floats]]:
+    """Return p `[merged windows, columns]` of each scale: by the reference's own windows, and by its rows alone."""
     make, known = WINDOWS[name]
     rng = generator("unlike", name, run)
     columns = {f"x{i}": make(rng, known + LATER) for i in range(COLUMNS)}
@@ -86,20 +87,34 @@ def case(name: str, run: int) -> tuple[dict[int, Floats], dict[int, Floats]]:
     profiles = [
         tg.profile(rows(t, t + 1), reference, accumulators="light") for t in range(known, known + LATER)
     ]
-    by_windows: dict[int, Floats] = {}
-    by_rows: dict[int, Floats] = {}
+    by_windows, by_rows = [], []
     for scale in range(SCALES):
         length = 1 << scale
-        p = []
+        merged = {}
         for first in range(0, LATER, length):
-            merged = tg.merge(profiles[first : first + length])
             start = int(hours[known + first])
-            window = (start, start + length * HOUR_NS)
-            p.append(
-                [
-                    [tg.compare(reference, merged, window=window)[key].p_value for key in columns],
-                    [tg.compare(reference.profile, merged)[key].p_value for key in columns],
-                ]
-            )
-        by_windows[scale], by_rows[scale] = np.array(p, dtype=np.float64).transpose(1, 2, 0)
+            merged[start, start + length * HOUR_NS] = tg.merge(profiles[first : first + length])
+        # With one scale nothing is spent on others, and `spent` is the p of each window.
+        by_windows.append(tg.scan(reference, merged, scales=1).spent)
+        by_rows.append(tg.scan(reference.profile, list(merged.values()), scales=1).spent)
     return by_windows, by_rows
+
+
+def unlike_windows(quick: bool) -> list[dict[str, Any]]:
+    runs = 1 if quick else RUNS
+    cases = [(name, run) for name in WINDOWS for run in range(runs)]
+    found = dict(zip(cases, spread(case, cases), strict=True))
+    rows = []
+    for name, (_, known) in WINDOWS.items():
+        for scale in range(SCALES):
+            told = {}
+            for side, who in enumerate(("by windows", "by rows")):
+                # Columns are the sample: the windows of one share its reference.
+                p = np.concatenate([found[name, run][side][scale].T for run in range(runs)])
+                told[who] = [round(each, 4) for each in rate(p <= 0.01, 0.01)]
+                tested = float(np.isfinite(p).mean())
+                told["tested"] = round(tested, 3) if who == "by windows" else told["tested"]
+            rows.append(
+                {"windows": name, "reference": known, "merged": 1 << scale, "columns": COLUMNS * runs, **told}
+            )
+    return rows
