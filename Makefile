@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 bin := .venv/bin
 pip := $(bin)/python -m pip --disable-pip-version-check
 sources := pyproject.toml CMakeLists.txt README.md LICENSE CHANGELOG.md \
-  $(shell find cpp src tests/contract -name '*.[ch]pp' -o -name 'CMakeLists.txt' -o -name '*.py*' -not -name '*.pyc')
+  $(shell find cpp src tests/contract -name '*.[ch]pp' -o -name 'CMakeLists.txt' -o -path '*/templates/*' -o -name '*.py*' -not -name '*.pyc')
 cpp_sources := $(shell find cpp tests/contract -name '*.[ch]pp')
 
 .PHONY: setup demo test lint bench statistics clean

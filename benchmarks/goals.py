@@ -13,6 +13,7 @@ FLOAT64, SUM = "float64, 10 M rows", "numpy sum"
 SHAPES = ("sorted", "constant", "all equal but one", "alternating extremes")
 ROWS_1000, ROWS_1 = "update, 1,000 x 20 float64 (1,000 batches)", "update, 1 x 20 float64 (1,000 batches)"
 MERGE, TWENTY, IMPORT = "decode and merge, a column", "20 x 1 M float64", "import, a fresh process"
+REPORT = "report, a column"
 
 
 class Goal(NamedTuple):
@@ -58,6 +59,7 @@ GOALS = (
     Goal("batch of 1 row x 20, ns a value (25 µs)", (ROWS_1, FULL), None, 1250),
     Goal("decode and merge, full, ns a column (30,000 a second)", (MERGE, FULL), None, 33_333),
     Goal("decode and merge, light, ns a column (100,000 a second)", (MERGE, LIGHT), None, 10_000),
+    Goal("HTML report, ns a column (2 s for 100)", (REPORT, "tidegauge render_html"), None, 20_000_000),
 )
 
 

@@ -41,7 +41,7 @@ def time_table(case: str, rows: list[dict[str, Any]]) -> list[str]:
         row["extra_info"]["who"]: row["extra_info"].get("n_bytes", 0) / measured(row) / 1e9 for row in rows
     }
     plain, own = ns.get("numpy sum"), ns.get("tidegauge full")
-    unit = "column" if case.startswith("decode") else "value"
+    unit = "column" if case.endswith("a column") else "value"
     lines = [
         f"### {case}",
         "",

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tidegauge.drift import coarse_cell_count, coarse_groups, coarse_starts, coarsen
 from tidegauge.cells import category_groups, number_groups
+from tidegauge.drift import coarse_cell_count, coarse_groups, coarse_starts, coarsen
 
 COUNTS = arrays(np.int64, st.integers(1, 80), elements=st.integers(0, 10_000))
 

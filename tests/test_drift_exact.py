@@ -107,7 +107,8 @@ def slow_scan(
     if not found:
         return 1.0, {(0, 0)}
     least = min(p for p, _ in found.values())
-    return -math.expm1(len(found) * math.log1p(-least)) if least < 1 else 1.0, {place for p, place in found.values() if p <= least * (1 + 1e-4)}
+    p = -math.expm1(len(found) * math.log1p(-least)) if least < 1 else 1.0
+    return p, {place for each, place in found.values() if each <= least * (1 + 1e-4)}
 
 
 @given(CELLS, CELLS)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from tidegauge.cells import category_groups, coarsen, number_groups
 from tidegauge.drift import (
     COMPONENTS,
     anderson_darling,
@@ -20,7 +21,6 @@ from tidegauge.drift import (
     omnibus_of_categories,
     omnibus_of_numbers,
 )
-from tidegauge.cells import category_groups, coarsen, number_groups
 
 FINE = 256
 EVEN = np.full(FINE, 1 / FINE)

@@ -12,7 +12,8 @@ UNSEEN = PARTS.index("outside")
 
 
 def test_a_reference_that_saw_every_category_is_no_reason_for_an_alarm() -> None:
-    # Sixteen categories seen once: a fresh sample would have 1.6 % unseen rows, unless all there are were seen.
+    # Sixteen categories seen once: a fresh sample would have 1.6 % unseen rows, unless all there are were
+    # seen.
     shares = np.r_[np.full(79, 960 / 79), np.full(5, 2.0), np.full(16, 1.0)]
     reference = Counted(kind="category", counts=shares.astype(np.int64))
     window = Counted(kind="category", counts=np.rint(shares * 20).astype(np.int64))

@@ -21,6 +21,7 @@ def expected() -> set[str]:
     ]
     package = list((ROOT / "src" / "tidegauge").rglob("*.py"))
     extra = [ROOT / "src" / "tidegauge" / "py.typed", *(ROOT / "src" / "tidegauge").glob("*.pyi")]
+    extra += (ROOT / "src" / "tidegauge" / "report" / "templates").iterdir()
     return set(TOP) | {path.relative_to(ROOT).as_posix() for path in [*cpp, *package, *extra]}
 
 

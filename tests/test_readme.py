@@ -33,6 +33,21 @@ def test_the_example_runs_and_names_the_column(tmp_path: Path) -> None:
     assert (tmp_path / "today.tg").stat().st_size < 32_768
 
 
+def test_the_reports_of_the_example_are_written(tmp_path: Path) -> None:
+    (example,), (reports,) = blocks("python"), blocks("py")
+    done = subprocess.run(
+        [sys.executable, "-c", example + reports],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in re.findall(r'Path\("([\w.]+)"\)', reports):
+        assert (tmp_path / name).stat().st_size > 200
+
+
 def test_the_commands_it_shows_exist() -> None:
     shown = re.findall(r"^tidegauge (\w+)", "\n".join(blocks("sh")), flags=re.MULTILINE)
     assert shown

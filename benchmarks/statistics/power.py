@@ -1,7 +1,7 @@
 """Eight kinds of change of a normal column, seen by the omnibus p and by what others use, in one run.
 
-Everything is computed from the same rows. The others get the advantage of an exact level: their critical value
-is the 99 % quantile of as many windows without a change. Ours is taken at its word, p <= 0.01.
+Everything is computed from the same rows. The others get the advantage of an exact level: their critical
+value is the 99 % quantile of as many windows without a change. Ours is taken at its word, p <= 0.01.
 """
 
 from __future__ import annotations

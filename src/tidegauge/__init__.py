@@ -11,9 +11,10 @@ from tidegauge.schema import Column, Schema
 
 if TYPE_CHECKING:
     from tidegauge.comparison import Comparison, compare
+    from tidegauge.scan_result import ScanResult
     from tidegauge.window import Window
     from tidegauge.window_profiles import profile_windows
-    from tidegauge.window_scan import ScanResult, scan
+    from tidegauge.window_scan import scan
 
 __version__ = "0.1.0"
 
@@ -41,7 +42,7 @@ _LATER = {
     "compare": "comparison",
     "Window": "window",
     "profile_windows": "window_profiles",
-    "ScanResult": "window_scan",
+    "ScanResult": "scan_result",
     "scan": "window_scan",
 }
 

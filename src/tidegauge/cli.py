@@ -1,6 +1,7 @@
-"""The command line: `tidegauge profile | reference | show | compare | bench`.
+"""The command line: `tidegauge profile | reference | show | compare | scan | bench`.
 
-Exit codes: 0 nothing found, 1 something found (`compare`: a warning or an alert), 2 an error. Results go to
+Exit codes: 0 nothing found, 1 something found (`compare` and `scan`: a warning or an alert, or what
+--fail-on says), 2 an error. Results go to
 stdout, progress (on a terminal only) and errors to stderr.
 """
 
@@ -12,9 +13,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, get_args
 
 import click
 import numpy as np
@@ -28,7 +30,9 @@ import tidegauge as tg
 from tidegauge.arrow import batches
 from tidegauge.column_profiles import ColumnProfile
 from tidegauge.errors import InputError, TidegaugeError
-from tidegauge.profiles import Accumulators
+from tidegauge.measurement import SEVERITY
+from tidegauge.profiles import Accumulators, write_file
+from tidegauge.report import render_junit
 from tidegauge.tables import printable
 
 FOUND, ERROR = 1, 2
@@ -69,11 +73,18 @@ def profile(
 @click.argument("data", nargs=-1, required=True)
 @click.option("-o", "--output", type=Path, required=True, help="Where the reference is written.")
 @click.option("--schema", type=Path, help="A TOML file that gives roles and settings of columns.")
-def reference(data: tuple[str, ...], output: Path, schema: Path | None) -> None:
-    """Fit a reference on DATA: freeze its edges and categories, count its rows."""
+@click.option("--window", help="How long the windows are that will be compared, such as 1h or 1d.")
+@click.option("--timestamp", help="The column that holds the time of a row; default: the schema's.")
+def reference(
+    data: tuple[str, ...], output: Path, schema: Path | None, window: str | None, timestamp: str | None
+) -> None:
+    """Fit a reference on DATA: freeze its edges and categories, count its rows.
+
+    With --window it also keeps how its own windows of that length differed, by which later ones are judged.
+    """
     given = tg.Schema.from_toml(schema) if schema else None
     with waiting("fitting"):
-        made = tg.Reference.fit(list(data), schema=given)
+        made = tg.Reference.fit(list(data), schema=given, window=window, timestamp=timestamp)
     save(made, output)
     tell(output, made.profile.n_rows, len(made.schema))
 
@@ -93,28 +104,148 @@ def show(saved: Path, column: str | None) -> None:
         raise InputError(f"{saved} has no column {column!r}; it has {', '.join(map(repr, shown))}")
 
 
+Command = Callable[..., None]
+FailOn = Literal["insufficient", "warning", "alert"]
+
+
+def judging(command: Command) -> Command:
+    """Give a command the options by which windows are judged."""
+    for option in (
+        click.option(
+            "--budget", type=float, default=1e-3, show_default=True, help="False incidents a window."
+        ),
+        click.option("--tolerance", type=float, default=0.01, show_default=True, help="PSI that may be."),
+        click.option(
+            "--tolerance-share",
+            type=float,
+            default=0.01,
+            show_default=True,
+            help="Share of rows that may move in one place, or go missing.",
+        ),
+        click.option(
+            "--fail-on",
+            type=click.Choice(get_args(FailOn)),
+            default="warning",
+            show_default=True,
+            help="Exit with 1 at this status of a judged column, or a worse one.",
+        ),
+        click.option("--threads", type=click.IntRange(1), help="Columns are spread over this many threads."),
+    ):
+        command = option(command)
+    return command
+
+
 @cli.command()
 @click.argument("reference", type=Path)
 @click.argument("data", nargs=-1, required=True)
+@click.option("--window", nargs=2, metavar="START END", help="The time of DATA; default: by its timestamps.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole comparison as JSON.")
-@click.option("--threads", type=click.IntRange(1), help="Columns are spread over this many threads.")
-def compare(reference: Path, data: tuple[str, ...], as_json: bool, threads: int | None) -> None:
-    """Compare DATA, or saved profiles, with a REFERENCE; exit 1 when something is found."""
+@click.option("--html", type=Path, help="Write a report: one offline page.")
+@click.option("--markdown", type=Path, help="Write Markdown for a pull request.")
+@click.option("--junit", type=Path, help="Write JUnit XML, a test case for each judged column.")
+@judging
+def compare(
+    reference: Path,
+    data: tuple[str, ...],
+    *,
+    window: tuple[str, str] | None,
+    as_json: bool,
+    html: Path | None,
+    markdown: Path | None,
+    junit: Path | None,
+    budget: float,
+    tolerance: float,
+    tolerance_share: float,
+    fail_on: FailOn,
+    threads: int | None,
+) -> None:
+    """Compare DATA, or saved profiles, with a REFERENCE; exit 1 when something is found.
+
+    A gate for data and for models: in a pipeline, --fail-on says what stops it.
+    """
     against = load_reference(reference)
+    saved = saved_profiles(data)
+    current = tg.merge(saved) if saved else read(data, against, threads, "full")
+    comparison = tg.compare(
+        against,
+        current,
+        budget=budget,
+        tolerance=tolerance,
+        tolerance_share=tolerance_share,
+        window=window or None,
+    )
+    click.echo(json.dumps(comparison.to_dict(), allow_nan=False) if as_json else repr(comparison))
+    if html:
+        written(html, partial(comparison.to_html, html))
+    if markdown:
+        written(markdown, partial(write_file, markdown, comparison.to_markdown().encode()))
+    if junit:
+        written(junit, partial(write_file, junit, render_junit(comparison, fail_on).encode()))
+    statuses = {column.status for column in comparison.columns.values() if column.judged}
+    if failing(fail_on) & (statuses or {comparison.status}):
+        raise SystemExit(FOUND)
+
+
+@cli.command()
+@click.argument("reference", type=Path)
+@click.argument("data", nargs=-1, required=True)
+@click.option("--window", default=None, help="How long a window lasts, such as 1h; default: the reference's.")
+@click.option("--timestamp", help="The column that holds the time of a row; default: the schema's.")
+@click.option("--model", default="", help="A name: the turns of merged windows depend on it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole result as JSON.")
+@judging
+def scan(
+    reference: Path,
+    data: tuple[str, ...],
+    *,
+    window: str | None,
+    timestamp: str | None,
+    model: str,
+    as_json: bool,
+    budget: float,
+    tolerance: float,
+    tolerance_share: float,
+    fail_on: FailOn,
+    threads: int | None,
+) -> None:
+    """Judge DATA window by window, alone and merged; exit 1 when something changed.
+
+    DATA are files with a time column, or saved profiles of successive windows, in order.
+    """
+    against = load_reference(reference)
+    profiles: Any = saved_profiles(data)
+    if not profiles:
+        length: str | timedelta | None = window
+        if length is None and against.windows is not None:
+            length = timedelta(microseconds=against.windows.width_ns / 1000)
+        if length is None:
+            raise InputError("scan: say how long a window lasts, such as --window 1d")
+        with waiting("reading"):
+            profiles = tg.profile_windows(
+                list(data), against, window=length, timestamp=timestamp, threads=threads or 0
+            )
+    found = tg.scan(
+        against, profiles, budget=budget, tolerance=tolerance, tolerance_share=tolerance_share, model=model
+    )
+    click.echo(json.dumps(found.to_dict(), allow_nan=False) if as_json else repr(found))
+    statuses = {status for verdict in found.verdicts for status in verdict.columns.values()}
+    if failing(fail_on) & (statuses or {found.status}):
+        raise SystemExit(FOUND)
+
+
+def failing(fail_on: FailOn) -> set[str]:
+    """Return the statuses that fail a gate: the named one and the worse ones."""
+    return set(SEVERITY[SEVERITY.index(fail_on) :])
+
+
+def saved_profiles(data: tuple[str, ...]) -> list[tg.Profile]:
+    """Load saved profiles; [] where the data are files to be read. Raises InputError for some of both."""
     saved = [path for path in data if Path(path).suffix == ".tg"]
     if saved and len(saved) < len(data):
         raise InputError(
             f"{saved[0]} is a saved profile and {data[0]!r} or another is not: give one kind at a time"
         )
-    current = (
-        tg.merge([load_profile(Path(path)) for path in saved])
-        if saved
-        else read(data, against, threads, "full")
-    )
-    comparison = tg.compare(against, current)
-    click.echo(json.dumps(comparison.to_dict(), allow_nan=False) if as_json else repr(comparison))
-    if comparison.status in {"warning", "alert"}:
-        raise SystemExit(FOUND)
+    return [load_profile(Path(path)) for path in saved]
 
 
 KINDS = ("float64", "float32", "int64", "boolean", "category")
@@ -231,9 +362,14 @@ def tell(path: Path, n_rows: int, n_columns: int) -> None:
 
 
 def save(made: tg.Profile | tg.Reference, path: Path) -> None:
-    """Save, whole or not at all; an error names the file that was asked for."""
+    """Save, whole or not at all."""
+    written(path, partial(made.save, path))
+
+
+def written(path: Path, write: Callable[[], object]) -> None:
+    """Write a file; an error names the file that was asked for."""
     try:
-        made.save(path)
+        write()
     except OSError as error:
         why = f"{path} cannot be written: {error.strerror or error}"
         raise InputError(f"{why}; name a writable folder with space left") from error

@@ -40,12 +40,13 @@ class ColumnProfile:
     n_mistyped + n_absent, and with edges n_present = counts.sum() + n_below + n_above + n_unseen.
     """
 
-    __slots__ = ("_column", "_homes", "_spec")
+    __slots__ = ("_column", "_counted", "_homes", "_spec")
 
     def __init__(self, column: _core.Column) -> None:
         self._homes = column
         self._column: Any = column  # the same; what else it can tell depends on its class
         self._spec = column.spec
+        self._counted: Counts | None = None
 
     # What the column is.
 
@@ -368,8 +369,12 @@ class ColumnProfile:
         return isinstance(self._column, _core.FloatColumn | _core.IntegerColumn)
 
     def _cells(self) -> Counts:
-        cells: Counts = getattr(self._column, "cells", np.empty(0, np.uint64))
-        return cells
+        # A snapshot does not change: its cells are copied out of the engine once, and for reading only.
+        if self._counted is None:
+            cells: Counts = getattr(self._column, "cells", np.empty(0, np.uint64))
+            cells.flags.writeable = False
+            self._counted = cells
+        return self._counted
 
     def _central(self) -> tuple[int, float, float, float, float] | None:
         if self.kind != "number" or self.n_present == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -19,15 +20,17 @@ from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE, Verdict,
 from tidegauge.drift.words import reasons
 from tidegauge.errors import InputError, MergeError
 from tidegauge.measurement import SEVERITY, Measurement, Status, defined
+from tidegauge.profiles import write_file
 from tidegauge.reference_windows import ReferenceWindows
 from tidegauge.seasons import MIN_WINDOWS, baselines_of, slots_within
 from tidegauge.tables import escaped, html_table, printable, text_table
-from tidegauge.window import Window, as_window
+from tidegauge.window import Window, as_window, origin_ns
 
 ORDERED_KINDS = frozenset({"number", "time"})
 CATEGORY_KINDS = frozenset({"category", "boolean"})
 MAX_LINES = 24  # of a repr: columns that are well are left out first
 MAX_NAME_CHARACTERS = 40
+NOTABLE = 0.05  # p above which there is no kind of change to tell
 _HEADER = ("status", "column", "kind of change", "effect", "p", "why")
 
 
@@ -36,11 +39,11 @@ class ColumnComparison:
     """What became of one column.
 
     `reasons` say why, the strongest evidence first; they are empty when all is well. `p_value`: that nothing
-    changed (omnibus); `p_tolerance`: that PSI is at most the tolerance; `component`: the kind of change that the
-    winning part of the omnibus stands for ("shift", "scale", "stuck value", "missing values", ...), told whatever
-    the status. `effect` is d = sqrt(PSI), bias-corrected: the shift of a mean, in standard deviations, that is
-    as large a change; `interval` its 95 % interval. `causes` are the places that changed, the largest part of
-    the PSI first, of a column with a warning or an alert.
+    changed (omnibus); `p_tolerance`: that PSI is at most the tolerance; `component`: the kind of change that
+    the winning part of the omnibus stands for ("shift", "scale", "stuck value", "missing values", ...), told
+    where p is at most 0.05 whatever the status. `effect` is d = sqrt(PSI), bias-corrected: the shift of a
+    mean, in standard deviations, that is as large a change; `interval` its 95 % interval. `causes` are the
+    places that changed, the largest part of the PSI first, of a column with a warning or an alert.
 
     A column that is not judged (`judged=False`: ids, timestamps, kinds without cells, columns that only one
     side has and nobody asked for) has status `undefined`, no measurements, and one reason that says why not.
@@ -77,6 +80,12 @@ class ColumnComparison:
                 return each.value
         have = ", ".join(each.name for each in measured) or "none: it is not judged"
         raise KeyError(f"column {self.name!r} has no measurement {name!r}; it has {have}")
+
+    def to_png(self, width: int = 720, scale: float = 2.0) -> bytes:
+        """Draw the column's two distributions as a PNG; `report.column_png` says how. Extra `report`."""
+        from tidegauge.report import column_png
+
+        return column_png(self, width, scale)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name, JSON-able."""
@@ -128,7 +137,7 @@ class Comparison:
         return self[column].value(name)
 
     def worst_first(self) -> list[ColumnComparison]:
-        """Return the columns by severity, then by evidence that they matter, then by size times importance."""
+        """Return the columns, the worst first: by severity, evidence, then size times importance."""
         return sorted(self.columns.values(), key=_gravity)
 
     def to_dict(self) -> dict[str, Any]:
@@ -144,6 +153,18 @@ class Comparison:
             "assumptions": list(self.assumptions),
             "columns": {name: column.to_dict() for name, column in self.columns.items()},
         }
+
+    def to_html(self, path: str | os.PathLike[str], title: str | None = None) -> None:
+        """Write the report, one offline page, whole or not at all (extra `report`). Raises OSError."""
+        from tidegauge.report import render_html
+
+        write_file(path, render_html(self, title).encode())
+
+    def to_markdown(self) -> str:
+        """Return the comparison as GitHub's Markdown, at most 60 KB, for a pull request."""
+        from tidegauge.report import render_markdown
+
+        return render_markdown(self)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Export the measurements, one a row, as an Arrow stream (PyCapsule); imports pyarrow."""
@@ -198,30 +219,34 @@ def compare(
 
     Every column that is judged (`judge=True` in the reference's schema, no id, timestamp, ignored, weight or
     query role) is asked two questions. Did it change? An omnibus p of its values' cells and of its missing
-    rows, with Benjamini-Hochberg over all judged columns at `budget`, the false incidents to expect of a window
-    in which nothing changed: `warning`. Does it matter? A test that its PSI is larger than `tolerance` (a
-    column's own, where the schema gives one), or that the share of rows in one narrow place, or missing, moved
-    by more than `tolerance_share`: `alert`. A judged column that the profile lacks is an `alert`; one with too
-    few values is `insufficient`, unless even they prove a change. Every statistic is measured, by the usual
-    name, with its interval, p and the value to expect without a change, where there are such. See
-    docs/design/0007-verdict.md.
+    rows, with Benjamini-Hochberg over all judged columns at `budget`, the false incidents to expect of a
+    window in which nothing changed: `warning`. Does it matter? A test that its PSI is larger than `tolerance`
+    (a column's own, where the schema gives one), or that the share of rows in one narrow place, or missing,
+    moved by more than `tolerance_share`: `alert`. A judged column that the profile lacks is an `alert`; one
+    with too few values is `insufficient`, unless even they prove a change. Every statistic is measured, by
+    the usual name, with its interval, p and the value to expect without a change, where there are such. See
+    docs/design/0004-verdict.md.
 
     Of a reference that knows its own windows (`Reference.fit(..., window=)`), `window`, the time that the
-    profile's rows come from, (start, end) as datetimes, ISO texts or nanoseconds, selects the seasonal slots to
-    compare with; how much windows of that length differ is learned from the reference's own. A window of more
-    than a quarter of the reference's history, or in a slot that it has not, is `insufficient`. Rows of the
-    reference that lie in the window itself are left out. Without `window` its length is told by its rows, and
-    seasons are not matched. Of other references, rows are taken as independent. `assumptions` say which.
+    profile's rows come from, (start, end) as datetimes, ISO texts or nanoseconds, selects the seasonal slots
+    to compare with; how much windows of that length differ is learned from the reference's own. A window of
+    more than a quarter of the reference's history, or in a slot that it has not, is `insufficient`. Rows of
+    the reference that lie in the window itself are left out. Without `window` it is read from the column with
+    the role timestamp; without that its length is told by its rows, and seasons are not matched. Of other
+    references, rows are taken as independent. `assumptions` say which.
 
-    Raises MergeError when a judged column has another kind or other edges on the two sides, and InputError for
-    a budget or tolerance out of range.
+    Raises MergeError when a judged column has another kind or other edges on the two sides, and InputError
+    for a budget or tolerance out of range.
     """
     require_settings(budget, tolerance, tolerance_share)
-    before: ProfileCounts = getattr(reference, "profile", reference)
+    before, profile = _Snapshot(getattr(reference, "profile", reference)), _Snapshot(profile)
     settings = getattr(reference, "schema", {})
     outcomes, stacks = _sorted_out(before, profile, settings)
+    windows = getattr(reference, "windows", None)
     interval = None if window is None else as_window(window)
-    stacks, assumptions = _in_season(stacks, getattr(reference, "windows", None), profile.n_rows, interval)
+    if interval is None and windows is not None:
+        interval = _time_of(profile, settings, windows.width_ns)
+    stacks, assumptions = _in_season(stacks, windows, profile.n_rows, interval)
     found: list[Evidence] = []
     for stack in stacks:
         tolerances = tolerances_of(stack.names, settings, tolerance, tolerance_share)
@@ -231,7 +256,18 @@ def compare(
     for stack, each, verdict in zip(stacks, found, verdicts, strict=True):
         tolerances = tolerances_of(stack.names, settings, tolerance, tolerance_share)
         span = None if interval is None else (interval.start_ns, interval.end_ns)
-        outcomes |= dict(column_outcomes(stack, each, verdict, tolerances, before, profile, settings, span))
+        outcomes |= dict(
+            column_outcomes(
+                stack,
+                each,
+                verdict,
+                tolerances,
+                before=before,
+                profile=profile,
+                settings=settings,
+                window=span,
+            )
+        )
     order = [*before, *(name for name in profile if name not in before)]
     columns = {name: outcomes[name] for name in order if name in outcomes}
     status = verdict_of_columns(column.status for column in columns.values() if column.judged)
@@ -247,6 +283,18 @@ def compare(
         window=None if interval is None else (interval.start_ns, interval.end_ns),
         assumptions=assumptions,
     )
+
+
+def _time_of(profile: _Snapshot, schema: Any, width_ns: int) -> Window | None:
+    """Return the whole windows that a profile's rows lie in, by its timestamp column; None without times."""
+    names = schema.with_role("timestamp")
+    column = profile.get(names[0]) if names else None
+    if column is None or column.kind != "time" or column.min is None:
+        return None
+    first, last = (int(time.astype("datetime64[ns]").astype(np.int64)) for time in (column.min, column.max))
+    origin = origin_ns(width_ns)
+    start = (first - origin) // width_ns * width_ns + origin
+    return Window(start, (last - origin) // width_ns * width_ns + origin + width_ns)
 
 
 def _in_season(
@@ -271,6 +319,14 @@ def _in_season(
     )
 
 
+class _Snapshot(dict[str, ColumnCounts]):
+    """A profile's columns, each asked for once."""
+
+    def __init__(self, profile: ProfileCounts) -> None:
+        super().__init__((name, profile[name]) for name in profile)
+        self.n_rows = profile.n_rows
+
+
 def require_settings(budget: float, tolerance: float, tolerance_share: float) -> None:
     """Raise InputError for a budget or a tolerance that nothing could be judged by."""
     for name, value, most in (("budget", budget, 0.5), ("tolerance_share", tolerance_share, 1.0)):
@@ -290,7 +346,7 @@ def tolerances_of(
 
 
 def _sorted_out(
-    before: ProfileCounts, profile: ProfileCounts, settings: Any
+    before: _Snapshot, profile: _Snapshot, settings: Any
 ) -> tuple[dict[str, ColumnComparison], list[Stack]]:
     """Return the outcomes of columns that need no statistics, and the others side by side."""
     outcomes: dict[str, ColumnComparison] = {}
@@ -298,19 +354,19 @@ def _sorted_out(
     for name in before:
         why_not = why_not_judged(before[name], settings.get(name))
         if why_not:
-            outcomes[name] = _listed(name, before[name], why_not)
+            outcomes[name] = _listed(name, before[name], profile.get(name), why_not)
             continue
         if name in profile:
             require_equal_cells(name, before[name], profile[name])
         if _lacks(profile, name) and before[name].role == "label":
-            outcomes[name] = _listed(name, before[name], "not judged: no labels yet")
+            outcomes[name] = _listed(name, before[name], profile.get(name), "not judged: no labels yet")
         elif _lacks(profile, name) and not _lacks(before, name):
             outcomes[name] = missing_column(name, before[name], before.n_rows, profile.n_rows)
         elif name in profile:
             judged.append(name)
     for name in profile:
         if name not in before:
-            outcomes[name] = _listed(name, profile[name], "not in the reference")
+            outcomes[name] = _listed(name, None, profile[name], "not in the reference")
     stacks = []
     for ordered, kinds in ((True, ORDERED_KINDS), (False, CATEGORY_KINDS)):
         names = [name for name in judged if before[name].kind in kinds]
@@ -324,6 +380,7 @@ def column_outcomes(
     found: Evidence,
     verdict: Verdict,
     tolerances: tuple[Any, Any],
+    *,
     before: ProfileCounts,
     profile: ProfileCounts,
     settings: Any,
@@ -332,7 +389,7 @@ def column_outcomes(
     """Yield the outcome of every column of a stack that was weighed and decided."""
     told = statistics_of(stack, found)
     statuses = verdict.status.tolist()
-    measure = teller(stack, found, told, statuses, tolerances, window)
+    measure = teller(stack, found, told, statuses=statuses, tolerances=tolerances, window=window)
     d, low, high = effect(found)
     for i, name in enumerate(stack.names):
         column, now = before[name], profile[name]
@@ -346,10 +403,10 @@ def column_outcomes(
                 column.role,
                 True,
                 statuses[i],
-                tuple(reasons(stack, found, told, verdict, i, (column, now))),
+                tuple(reasons(stack, found, told, verdict, i, columns=(column, now))),
                 p_value=defined(found.p[i]),
                 p_tolerance=defined(found.p_tolerance[i]),
-                component=kind_of_change(stack, found, i),
+                component=kind_of_change(stack, found, i) if found.p[i] <= NOTABLE else None,
                 effect=defined(d[i]) if found.enough[i] else None,
                 interval=(ends[0], ends[1])
                 if found.enough[i] and ends[0] is not None and ends[1] is not None
@@ -377,6 +434,7 @@ def why_not_judged(column: ColumnCounts, settings: Any) -> str:
 
 
 def require_equal_cells(name: str, before: ColumnCounts, after: ColumnCounts) -> None:
+    """Raise MergeError unless the cells of a judged column are the same ones on both sides."""
     remedy = "make the profile with this reference, or fit the reference with edges=old to keep the old edges"
     if before.kind != after.kind:
         raise MergeError(
@@ -394,8 +452,13 @@ def _lacks(profile: ProfileCounts, name: str) -> bool:
     return name not in profile or 0 < profile[name].n_rows == profile[name].n_absent
 
 
-def _listed(name: str, column: ColumnCounts, why: str) -> ColumnComparison:
-    return ColumnComparison(name, column.kind, column.role, False, "undefined", (why,))
+def _listed(name: str, before: ColumnCounts | None, after: ColumnCounts | None, why: str) -> ColumnComparison:
+    """Return the outcome of a column that is not judged, of which one side at least has something."""
+    column = before or after
+    assert column is not None
+    return ColumnComparison(
+        name, column.kind, column.role, False, "undefined", (why,), before=before, after=after
+    )
 
 
 def missing_column(name: str, column: ColumnCounts, n_reference: int, n_current: int) -> ColumnComparison:
@@ -453,7 +516,7 @@ def _summary(
     judged = sorted((c for c in columns.values() if c.judged), key=_gravity)
     sizes = f"{n_current:,} rows against {n_reference:,}"
     counts = {s: sum(c.status == s for c in judged) for s in ("alert", "warning", "insufficient")}
-    few = f", {counts['insufficient']} with too few values" if counts["insufficient"] else ""
+    few = f", {counts['insufficient']} not to be judged" if counts["insufficient"] else ""
     if not judged:
         return f"insufficient: no column is judged ({sizes})"
     if status == "ok":

@@ -30,7 +30,8 @@ def quantile_of(column: Numbers, q: float) -> float:
         if isinstance(low, int):
             value: float = min(low + int((high - low) * share), high - 1)
         else:
-            value = min(low * (1 - share) + high * share, math.nextafter(high, low))
+            # Rounding must not leave the cell, on either side.
+            value = min(max(low * (1 - share) + high * share, low), math.nextafter(high, low))
         return min(max(value, column.min), column.max)
     if not column.n_quantiles:  # a light profile keeps no sketch: the end of the range is all it knows
         return column.min if at == 0 else column.max

@@ -306,7 +306,7 @@ def timestamp_of(schema: Schema, timestamp: str | None) -> str:
     names = schema.with_role("timestamp") if timestamp is None else (timestamp,)
     if not names:
         raise SchemaError(
-            "reference: windows need to know which column holds the time: pass timestamp='COLUMN', or a schema "
-            "in which a column has the role timestamp"
+            "reference: windows need to know which column holds the time: pass timestamp='COLUMN', or a "
+            "schema in which a column has the role timestamp"
         )
     return names[0]

@@ -1,4 +1,4 @@
-"""The reference's own windows: how its rows lay in time, in coarse cells, from which windows learn to vary."""
+"""The reference's own windows: how its rows lay in time, in coarse cells."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class ReferenceWindows:
 
 
 class Splitter:
-    """Counts the rows of batches window by window, in the memory of a few profiles and the bytes of the rest."""
+    """Counts the rows of batches window by window, in the memory of a few profiles and bytes of the rest."""
 
     _LIVE = 8  # rows come about in order: windows that had none for so many others are put into bytes
 
@@ -112,8 +112,8 @@ class Splitter:
         self._put |= {start: window.to_bytes() for start, window in self._live.items()}
         if self._lost:
             warnings.warn(
-                f"{self._lost:,} of {self._rows:,} rows are in no window of the reference: their time in column "
-                f"{self._timestamp!r} is null or outside the years 1678 to 2261",
+                f"{self._lost:,} of {self._rows:,} rows are in no window of the reference: their time in "
+                f"column {self._timestamp!r} is null or outside the years 1678 to 2261",
                 InputWarning,
                 stacklevel=3,
             )
@@ -135,13 +135,14 @@ def groups_of(column: ColumnProfile) -> Integers | None:
 
 
 def windows_of(total: Profile, width_ns: int, parts: Mapping[int, bytes]) -> ReferenceWindows:
-    """Reduce light profiles of windows, as bytes by their start, to the coarse cells of the reference `total`.
+    """Reduce light profiles of windows, bytes by their start, to the coarse cells of the reference `total`.
 
     Raises InputError for more than MAX_WINDOWS windows.
     """
     if len(parts) > MAX_WINDOWS:
         raise InputError(
-            f"reference: its rows lie in {len(parts):,} windows, the limit is {MAX_WINDOWS:,}; take longer windows"
+            f"reference: its rows lie in {len(parts):,} windows, the limit is {MAX_WINDOWS:,}; "
+            "take longer windows"
         )
     groups = {name: found for name in total if (found := groups_of(total[name])) is not None}
     starts = sorted(parts)
@@ -176,11 +177,11 @@ def exposed(n_rows: int, n_absent: int, n_present: int) -> Integers:
 
 
 def to_text(windows: ReferenceWindows) -> str:
-    """Encode windows as text. Layout, little-endian, in base64:
+    """Encode windows as text: base85 of little-endian bytes.
 
-    "TGW1", width_ns i64, windows u32, columns u32, starts i64[windows], rows u64[windows]; then each column by
-    name: length u16 and UTF-8 of the name, cells u16, bytes of a count u8, counts [windows, homes + 1 + cells]
-    (the rows in each home, present values, cells).
+    "TGW1", width_ns i64, windows u32, columns u32, starts i64[windows], rows u64[windows]; then each column
+    by name: length u16 and UTF-8 of the name, cells u16, bytes of a count u8, counts [windows, homes + 1 +
+    cells] (the rows in each home, present values, cells).
     """
     parts = [_MAGIC, struct.pack("<qII", windows.width_ns, len(windows), len(windows.columns))]
     parts += [windows.starts.astype("<i8").tobytes(), windows.rows.astype("<u8").tobytes()]

@@ -1,4 +1,4 @@
-"""What a window is to be compared with: the reference's windows of the same season, and how those differed."""
+"""What a window is compared with: the reference's windows of the same season, and how those differed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Season:
 
 
 def season_of(windows: ReferenceWindows) -> Season:
-    """Return the finest slots of which there are at least 4 windows each: hour of week, hour of day, or one."""
+    """Return the finest slots with at least 4 windows each: hours of the week, of the day, or one for all."""
     for slots, name in (
         (hour_of_week(windows.starts), "hour of the week"),
         (hour_of_day(windows.starts), "hour of the day"),
@@ -69,7 +69,7 @@ class Baselines:
         return f"windows vary as the reference's own {len(self.windows):,} windows did{slots}"
 
     def block_of(self, n_rows: int, window: Window | None) -> int:
-        """Return how many of the reference's windows a window is as long as: by its time, else by its rows."""
+        """Return how many of the reference's windows make up a window: by its time, else by its rows."""
         if window is not None:
             ratio = (window.end_ns - window.start_ns) / self.windows.width_ns
         else:
@@ -77,7 +77,7 @@ class Baselines:
         return max(round(ratio), 1)
 
     def baseline(self, stack: Stack, block: int, wanted: Integers | None) -> Baseline:
-        """Return what a window of `block` windows in slots `wanted` is compared with (None: all, as they come)."""
+        """Return what `block` windows in slots `wanted` (None: in all, as they come) are compared with."""
         cells, hits, exposed, found = [], [], [], []
         slots = self.season.slots if wanted is not None else np.zeros_like(self.season.slots)
         within = slots[:1] if wanted is None else wanted
@@ -91,7 +91,15 @@ class Baselines:
             hits.append(per_home)
             exposed.append(per_exposed)
             found.append(self._dispersion(name, column, stack.ordered, block))
-        return stacked_baseline(np.stack(cells), np.stack(hits), np.stack(exposed), found, stack.ordered)
+        return stacked_baseline(
+            np.stack(cells),
+            np.stack(hits),
+            np.stack(exposed),
+            found,
+            ordered=stack.ordered,
+            n_windows=len(self.windows),
+            block=block,
+        )
 
     def _dispersion(self, name: str, column: WindowedColumn, ordered: bool, block: int) -> Dispersion | None:
         key = (name, block)
@@ -100,12 +108,12 @@ class Baselines:
                 None
                 if block * LONGEST > len(self.windows)
                 else dispersion_of_column(
-                    np.stack([_wide(row) for row in column.cells]),
-                    ordered,
+                    _wide(column.cells),
                     column.hits,
                     column.exposed,
-                    self.season.slots,
-                    block,
+                    ordered=ordered,
+                    slots=self.season.slots,
+                    block=block,
                 )
             )
         return self._spread[key]
@@ -118,7 +126,8 @@ def _nothing(n_windows: int) -> WindowedColumn:
 
 
 def _wide(cells: Integers) -> Integers:
-    return np.pad(cells, (0, WIDTH - len(cells)))
+    """Return `[..., cells]` with empty cells up to WIDTH."""
+    return np.pad(cells, [*[(0, 0)] * (cells.ndim - 1), (0, WIDTH - cells.shape[-1])])
 
 
 def _homes(column: WindowedColumn, slots: Integers, wanted: Integers) -> tuple[Integers, Integers]:

@@ -1,4 +1,4 @@
-"""Judge a sequence of windows: each one, and merged ones of 2, 4, 8, ..., so that small lasting changes show."""
+"""Judge a sequence of windows: each one, and merged ones, in which small lasting changes show."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tidegauge.comparison import (
     tolerances_of,
     why_not_judged,
 )
-from tidegauge.drift.baseline import Baseline, rows_of
+from tidegauge.drift.baseline import Baseline, joined, rows_of
 from tidegauge.drift.columns import ProfileCounts, Side, Stack, side_of, stack_columns
 from tidegauge.drift.evidence import SCAN, Evidence, evidence
 from tidegauge.drift.multiplicity import benjamini_hochberg
@@ -33,8 +33,8 @@ from tidegauge.errors import InputError
 from tidegauge.measurement import SEVERITY, Status
 from tidegauge.profiles import Profile, merge
 from tidegauge.reference_windows import ReferenceWindows
+from tidegauge.scan_result import Alarm, ScanResult, WindowVerdict, summary_of
 from tidegauge.seasons import LONGEST, MIN_WINDOWS, Baselines, baselines_of, slots_within
-from tidegauge.tables import escaped, html_table, printable, text_table
 from tidegauge.window import Window, as_window
 
 Floats = npt.NDArray[np.float64]
@@ -43,127 +43,6 @@ Integers = npt.NDArray[np.int64]
 SCALES = 7  # merged windows of 1, 2, 4, ..., 64
 QUIET = 3  # windows without evidence after which an alarm has ended
 MAX_ROWS = 4096  # columns times windows weighed at a time: some 100 MB
-_HEADER = ("status", "column", "kind of change", "since", "raised", "windows", "effect", "p", "what")
-
-
-@dataclass(frozen=True, slots=True)
-class WindowVerdict:
-    """What one window said, with all windows merged that end in it.
-
-    `window` is its time, None where the profiles came without; `status` the worst of its columns; `columns`
-    the statuses of those that are not ok.
-    """
-
-    index: int
-    window: Window | None
-    n_rows: int
-    status: Status
-    columns: Mapping[str, Status]
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """A change of one column: raised once, when there was evidence, and over when there has been none for long.
-
-    `raised` and `last` are the first and the last window with evidence, `since` the best estimate of the first
-    window that changed, all as places in the sequence. `status` is the worst it reached. `windows` were merged
-    in the strongest evidence; `comparison` is that merged window's column against the reference (p, effect,
-    interval, kind of change, causes, measurements).
-    """
-
-    column: str
-    status: Status
-    raised: int
-    last: int
-    since: int
-    windows: int
-    comparison: ColumnComparison
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields by name, JSON-able."""
-        names = ("column", "status", "raised", "last", "since", "windows")
-        return {name: getattr(self, name) for name in names} | {"comparison": self.comparison.to_dict()}
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class ScanResult:
-    """The outcome of `scan`: a verdict for each window, and alarms, the gravest first.
-
-    `since` is the first window of the gravest alarm that has not ended, or else of the gravest; None without
-    any. `p_value`, `[windows, columns]` in the order of `columns`, is the smallest p of the merged windows that
-    end in each window, after the spending of the budget over their lengths: a weight to compare with the
-    budget, not a probability.
-    """
-
-    status: Status
-    summary: str
-    columns: tuple[str, ...]
-    verdicts: tuple[WindowVerdict, ...]
-    alarms: tuple[Alarm, ...]
-    spent: Floats
-    budget: float
-    tolerance: float
-    scales: int
-    assumptions: tuple[str, ...]
-
-    @property
-    def since(self) -> Window | int | None:
-        """When the gravest change began: a window, its place where the profiles came without times, or None."""
-        if not self.alarms:
-            return None
-        return self.when(self.alarms[0].since)
-
-    def when(self, index: int) -> Window | int:
-        """Return the window at a place in the sequence, or the place where its time is not known."""
-        return self.verdicts[index].window or index
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything but `spent`, JSON-able; windows as [start, end) in nanoseconds."""
-        return {
-            "status": self.status,
-            "summary": self.summary,
-            "budget": self.budget,
-            "tolerance": self.tolerance,
-            "scales": self.scales,
-            "assumptions": list(self.assumptions),
-            "alarms": [alarm.to_dict() for alarm in self.alarms],
-            "windows": [
-                {
-                    "index": each.index,
-                    "window": None if each.window is None else [each.window.start_ns, each.window.end_ns],
-                    "n_rows": each.n_rows,
-                    "status": each.status,
-                    "columns": dict(each.columns),
-                }
-                for each in self.verdicts
-            ],
-        }
-
-    def __repr__(self) -> str:
-        """Return the summary and a table of the alarms."""
-        table = text_table(_HEADER, self._rows(), right=(5, 6, 7)) if self.alarms else ""
-        return "\n".join(part for part in (printable(self.summary, None), table) if part)
-
-    def _repr_html_(self) -> str:
-        """Return the same as HTML, without scripts, everything escaped."""
-        table = html_table(_HEADER, self._rows(), right=(5, 6, 7)) if self.alarms else ""
-        return f"<div><p>{escaped(self.summary, None)}</p>{table}</div>"
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [
-            (
-                each.status,
-                each.column,
-                each.comparison.component or "",
-                str(self.when(each.since)),
-                str(self.when(each.raised)),
-                str(each.windows),
-                "" if each.comparison.effect is None else f"{each.comparison.effect:.3f}",
-                "" if each.comparison.p_value is None else f"{each.comparison.p_value:.2g}",
-                "; ".join(each.comparison.reasons),
-            )
-            for each in self.alarms
-        ]
 
 
 def scan(
@@ -178,13 +57,13 @@ def scan(
 ) -> ScanResult:
     """Judge windows one after another: what changed, and since when.
 
-    `profiles`: profiles of successive windows, a mapping of windows to them (as `profile_windows` returns), or
-    (window, profile) pairs; windows as `compare` takes them. Every window is tested alone, and merged with the
-    1, 3, 7, ..., 2^(scales - 1) - 1 before it, each length on its own turn (offset by a hash of `model` and
-    column, so that not all come at once). Length 2^j is believed at `budget` 2^j / scales, when its turn comes,
-    so a window in which nothing changed raises `budget` false incidents on average, whatever depends on what;
-    Benjamini-Hochberg over the columns, as in `compare`. A change of the mean by 0.05 standard deviations,
-    which single windows of 1,000 rows do not show, is found within some 20 of them.
+    `profiles`: profiles of successive windows, a mapping of windows to them (as `profile_windows` returns),
+    or (window, profile) pairs; windows as `compare` takes them. Every window is tested alone, and merged with
+    the 1, 3, 7, ..., 2^(scales - 1) - 1 before it, each length on its own turn (offset by a hash of `model`
+    and column, so that not all come at once). Length 2^j is believed at `budget` 2^j / scales, when its turn
+    comes, so a window in which nothing changed raises `budget` false incidents on average, whatever depends
+    on what; Benjamini-Hochberg over the columns, as in `compare`. A change of the mean by 0.05 standard
+    deviations, which single windows of 1,000 rows do not show, is found within some 20 of them.
 
     With a reference that knows its own windows, lengths of more than a quarter of its history are not tested.
     Raises InputError for no profiles, windows out of order and settings out of range, MergeError for profiles
@@ -218,27 +97,27 @@ def scan(
     flags = _flags(weighed, budget)
     alarms = [
         alarm
-        for each, found, (warned, alarmed) in zip(series, weighed, flags, strict=True)
-        for alarm in _alarms(each, found, warned, alarmed, season, parts, before)
+        for each, found, loud in zip(series, weighed, flags, strict=True)
+        for alarm in _alarms(each, found, loud, season=season, parts=parts, before=before)
     ]
     alarms.sort(
         key=lambda alarm: (-SEVERITY.index(alarm.status), alarm.comparison.p_value or 0.0, alarm.raised)
     )
     verdicts = _verdicts(series, weighed, flags, times, parts)
     status = verdict_of_columns(verdict.status for verdict in verdicts)
-    names = tuple(name for stack in stacks for name in stack.names)
+    columns = tuple(name for stack in stacks for name in stack.names)
     spent = (
         np.concatenate([found.changed for found in weighed], axis=1) if weighed else np.empty((len(parts), 0))
     )
     made = ScanResult(
-        status, "", names, verdicts, tuple(alarms), spent, budget, tolerance, scales, assumptions
+        status, "", columns, verdicts, tuple(alarms), spent, budget, tolerance, scales, assumptions
     )
-    return replace(made, summary=_summary(made))
+    return replace(made, summary=summary_of(made))
 
 
 @dataclass(frozen=True, slots=True)
 class _Season:
-    """How the reference's own windows bear on the sequence: the slots of every window of it, None if unknown."""
+    """How the reference's own windows bear on the sequence; `times` is None where they are not known."""
 
     baselines: Baselines
     times: tuple[Window, ...] | None
@@ -285,11 +164,11 @@ class _Series:
 
     def merged(self, first: Integers, last: Integers, columns: Integers, baseline: Baseline | None) -> Stack:
         """Return a stack whose row i is column `columns[i]` of windows `first[i]` to `last[i]`."""
-        counts = {
+        counts: dict[str, Any] = {
             name: each[last + 1, columns] - each[first, columns] for name, each in self.cumulated.items()
         }
         nothing = np.full(len(columns), np.nan)
-        moments = dict.fromkeys(("mean", "variance", "kurtosis", "low", "high"), nothing)
+        moments: dict[str, Any] = dict.fromkeys(("mean", "variance", "kurtosis", "low", "high"), nothing)
         reference = {field.name: getattr(self.stack.reference, field.name)[columns] for field in fields(Side)}
         return Stack(
             tuple(self.stack.names[i] for i in columns),
@@ -355,15 +234,19 @@ def _batches(
         for start in range(0, len(last), MAX_ROWS):
             yield np.arange(start, min(start + MAX_ROWS, len(last))), None
         return
-    by_key: dict[Any, list[int]] = {}
+    n_columns = len(series.stack.names)
+    place: dict[Any, int] = {}
+    baselines: list[Baseline] = []
+    which = np.empty(len(last), np.int64)
     for at, t in enumerate(last.tolist()):
-        by_key.setdefault(season.key(t - length + 1, t), []).append(at)
-    for places in by_key.values():
-        t = int(last[places[0]])
-        baseline = season.baseline(series.stack, t - length + 1, t)
-        for start in range(0, len(places), MAX_ROWS):
-            rows = np.array(places[start : start + MAX_ROWS])
-            yield rows, rows_of(baseline, column[rows])
+        key = season.key(t - length + 1, t)
+        if key not in place:
+            place[key] = len(baselines)
+            baselines.append(season.baseline(series.stack, t - length + 1, t))
+        which[at] = place[key]
+    for start in range(0, len(last), MAX_ROWS):
+        rows = np.arange(start, min(start + MAX_ROWS, len(last)))
+        yield rows, rows_of(joined(baselines), which[rows] * n_columns + column[rows])
 
 
 Flags = npt.NDArray[np.bool_]
@@ -387,14 +270,16 @@ def _flags(weighed: Sequence[_Weighed], budget: float) -> list[tuple[Flags, Flag
 def _alarms(
     series: _Series,
     found: _Weighed,
-    warned: Flags,
-    alarmed: Flags,
+    flags: tuple[Flags, Flags],
+    *,
     season: _Season | None,
     parts: Sequence[Profile],
     before: ProfileCounts,
 ) -> Iterator[Alarm]:
     """Yield the alarms of each column, in the order of time."""
+    warned, alarmed = flags
     for column, name in enumerate(series.stack.names):
+        at = np.array([column])
         loud = np.flatnonzero(warned[:, column] | alarmed[:, column])
         floor = 0
         for first, last in _incidents(loud, found.scale[:, column]):
@@ -405,8 +290,14 @@ def _alarms(
             length = 1 << int(found.scale[best, column])
             status: Status = "alert" if alarmed[within, column].any() else "warning"
             baseline = None if season is None else season.baseline(series.stack, best - length + 1, best)
-            at = np.array([column])
-            outcome = _outcome(series, baseline, column, parts[best - length + 1 : best + 1], before, status)
+            outcome = _outcome(
+                series,
+                baseline,
+                column,
+                parts=parts[best - length + 1 : best + 1],
+                before=before,
+                status=status,
+            )
             stack = series.merged(
                 np.array([best - length + 1]),
                 np.array([best]),
@@ -443,6 +334,7 @@ def _outcome(
     series: _Series,
     baseline: Baseline | None,
     column: int,
+    *,
     parts: Sequence[Profile],
     before: ProfileCounts,
     status: Status,
@@ -459,9 +351,10 @@ def _outcome(
     limit = float(np.nanmax([each.p[0], each.p_matters[0], 0.0]))
     verdict = Verdict(np.array([status], dtype=object), limit, limit)
     tolerances = tolerances_of(stack.names, series.settings, *series.tolerances)
-    return dict(column_outcomes(stack, each, verdict, tolerances, before, merged, series.settings, None))[
-        name
-    ]
+    told = column_outcomes(
+        stack, each, verdict, tolerances, before=before, profile=merged, settings=series.settings, window=None
+    )
+    return dict(told)[name]
 
 
 def _since(
@@ -532,9 +425,10 @@ def _verdicts(
                 n_judged += status != "insufficient"
                 if status != "ok":
                     columns[name] = status
-        status = verdict_of_columns([*columns.values(), *(["ok"] if n_judged > len(columns) else [])])
-        if not columns and n_judged:
-            status = "ok"
+        told: list[Status] = [*columns.values()]
+        if n_judged > sum(each != "insufficient" for each in told):
+            told.append("ok")
+        status = verdict_of_columns(told)
         made.append(WindowVerdict(t, None if times is None else times[t], part.n_rows, status, columns))
     return tuple(made)
 
@@ -606,19 +500,3 @@ def _cumulated(stack: Stack, parts: Sequence[ProfileCounts]) -> dict[str, Intege
 def _phase(model: str, column: str) -> int:
     """Return where in its turns a column of a model stands: the same everywhere, unlike for others."""
     return zlib.crc32(f"{model}\0{column}".encode(errors="surrogatepass"))
-
-
-def _summary(made: ScanResult) -> str:
-    """Say in one sentence what was found, naming the gravest alarm and since when."""
-    sizes = f"{len(made.verdicts):,} windows, {len(made.columns):,} judged columns"
-    if not made.alarms:
-        return (
-            f"{made.status}: no lasting change ({sizes})"
-            if made.status == "ok"
-            else f"{made.status} ({sizes})"
-        )
-    gravest = made.alarms[0]
-    n = len(made.alarms)
-    why = f": {gravest.comparison.reasons[0]}" if gravest.comparison.reasons else ""
-    alarms = f"{n:,} alarm{'' if n == 1 else 's'}"
-    return f"{made.status}: {alarms} in {sizes}; {gravest.column} since {made.when(gravest.since)}{why}"

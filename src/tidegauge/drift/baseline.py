@@ -1,8 +1,10 @@
-"""What a window is compared with when the reference knows its own windows: its seasonal slots, and their spread."""
+"""What a window is compared with, where a reference knows its own: their seasonal slots, their spread."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +34,10 @@ class Spreads:
 class Baseline:
     """The reference's own windows, as far as they bear on one window, for every column of a stack.
 
-    `cells` `[columns, WIDTH]`, `hits` and `exposed` `[columns, homes]`: its rows in the same seasonal slots in
-    the same proportions, as whole rows worth as much. The rest is `Dispersion`, stacked; `known` says for which
-    columns there is any. `history` holds each column's chi-squares of earlier blocks, ascending.
+    `cells` `[columns, WIDTH]`, `hits` and `exposed` `[columns, homes]`: its rows in the same seasonal slots
+    in the same proportions, as whole rows worth as much. The rest is `Dispersion`, stacked; `known` says for
+    which columns there is any, of blocks of `block` of the reference's `n_windows` windows. `history` holds
+    each column's chi-squares of earlier blocks, ascending.
     """
 
     cells: Integers
@@ -47,12 +50,12 @@ class Baseline:
     homes: Floats
     home_denominator: Floats
     history: tuple[Floats, ...]
-    n_blocks: int
+    n_windows: int
     block: int
 
 
 def pooled_in_proportion(counts: Integers, slots: Integers, wanted: Integers) -> Integers:
-    """Return `[cells]` of `counts` `[windows, cells]`, its slots in the proportions in which `wanted` has them.
+    """Return `[cells]` of `counts` `[windows, cells]`, the slots in the proportions of `wanted`.
 
     The share of each cell is the mean of its shares in the slots of the `wanted` windows; the number of rows
     is as many as give that mean the same variance as rows drawn one by one. Whole numbers.
@@ -75,12 +78,14 @@ def stacked_baseline(
     hits: Integers,
     exposed: Integers,
     found: list[Dispersion | None],
+    *,
     ordered: bool,
+    n_windows: int,
+    block: int,
 ) -> Baseline:
     """Put the dispersions of columns side by side; those without one are not `known`."""
     columns = len(found)
     n_sets = len(candidates(WIDTH, ordered)[0])
-    first = next((each for each in found if each is not None), None)
     return Baseline(
         cells,
         hits,
@@ -99,8 +104,35 @@ def stacked_baseline(
             [np.full(hits.shape[1], np.inf) if each is None else each.home_denominator for each in found]
         ),
         tuple(np.empty(0) if each is None else each.history for each in found),
-        0 if first is None else first.n_blocks,
-        0 if first is None else first.block,
+        n_windows,
+        block,
+    )
+
+
+def joined(parts: list[Baseline]) -> Baseline:
+    """Return the columns of several baselines, one after another."""
+
+    def together(pick: Callable[[Baseline], Any]) -> Any:
+        return np.concatenate([pick(part) for part in parts])
+
+    def spreads(pick: Callable[[Baseline], Spreads]) -> Spreads:
+        return Spreads(
+            *(np.concatenate([getattr(pick(part), name) for part in parts]) for name in Spreads.__slots__)
+        )
+
+    return Baseline(
+        together(lambda part: part.cells),
+        together(lambda part: part.hits),
+        together(lambda part: part.exposed),
+        together(lambda part: part.known),
+        spreads(lambda part: part.chi_square),
+        spreads(lambda part: part.anderson_darling),
+        Overdispersion(together(lambda part: part.sets.factor), together(lambda part: part.sets.denominator)),
+        together(lambda part: part.homes),
+        together(lambda part: part.home_denominator),
+        tuple(each for part in parts for each in part.history),
+        parts[0].n_windows,
+        parts[0].block,
     )
 
 
@@ -121,7 +153,7 @@ def rows_of(baseline: Baseline, columns: Integers) -> Baseline:
         baseline.homes[columns],
         baseline.home_denominator[columns],
         tuple(baseline.history[i] for i in columns.tolist()),
-        baseline.n_blocks,
+        baseline.n_windows,
         baseline.block,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,8 @@ class Cause:
     """A place that changed: where it is in words, its share of the present values on both sides.
 
     `residual` is (observed - expected) / standard deviation of the current rows there, positive for more;
-    `psi_share` its part of the column's PSI, in [0, 1]. Fine cells [start, stop) among below + cells + above of
-    a number, or categories + unseen; of several categories at once (all rare ones) the first.
+    `psi_share` its part of the column's PSI, in [0, 1]. Fine cells [start, stop) among below + cells + above
+    of a number, or categories + unseen; of several categories at once (all rare ones) the first.
     """
 
     where: str
@@ -81,11 +81,13 @@ def causes_of_column(stack: Stack, found: Evidence, i: int, column: ColumnCounts
                 stop,
             )
         )
+    causes = [_in_own_cells(cause, column, stack) for cause in causes]
     causes.sort(key=lambda cause: -cause.psi_share)
     causes = causes[:MAX_CAUSES]
     if found.winner[i] == SCAN or took_most(stack, found, i):
         narrow = _of_scan(stack, found, i, column)
         if narrow is not None:
+            narrow = _in_own_cells(narrow, column, stack)
             causes = [
                 narrow,
                 *(each for each in causes if (each.start, each.stop) != (narrow.start, narrow.stop)),
@@ -93,11 +95,21 @@ def causes_of_column(stack: Stack, found: Evidence, i: int, column: ColumnCounts
     return tuple(causes[:MAX_CAUSES])
 
 
+def _in_own_cells(cause: Cause, column: ColumnCounts, stack: Stack) -> Cause:
+    """Return a cause in the cells of its column: in a stack they are padded before the last one."""
+    inner = 0 if column.counts is None else len(column.counts)
+    last = inner + int(stack.ordered)  # above, or unseen
+    width = stack.reference.cells.shape[1]
+    start, stop = min(cause.start, last), last + 1 if cause.stop >= width else min(cause.stop, last)
+    return replace(cause, start=start, stop=max(stop, start + 1))
+
+
 def residuals(a: Floats, b: Floats) -> tuple[Floats, Floats]:
     """Return (signed Pearson residuals, shares of PSI), `[cells]` each, of counts of both samples.
 
     (b - E) / sqrt(E (1 - h) (1 + m / n)) with E = m h, h the pooled share: about standard normal without a
-    change. The shares of PSI are those of its terms (q - p) ln(q / p), smoothed as `psi` does; they add up to 1.
+    change. The shares of PSI are those of its terms (q - p) ln(q / p), smoothed as `psi` does; they add up to
+    1.
     """
     n, m = a.sum(), b.sum()
     pooled = (a + b) / (n + m)

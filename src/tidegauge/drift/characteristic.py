@@ -33,7 +33,10 @@ def epps_singleton(
     n, m = a.sum(axis=-1), b.sum(axis=-1)
     sigma = _half_range(a + b, x)
     defined = (n >= 5) & (m >= 5) & (sigma > 0)
-    scaled = x / np.where(defined, sigma, 1.0)[..., None]
+    with np.errstate(over="ignore"):
+        scaled = x / np.where(defined, sigma, 1.0)[..., None]
+    # Beyond 10^15 half ranges a double does not know where on the circle it is.
+    scaled = np.clip(scaled, -1e15, 1e15)
     angles = np.where((a + b > 0)[..., None, :], np.stack([t * scaled for t in _TIMES], axis=-2), 0.0)
     scores = np.concatenate([np.cos(angles), np.sin(angles)], axis=-2)  # [..., 4, cells]
     p, q = a / np.where(defined, n, 1.0)[..., None], b / np.where(defined, m, 1.0)[..., None]

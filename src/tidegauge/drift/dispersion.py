@@ -2,9 +2,9 @@
 
 Rows of one window share an hour, a batch, a campaign: windows differ by more than rows drawn one by one. Each
 block of consecutive reference windows, as long as the window to be judged, is held against what its seasonal
-slots have in all the reference. The variance of those gaps over that of independent rows is the dispersion, per
-test: a factor for all cells says too little about the few directions (a mean that wanders) in which windows
-really differ, so every statistic has its own factor and its own effective degrees of freedom.
+slots have in all the reference. The variance of those gaps over that of independent rows is the dispersion,
+per test: a factor for all cells says too little about the few directions (a mean that wanders) in which
+windows really differ, so every statistic has its own factor and its own effective degrees of freedom.
 
 The gaps of blocks that follow each other resemble each other, which makes their common mean, and so the
 dispersion, look smaller than it is: both are corrected by the correlation of neighbours.
@@ -29,8 +29,8 @@ MIN_BLOCKS = 6  # worth of independent ones; fewer say too little about their va
 class Spread:
     """The dispersion of a sum of squares: its mean is `factor` (at least 1) times that of independent rows.
 
-    Over that mean it is 1 - `part` + `part` F, with `degrees` and `denominator` degrees of freedom: where windows
-    differ in a few directions only, the many others add up to a constant.
+    Over that mean it is 1 - `part` + `part` F, with `degrees` and `denominator` degrees of freedom: where
+    windows differ in a few directions only, the many others add up to a constant.
     """
 
     factor: float
@@ -43,13 +43,11 @@ class Spread:
 class Dispersion:
     """What the blocks of one column say.
 
-    `n_blocks`, each of `block` windows; `chi_square` and `anderson_darling` (None of categories); `sets` and
+    `chi_square` and `anderson_darling` (None of categories); `sets` and
     `set_denominator` `[sets]` for the cells or dyadic intervals of `intervals.candidates`; `homes` `[homes]`
-    with `home_denominator`; `history` `[n_blocks]`, the blocks' chi-squares over their degrees of freedom.
+    with `home_denominator`; `history` `[blocks]`, the blocks' chi-squares over their degrees of freedom.
     """
 
-    n_blocks: int
-    block: int
     chi_square: Spread
     anderson_darling: Spread | None
     sets: Floats
@@ -73,7 +71,7 @@ class _Gaps:
 
 
 def dispersion_of_column(
-    cells: Integers, ordered: bool, hits: Integers, exposed: Integers, slots: Integers, block: int
+    cells: Integers, hits: Integers, exposed: Integers, *, ordered: bool, slots: Integers, block: int
 ) -> Dispersion | None:
     """Learn the dispersion of blocks of `block` consecutive windows; None where there are too few blocks.
 
@@ -113,8 +111,6 @@ def dispersion_of_column(
     sets = np.maximum(_ratio(square, variance) * inflation, 1.0)
     homes, home_denominator = _homes(hits, exposed, slots, block, period)
     return Dispersion(
-        n_blocks,
-        block,
         chi.spread,
         None if darling is None else darling.spread,
         np.where(variance > 1e-12, sets, 1.0),
@@ -157,22 +153,25 @@ class _Found:
 def _spread(vectors: Floats, mean: float, most: float, free: Floats, period: int) -> _Found:
     """Return the dispersion of the sum of squares of `vectors` `[blocks, parts]`.
 
-    `mean` and `most` are its mean and its degrees of freedom under independent rows. Its first three cumulants,
-    tr(S), 2 tr(S^2) and 8 tr(S^3) of the covariance S, give scale, degrees of freedom and constant part. The
-    traces are means over pairs and triples of different blocks, which have no bias, held within what
-    eigenvalues can have.
+    `mean` and `most` are its mean and its degrees of freedom under independent rows. Its first three
+    cumulants, tr(S), 2 tr(S^2) and 8 tr(S^3) of the covariance S, give scale, degrees of freedom and constant
+    part. The traces are means over pairs and triples of different blocks, which have no bias, held within
+    what eigenvalues can have.
     """
     n = len(vectors)
-    trace = float((vectors * vectors).sum()) / n
+    length = (vectors * vectors).sum(axis=1)
+    trace = float(length.mean())
     if trace <= 0 or mean <= 0:
         return _Found(Spread(1.0, 1.0, max(most, 1.0), float(n)), _Memory(1.0, 1.0))
-    gram = vectors @ vectors.T
-    memory = _memory(gram, period)
+    memory = _memory(vectors, period)
     inflation, blocks = _corrected(free, memory)
-    np.fill_diagonal(gram, 0.0)
-    square = gram @ gram
-    second = float(np.trace(square)) / (n * (n - 1))
-    third = float((square * gram).sum()) / (n * (n - 1) * (n - 2))
+    # The Gram matrix of all pairs is never made: its sums without the diagonal are those of S = V'V less the
+    # blocks' own.
+    s = vectors.T @ vectors
+    own = ((vectors @ s) * vectors).sum(axis=1)
+    second = (float((s * s).sum()) - float((length**2).sum())) / (n * (n - 1))
+    third = float(((s @ s) * s).sum()) - 3.0 * float((length * own).sum()) + 2.0 * float((length**3).sum())
+    third /= n * (n - 1) * (n - 2)
     second = float(np.clip(second, trace * trace / max(most, 1.0), trace * trace))
     third = float(np.clip(third, second * second / trace, second**1.5))
     degrees = second**3 / third**2
@@ -182,19 +181,20 @@ def _spread(vectors: Floats, mean: float, most: float, free: Floats, period: int
 
 @dataclass(frozen=True, slots=True)
 class _Memory:
-    """How long blocks remember: 1 + 2 sum r_k and 1 + 2 sum r_k^2 of their autocorrelations; 1 and 1 for not."""
+    """How long blocks remember: 1 + 2 sum r_k and 1 + 2 sum r_k^2 of their autocorrelations, 1 if not."""
 
     time: float
     squared: float
 
 
-def _memory(gram: Floats, period: int) -> _Memory:
+def _memory(vectors: Floats, period: int) -> _Memory:
     """Return the memory of blocks that share slots, from their autocorrelations up to the first negative one.
 
     Geyer's initial positive sequence (1992), over a quarter of the blocks. Gaps are taken to the blocks' own
     mean, which makes every r_k too small by about `time` / blocks.
     """
-    n = len(gram)
+    n = len(vectors)
+    total = float((vectors * vectors).sum())
     time, squared = 1.0, 1.0
     for _ in range(2):  # the second time with the first's correction
         lost = time / n
@@ -202,7 +202,7 @@ def _memory(gram: Floats, period: int) -> _Memory:
         for step in range(period, max(n // 4, 1) * period + 1, period):
             if step >= n:
                 break
-            r = float(np.diagonal(gram, step).sum()) / float(np.trace(gram)) * n / (n - step) + lost
+            r = float((vectors[:-step] * vectors[step:]).sum()) / total * n / (n - step) + lost
             if r <= 0:
                 break
             time, squared = time + 2.0 * min(r, 1.0), squared + 2.0 * min(r, 1.0) ** 2
@@ -214,8 +214,8 @@ def _corrected(free: Floats, memory: _Memory) -> tuple[float, float]:
 
     The mean of the blocks of a slot varies `time` t times as much as that of independent ones. A new block is
     that much farther from it, and the blocks it was made of nearer; with x the part of a slot in one block,
-    (1 + t x) / (1 + x) times (1 - x) / (1 - t x). The variance is known as well as from 1 / `squared` times as
-    many blocks.
+    (1 + t x) / (1 + x) times (1 - x) / (1 - t x). The variance is known as well as from 1 / `squared` times
+    as many blocks.
     """
     x = float(1.0 - free.mean())
     t = memory.time
@@ -249,4 +249,4 @@ def _period(slots: Integers, block: int) -> int:
 
 def _ratio(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
     top, bottom = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
-    return np.divide(top, bottom, out=np.zeros(top.shape), where=bottom > 0)
+    return np.asarray(np.divide(top, bottom, out=np.zeros(top.shape), where=bottom > 0))

@@ -45,7 +45,8 @@ def psi_interval(
     tests). `dispersion` `[...]` is how many times more than rows drawn one by one the samples vary.
     """
     p, q, n, m, used = _smoothed(reference, current)
-    n, m = n / dispersion, m / dispersion
+    factor = np.asarray(dispersion, dtype=np.float64)
+    n, m = np.asarray(n / factor), np.asarray(m / factor)
     log_ratio = np.log(q / p)
     raw = ((q - p) * log_ratio).sum(axis=-1)
     of_p = _variance(p, 1.0 - log_ratio - q / p) / n

@@ -1,4 +1,4 @@
-"""The evidence on every column of a stack: did it change, does it matter, by how much. Nothing is decided here.
+"""The evidence on every column of a stack: did it change, does it matter, by how much. It decides nothing.
 
 Without windows of its own the reference's rows are taken as independent and everything is tested on the fine
 cells. With them, a window is held against the reference's same seasonal slots on the coarse cells, and every
@@ -40,13 +40,14 @@ _MOST_MISSED = 16  # expected rows of a category: that none comes has a chance o
 class Evidence:
     """What is known of each column, `[columns]` unless said.
 
-    `p`: that nothing changed; `parts` `[columns, PARTS]` are what it combines, NaN where a test does not apply,
-    and `winner` the place of the smallest (-1 where there is none). `p_tolerance`: that PSI is at most the
-    tolerance; `p_matters`: that neither PSI, nor a narrow interval of cells, nor a home moved by more than
-    tolerated. `coarse` are the counts that PSI compares, `[columns, coarse cells]` of each side, in `groups`
-    of fine cells. `enough` and `empty` say whether the sizes allow a verdict and whether no side has a present
-    value; `needed` are the present values that would be enough. `dispersion` is that of the PSI. `scan` is in
-    fine cells. `untested`: the reference's own windows say nothing about windows of this length or slot.
+    `p`: that nothing changed; `parts` `[columns, PARTS]` are what it combines, NaN where a test does not
+    apply, and `winner` the place of the smallest (-1 where there is none). `p_tolerance`: that PSI is at most
+    the tolerance; `p_matters`: that neither PSI, nor a narrow interval of cells, nor a home moved by more
+    than tolerated. `darling`: the Anderson-Darling p of rows taken as independent, where it was asked.
+    `coarse` are the counts that PSI compares, `[columns, coarse cells]` of each side, in `groups` of fine
+    cells. `enough` and `empty` say whether the sizes allow a verdict and whether no side has a present value;
+    `needed` are the present values that would be enough. `dispersion` is that of the PSI. `scan` is in fine
+    cells. `untested`: the reference's own windows say nothing about windows of this length or slot.
     """
 
     p: Floats
@@ -55,6 +56,7 @@ class Evidence:
     p_tolerance: Floats
     p_matters: Floats
     home_matters: Floats
+    darling: Floats | None
     scan: Scan
     groups: Integers
     coarse: tuple[Integers, Integers]
@@ -93,6 +95,7 @@ def evidence(
         spread = stack.baseline.chi_square
         untested = ~stack.baseline.known | (coarse[0].sum(axis=1) == 0)
         values[untested] = np.nan
+    darling = values[:, 0].copy() if stack.ordered and stack.baseline is None else None
     if stack.ordered and np.any(circular) and stack.baseline is None:
         values[:, 0] = np.where(circular, _kuiper(stack), values[:, 0])
     homes = _homes(stack, before, after)
@@ -100,7 +103,7 @@ def evidence(
     parts = np.concatenate([values, homes], axis=1)
     together = combine_p_values(np.concatenate([combine_p_values(values)[:, None], homes], axis=1))
     winner = np.argmin(np.where(np.isnan(parts), np.inf, parts), axis=1)
-    p_tolerance = psi_tolerance_p_value(*coarse, tolerance, *_dispersion(spread))
+    p_tolerance = psi_tolerance_p_value(*coarse, tolerance, **_dispersion(spread))
     enough = (n_coarse >= 2) & (after.present >= needed) & np.isfinite(p_tolerance) & ~untested
     p_tolerance = np.where(enough, p_tolerance, np.nan)
     home_matters = _home_matters(stack, before, after, tolerance_share)
@@ -117,6 +120,7 @@ def evidence(
         p_tolerance=p_tolerance,
         p_matters=np.where(np.isfinite(smallest), np.minimum(smallest * tests, 1.0), np.nan),
         home_matters=home_matters,
+        darling=darling,
         scan=scan,
         groups=groups,
         coarse=coarse,
@@ -191,39 +195,33 @@ def _homes(stack: Stack, before: Side, after: Side) -> Floats:
     """Return the exact p of every home's share `[columns, homes]`; NaN where neither side has a row in it."""
     p = np.full(before.hits.shape, np.nan)
     for home in _tested_homes(stack):
-        some = _filled(before, after, home)
+        some = np.flatnonzero(before.hits[:, home] + after.hits[:, home] > 0)
         if not len(some):
             continue
         own, factor, denominator = (each[some] for each in _home_factors(stack, home))
-        hits, exposed, *now = (
-            each[some, home] for each in (before.hits, before.exposed, after.hits, after.exposed)
-        )
-        whole = np.floor(hits / own), np.floor(exposed / own)
+        a, n = np.floor(before.hits[some, home] / own), np.floor(before.exposed[some, home] / own)
+        b, m = after.hits[some, home], after.exposed[some, home]
         if (factor > 1).any() or np.isfinite(denominator).any():
-            log_p = overdispersed_log_p_value(*whole, *now, factor, denominator)
+            log_p = overdispersed_log_p_value(a, n, b, m, factor=factor, denominator=denominator)
         else:
-            log_p = exact_log_p_value(*whole, *now)
-        p[some, home] = np.exp(log_p)
+            log_p = exact_log_p_value(a, n, b, m)
+        each = np.exp(log_p)
         if home == OUTSIDE:
-            # How many are unseen in a fresh sample is an estimate that knows nothing of a reference which happens
-            # to have seen every category: no unseen row is then no evidence. Only more of them than expected are;
-            # p is as uniform among those, because it is twice the smaller tail.
-            share = now[0] / np.maximum(now[1], 1)
-            excess = share * stack.reference.exposed[some, home] - stack.reference.hits[some, home]
-            each = np.minimum(
-                p[some, home] + _missed_by_chance(stack.reference.cells[some, :-1], excess), 1.0
-            )
-            p[some, home] = np.where(share * exposed >= hits, each, np.nan)
+            # How many are unseen in a fresh sample is an estimate that knows nothing of a reference which
+            # happens to have seen every category: no unseen row is then no evidence. Only more of them than
+            # expected are; p is as uniform among those, because it is twice the smaller tail.
+            whole = stack.reference
+            share = b / np.maximum(m, 1)
+            rose = share * before.exposed[some, home] >= before.hits[some, home]
+            excess = share * whole.exposed[some, home] - whole.hits[some, home]
+            each = np.minimum(each + _missed_by_chance(whole.cells[some, :-1], excess), 1.0)
+            each = np.where(rose, each, np.nan)
+        p[some, home] = each
     return p
 
 
-def _filled(before: Side, after: Side, home: int) -> Integers:
-    """Return the columns of which either side has rows in a home: few have, and exact tests are dear."""
-    return np.flatnonzero(before.hits[:, home] + after.hits[:, home] > 0)
-
-
 def _missed_by_chance(counts: Integers, excess: Floats) -> Floats:
-    """Return about how many categories of `excess` expected rows and more a reference has missed, `[columns]`.
+    """Return about how many categories of `excess` expected rows and more a reference missed, `[columns]`.
 
     The law of unseen rows counts rows; but they come by categories, each with all of its rows or none. With k
     near the excess x, a category of x expected rows has exactly k of them with a probability that is x^k / k!
@@ -242,26 +240,24 @@ def _missed_by_chance(counts: Integers, excess: Floats) -> Floats:
 
 
 def _home_matters(stack: Stack, before: Side, after: Side, tolerance_share: npt.ArrayLike) -> Floats:
-    """Return the p of "the share rose by at most `tolerance_share`" `[columns, homes]`; a fall never matters."""
+    """Return the p of "it rose by at most `tolerance_share`" `[columns, homes]`; a fall never matters."""
     p = np.full(before.hits.shape, np.nan)
-    tolerated = np.broadcast_to(np.asarray(tolerance_share, dtype=np.float64), p.shape[:1])
     for home in range(len(HOMES)):
-        some = _filled(before, after, home)
-        if not len(some):
-            continue
-        own, factor, _ = (each[some] for each in _home_factors(stack, home))
-        whole = own * factor
-        a, n = before.hits[some, home] / whole, before.exposed[some, home] / whole
-        b, m = after.hits[some, home] / factor, after.exposed[some, home] / factor
-        found = share_tolerance_p_value(a, n, b, m, tolerated[some])
-        p[some, home] = np.where(b * n > a * m, found, 1.0)
+        own, factor, _ = _home_factors(stack, home)
+        a, n = before.hits[:, home] / (own * factor), before.exposed[:, home] / (own * factor)
+        b, m = after.hits[:, home] / factor, after.exposed[:, home] / factor
+        some = a + b > 0
+        rose = some & (b * n > a * m)
+        p[some, home] = 1.0
+        tolerated = np.broadcast_to(tolerance_share, a.shape)[rose]
+        p[rose, home] = share_tolerance_p_value(a[rose], n[rose], b[rose], m[rose], tolerance=tolerated)
     return p
 
 
 def _narrow_matters(
     stack: Stack, scan: Scan, tolerance_share: npt.ArrayLike, spread: Spreads | None
 ) -> Floats:
-    """Return the p of "the winning interval of cells moved by at most `tolerance_share`", or NaN if it is wide.
+    """Return the p of "the winning interval moved by at most `tolerance_share`", or NaN if it is wide.
 
     Times the cells there are, since the interval was looked for.
     """
@@ -276,12 +272,14 @@ def _narrow_matters(
         narrow = (a / n <= NARROW_SHARE) & (scan.stop > scan.start)
     factor = 1.0 if spread is None else np.nan_to_num(spread.factor, nan=1.0)
     used = ((stack.reference.cells + stack.current.cells) > 0).sum(axis=1)
-    p = share_tolerance_p_value(a / factor, n / factor, b / factor, m / factor, tolerance_share)
+    p = share_tolerance_p_value(a / factor, n / factor, b / factor, m / factor, tolerance=tolerance_share)
     return np.where(narrow, np.minimum(p * used, 1.0), np.nan)
 
 
-def _dispersion(spread: Spreads | None) -> tuple[npt.ArrayLike, ...]:
-    """Return dispersion, part, degrees and denominator for `psi_tolerance_p_value`."""
+def _dispersion(spread: Spreads | None) -> dict[str, Floats]:
+    """Return the keywords of `psi_tolerance_p_value` that tell the spread; none for independent rows."""
     if spread is None:
-        return 1.0, 1.0, np.inf, np.inf
-    return tuple(np.nan_to_num(getattr(spread, name), nan=1.0) for name in Spreads.__slots__)
+        return {}
+    known = {"dispersion": spread.factor, "part": spread.part, "degrees": spread.degrees}
+    known["denominator"] = spread.denominator
+    return {name: np.nan_to_num(each, nan=1.0) for name, each in known.items()}

@@ -40,6 +40,7 @@ def overdispersed_log_p_value(
     n_reference: npt.ArrayLike,
     hits_current: npt.ArrayLike,
     n_current: npt.ArrayLike,
+    *,
     factor: npt.ArrayLike,
     denominator: npt.ArrayLike = np.inf,
 ) -> Floats:
@@ -189,8 +190,9 @@ def _log_tail(x: Floats, hits: Floats, draws: Floats, total: Floats) -> Floats:
     drop = _slope(x, hits, draws, total) + _slope(half, hits, draws, total)
     short = _TERMS / 2 * drop >= _NEGLIGIBLE
     terms = np.empty_like(x)
-    terms[short] = _sum_of_terms(*(each[short] for each in (x, hits, draws, total)))
-    terms[~short] = _integral_of_terms(*(each[~short] for each in (x, hits, draws, total)))
+    for which, sum_up in ((short, _sum_of_terms), (~short, _integral_of_terms)):
+        if which.any():
+            terms[which] = sum_up(*(each[which] for each in (x, hits, draws, total)))
     return np.asarray(_log_probability(x, hits, draws, total) + np.log(terms)).reshape(shape)
 
 

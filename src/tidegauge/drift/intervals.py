@@ -131,7 +131,7 @@ def _best(
     """Return the candidate with the smallest p of every column; the first of equals."""
     deviance = np.where(sets.counts, _deviance(sets.a, sets.b, n, m), -1.0)
     if dispersion is not None:
-        deviance = deviance / dispersion.factor
+        deviance /= dispersion.factor
     count = min(_EXACT, deviance.shape[1])
     screened = np.sort(np.argpartition(-deviance, count - 1, axis=1)[:, :count], axis=1)
     a, b, counts = (np.take_along_axis(each, screened, 1) for each in (sets.a, sets.b, sets.counts))
@@ -140,16 +140,20 @@ def _best(
     else:
         factor = np.take_along_axis(dispersion.factor, screened, 1)
         denominator = np.take_along_axis(np.broadcast_to(dispersion.denominator, deviance.shape), screened, 1)
-        log_p = overdispersed_log_p_value(a, n[:, None], b, m[:, None], factor, denominator)
-    log_p = np.where(counts, log_p, 1.0)
+        log_p = overdispersed_log_p_value(
+            a, n[:, None], b, m[:, None], factor=factor, denominator=denominator
+        )
+    log_p = np.asarray(np.where(counts, log_p, 1.0), np.float64)
     winner = np.argmin(log_p, axis=1)[:, None]
-    hits_a, hits_b, log_p = (np.take_along_axis(each, winner, 1)[:, 0] for each in (a, b, log_p))
+    hits_a, hits_b, least = (
+        np.asarray(np.take_along_axis(each, winner, 1)[:, 0], np.float64) for each in (a, b, log_p)
+    )
     place = np.take_along_axis(screened, winner, 1)[:, 0]
     some = sets.counts.any(axis=1)
     # Sidak's 1 - (1 - p)^tests. Bonferroni's p is the same where it is small, but 1 in most columns of many
     # cells when nothing changed, and a 1 is heard in a combination as a denial of what other tests found.
     with np.errstate(divide="ignore"):
-        p = -np.expm1(np.maximum(tests, 1) * np.log1p(-np.exp(np.minimum(log_p, 0.0))))
+        p = -np.expm1(np.maximum(tests, 1) * np.log1p(-np.exp(np.minimum(least, 0.0))))
     p = np.where(some, p, 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         change = np.where(some, hits_b / m - hits_a / n, 0.0)

@@ -29,7 +29,8 @@ def mean_change(
         change = np.where((v > 0) & (n > 1) & (m > 1), (y - x) / np.sqrt(v), np.nan)
         of_x, of_y = v / n, w / m
         error = np.sqrt(of_x + of_y)
-        degrees = (of_x + of_y) ** 2 / (of_x * of_x / (n - 1) + of_y * of_y / (m - 1))
+        part = of_x / (of_x + of_y)
+        degrees = 1.0 / (part * part / (n - 1) + (1.0 - part) ** 2 / (m - 1))
         p = 2.0 * stdtr(degrees, -np.abs(y - x) / error)
         half = Z_95 * error / np.sqrt(v)
         p = np.where(error > 0, p, np.where(x == y, 1.0, 0.0))

@@ -27,10 +27,11 @@ def noncentral_tail(
     of freedom, and Y / denominator = 1 where that is infinite. So the statistic is on the scale of X: with a
     finite denominator, statistic / degrees is F. Degrees need not be whole.
 
-    Central laws are exact. Others by the saddlepoint formula of Lugannani & Rice (1980) in Barndorff-Nielsen's
-    form, for D = X - statistic Y / denominator, whose cumulant generating function has a closed form: p below
-    0.5 is at most 1 % too small and, with 10 degrees of freedom and more, at most 5 % too large, as far out as
-    a float reaches (with 1 degree, 20 %; measured in the tests). 1 for a statistic of 0, NaN for NaN.
+    Central laws are exact. Others by the saddlepoint formula of Lugannani & Rice (1980) in
+    Barndorff-Nielsen's form, for D = X - statistic Y / denominator, whose cumulant generating function has a
+    closed form: p below 0.5 is at most 1 % too small and, with 10 degrees of freedom and more, at most 5 %
+    too large, as far out as a float reaches (with 1 degree, 20 %; measured in the tests). 1 for a statistic
+    of 0, NaN for NaN.
     """
     from scipy.special import chdtrc, fdtrc, ndtr
 

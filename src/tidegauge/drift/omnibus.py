@@ -65,7 +65,8 @@ def omnibus_of_categories(reference: npt.ArrayLike, current: npt.ArrayLike) -> O
     """
     a, b = _counted(reference, current)
     groups = cells.category_groups(a + b, np.maximum(_coarse_count(a, b), 1))
-    # How many are unseen in a reference is no count of rows (`columns.stack_columns`): it has a test of its own.
+    # How many are unseen in a reference is no count of rows (`columns.stack_columns`): it has a test of its
+    # own.
     scan = cell_scan(a, b, last=False)
     return _omnibus(a, b, groups, np.full(len(a), np.nan), scan)
 

@@ -13,10 +13,11 @@ _ROUNDS = 5
 def onset(expected: npt.ArrayLike, counts: npt.ArrayLike, first: int, latest: int) -> int:
     """Return the window with which a change began that lasts until the last window; at most `latest`.
 
-    `counts` `[windows, cells]`; `expected` the shares without a change, of the same shape or `[cells]`; `first`
-    a first guess, the start of the windows with the strongest evidence. The cells' change is estimated from the windows since the
-    guess, shrunk by the part of it that noise explains (James & Stein 1961); the onset is where the summed log
-    likelihood ratio of "changed" to "unchanged" from there on is largest; and so again from there, a few times.
+    `counts` `[windows, cells]`; `expected` the shares without a change, of the same shape or `[cells]`;
+    `first` a first guess, the start of the windows with the strongest evidence. The cells' change is
+    estimated from the windows since the guess, shrunk by the part of it that noise explains (James & Stein
+    1961); the onset is where the summed log likelihood ratio of "changed" to "unchanged" from there on is
+    largest; and so again from there, a few times.
     """
     b = np.asarray(counts, dtype=np.float64)
     p = np.broadcast_to(np.asarray(expected, dtype=np.float64), b.shape)

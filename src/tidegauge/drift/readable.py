@@ -34,7 +34,7 @@ def interval(low: float, high: float) -> str:
     """
     if np.nextafter(low, np.inf) >= high:
         return number(low)
-    if low.is_integer() and high.is_integer():
+    if low.is_integer() and high.is_integer() and max(abs(low), abs(high)) < 1e15:
         return f"[{low:.0f}, {high:.0f})"
     for digits in range(3, 17):
         width = float(number(high, digits)) - float(number(low, digits))

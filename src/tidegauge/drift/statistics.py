@@ -23,6 +23,7 @@ from tidegauge.drift import (
 from tidegauge.drift.baseline import Baseline
 from tidegauge.drift.columns import Stack
 from tidegauge.drift.evidence import Evidence
+from tidegauge.drift.hypergeometric import exact_log_p_value
 from tidegauge.homes import HOMES, INFINITE
 from tidegauge.measurement import Direction
 
@@ -34,8 +35,8 @@ Integers = npt.NDArray[np.int64]
 class Statistic:
     """One statistic of every column, `[columns]` each; NaN where undefined, None where there is none.
 
-    `low` and `high` are a 95 % interval, `p` is for "nothing changed", `floor` the value to expect when nothing
-    did. `sizes` are the rows of each side that it is about, where those are not the present values.
+    `low` and `high` are a 95 % interval, `p` is for "nothing changed", `floor` the value to expect when
+    nothing did. `sizes` are the rows of each side that it is about, where those are not the present values.
     """
 
     value: Floats
@@ -51,7 +52,7 @@ def statistics_of(stack: Stack, found: Evidence) -> dict[str, Statistic]:
     """Compute all statistics by name, in the order in which a reader wants them.
 
     Formulas, sources and units are with the functions called. Divergences are of the coarse cells, tests of
-    ordered values and the largest changes of the fine ones.
+    ordered values of the fine ones.
     """
     told = {"psi": _psi(found)}
     told |= _shares(stack)
@@ -60,15 +61,17 @@ def statistics_of(stack: Stack, found: Evidence) -> dict[str, Statistic]:
     told["interval_change"] = _interval_change(stack, found)
     told |= _divergences(found)
     if stack.ordered:
-        told |= _ordered(stack)
+        told |= _ordered(stack, found)
     else:
-        a, b = stack.reference.cells, stack.current.cells
         told["cramers_v"] = Statistic(
             contingency.cramers_v(*found.coarse),
             p=contingency.chi_square(*found.coarse)[2],
             floor=contingency.cramers_v_floor(*found.coarse),
         )
-        told["l_infinity"] = _l_infinity(a, b)
+    # Of numbers, whose cells are arbitrary, the largest change is told of the coarse ones.
+    told["l_infinity"] = _l_infinity(
+        *(found.coarse if stack.ordered else (stack.reference.cells, stack.current.cells))
+    )
     return told
 
 
@@ -79,7 +82,8 @@ def effect(found: Evidence) -> tuple[Floats, Floats, Floats]:
     """
     told = _psi(found)
     low, high = told.low, told.high
-    assert low is not None and high is not None
+    assert low is not None
+    assert high is not None
     d, low, high = (np.sqrt(each) for each in (told.value, low, high))
     return d, low, high
 
@@ -105,7 +109,10 @@ def _shares(stack: Stack) -> dict[str, Statistic]:
         now = stack.current.hits[:, home], stack.current.exposed[:, home]
         own = stack.outside_factor if HOMES[home] == "outside" else 1.0
         value, low, high = shares.share_change(hits / own, exposed / own, *now)
-        p = shares.share_p_value(np.floor(hits / own), np.floor(exposed / own), *now)
+        p = np.where((exposed > 0) & (now[1] > 0), 1.0, np.nan)
+        some = hits + now[0] > 0
+        whole = np.floor(hits / own)[some], np.floor(exposed / own)[some]
+        p[some] = np.exp(exact_log_p_value(*whole, *(each[some] for each in now)))
         with np.errstate(divide="ignore", invalid="ignore"):
             share = hits / exposed
         told[f"{home_name(home, ordered=stack.ordered)}_share_change"] = Statistic(
@@ -115,14 +122,14 @@ def _shares(stack: Stack) -> dict[str, Statistic]:
 
 
 def home_name(home: int, *, ordered: bool) -> str:
-    """Return a home's name in measurements: "outside" is `out_of_range` of numbers, `unseen` of categories."""
+    """Return a home's name in measurements: "outside" is "out_of_range" or, of categories, "unseen"."""
     if HOMES[home] == "outside":
         return "out_of_range" if ordered else "unseen"
     return HOMES[home]
 
 
 def _interval_change(stack: Stack, found: Evidence) -> Statistic:
-    """Return the change of the share of the interval of cells (or the category) that changed most beyond chance."""
+    """Return the change of share of the interval of cells (or category) that changed most beyond chance."""
     from scipy.special import ndtri
 
     n, m = stack.reference.present, stack.current.present
@@ -183,7 +190,7 @@ def _divergences(found: Evidence) -> dict[str, Statistic]:
     }
 
 
-def _ordered(stack: Stack) -> dict[str, Statistic]:
+def _ordered(stack: Stack, found: Evidence) -> dict[str, Statistic]:
     before, after = stack.reference, stack.current
     a, b, edges = before.cells, after.cells, stack.edges
     assert edges is not None
@@ -191,9 +198,9 @@ def _ordered(stack: Stack) -> dict[str, Statistic]:
     ends = ((before.low, before.high), (after.low, after.high))
     sd = np.sqrt(np.where(before.variance > 0, before.variance, np.nan))
     d, v = distances.ks(a, b), circular.kuiper(a, b)
-    anderson, cramer, energy = quadratic.ordered_tests(a, b, edges)
+    anderson, cramer, energy = quadratic.ordered_tests(a, b, edges, found.darling)
     greater, of_greater = ranks.mann_whitney(a, b)
-    points = np.concatenate([edges[:, :1], (edges[:, :-1] + edges[:, 1:]) / 2.0, edges[:, -1:]], axis=1)
+    points = np.concatenate([edges[:, :1], edges[:, :-1] / 2.0 + edges[:, 1:] / 2.0, edges[:, -1:]], axis=1)
     singleton, of_singleton = characteristic.epps_singleton(a, b, points)
     change, change_low, change_high, of_change = moments.mean_change(
         (n, before.mean, before.variance), (m, after.mean, after.variance)
@@ -232,7 +239,6 @@ def _ordered(stack: Stack) -> dict[str, Statistic]:
         "epps_singleton": Statistic(
             singleton, p=of_singleton, floor=np.where(np.isnan(singleton), np.nan, 4.0)
         ),
-        "l_infinity": _l_infinity(a, b),
     }
 
 
@@ -243,7 +249,7 @@ def _l_infinity(a: Integers, b: Integers) -> Statistic:
 
 
 def _power_sums(n: Integers, variance: Floats, kurtosis: Floats) -> tuple[Integers, Floats, Floats]:
-    """Return (rows, sum of squared, sum of fourth powers of the deviations), from variance and excess kurtosis."""
+    """Return (rows, sums of the squares and of the fourth powers of the deviations)."""
     square = variance * np.maximum(n - 1, 0)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return n, square, (kurtosis + 3.0) * square * square / n

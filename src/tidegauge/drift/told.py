@@ -24,6 +24,7 @@ def teller(
     stack: Stack,
     found: Evidence,
     told: dict[str, Statistic],
+    *,
     statuses: list[Status],
     tolerances: tuple[Floats, Floats],
     window: tuple[int, int] | None,

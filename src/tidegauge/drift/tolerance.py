@@ -11,18 +11,18 @@ import numpy.typing as npt
 
 from tidegauge.drift.divergences import psi
 from tidegauge.drift.noncentral import noncentral_tail
-from tidegauge.drift.shares import share_change
 
 Floats = npt.NDArray[np.float64]
 
-_FARTHEST = 38.0  # normal deviations: a p of 1e-316
-_HALVINGS = 50
+_NODES = np.linspace(-9.0, 9.0, 37)  # normal deviations
+_WEIGHTS = 0.5 * np.exp(-_NODES * _NODES / 2.0) / np.sqrt(2.0 * np.pi)
 
 
 def psi_tolerance_p_value(
     reference: npt.ArrayLike,
     current: npt.ArrayLike,
     tolerance: npt.ArrayLike,
+    *,
     dispersion: npt.ArrayLike = 1.0,
     part: npt.ArrayLike = 1.0,
     degrees: npt.ArrayLike = np.inf,
@@ -56,22 +56,30 @@ def share_tolerance_p_value(
     n_reference: npt.ArrayLike,
     hits_current: npt.ArrayLike,
     n_current: npt.ArrayLike,
+    *,
     tolerance: npt.ArrayLike,
 ) -> Floats:
     """Return the one-sided p of "the share moved by at most `tolerance`", `[...]`, up or down.
 
-    The level at which `share_change`'s interval, drawn from both sides' Wilson intervals, just reaches the
-    tolerance: holds its size where few rows are in the cell, as the interval does. Divide the rows and hits
-    of samples that are over-dispersed by their factor. NaN where a side has no rows.
+    Of the binomial tail of the current hits at the reference's share plus the tolerance, the mean over what
+    the reference's share can be: a beta with a + 1 and n - a, the one whose quantiles are Clopper & Pearson's
+    upper limits. So it holds for one row as for a billion. A share that fell is one of the misses that rose.
+    Divide the rows and hits of samples that are over-dispersed by their factor: they need not be whole. 1
+    where it moved by less, NaN where a side has no rows.
     """
-    from scipy.special import ndtr
+    from scipy.special import betainc, betaincinv, ndtr
 
-    change, _, _ = share_change(hits_reference, n_reference, hits_current, n_current)
-    low, high = np.zeros_like(change), np.full_like(change, _FARTHEST)
-    for _ in range(_HALVINGS):
-        z = (low + high) / 2.0
-        _, lower, upper = share_change(hits_reference, n_reference, hits_current, n_current, z)
-        beyond = np.where(change > 0, lower, -upper) > tolerance
-        low, high = np.where(beyond, z, low), np.where(beyond, high, z)
-    p = np.where(np.abs(change) > tolerance, ndtr(-low), 1.0)
-    return np.where(np.isnan(change), np.nan, p)
+    sides = (hits_reference, n_reference, hits_current, n_current, tolerance)
+    a, n, b, m, limit = np.broadcast_arrays(*(np.asarray(each, dtype=np.float64) for each in sides))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        change = b / m - a / n
+    p = np.where(np.isnan(change) | (n <= 0) | (m <= 0), np.nan, 1.0)
+    beyond = np.abs(change) > limit
+    a, n, b, m, limit, change = (each[beyond][:, None] for each in (a, n, b, m, limit, change))
+    a, b = np.where(change > 0, a, n - a), np.where(change > 0, b, m - b)
+    # The normal deviate of the share's quantile, so that the tails have their nodes; trapezium rule.
+    upper = betaincinv(np.maximum(n - a, 1e-9), a + 1.0, ndtr(-_NODES))
+    share = np.minimum(1.0 - upper + limit, 1.0)
+    tail = np.where(b > 0, betainc(np.maximum(b, 1e-9), m - b + 1.0, share), 1.0)
+    p[beyond] = np.minimum((tail * _WEIGHTS).sum(axis=-1), 1.0)
+    return p

@@ -1,4 +1,4 @@
-"""The rule that turns evidence into statuses: two questions, one scale. docs/design/0007-verdict.md says why.
+"""The rule that turns evidence into statuses: two questions, one scale. docs/design/0004-verdict.md says why.
 
 Changed? Benjamini-Hochberg over the omnibus p of all judged columns, at the budget of false incidents:
 `warning`. Does it matter? The same over the p of the tolerance tests: `alert`.

@@ -24,6 +24,7 @@ def reasons(
     told: dict[str, Statistic],
     judged: Verdict,
     i: int,
+    *,
     columns: tuple[ColumnCounts, ColumnCounts],
 ) -> list[str]:
     """Return why column `i` of the stack has its status, the strongest evidence first; [] when it is well.
@@ -43,9 +44,10 @@ def reasons(
     for part, p in enumerate(parts):
         if part > SCAN and (p <= limit or part == found.winner[i]):
             said.extend((p, text) for text in _home(part - SCAN - 1, stack, i, before, after))
-    if stack.ordered and _outside_moved(found, i, limit):
+    outside = stack.ordered and _outside_moved(found, i, limit)
+    if outside:
         said.extend((0.0, text) for text in _beyond(before, after))
-    if parts[SCAN] <= limit and _is_narrow(stack, found, i):
+    if parts[SCAN] <= limit and _is_narrow(stack, found, i) and not (outside and _at_an_end(stack, found, i)):
         said.append((parts[SCAN], _interval(stack, found, i, before)))
     values = np.nanmin(parts[: SCAN + 1]) if not np.isnan(parts[: SCAN + 1]).all() else np.nan
     if values <= limit or (not said and found.winner[i] <= SCAN):
@@ -112,6 +114,10 @@ def _is_narrow(stack: Stack, found: Evidence, i: int) -> bool:
     return stop > start and bool(inside <= NARROW_SHARE * max(stack.reference.present[i], 1))
 
 
+def _at_an_end(stack: Stack, found: Evidence, i: int) -> bool:
+    return int(found.scan.start[i]) == 0 or int(found.scan.stop[i]) == stack.reference.cells.shape[1]
+
+
 def _interval(stack: Stack, found: Evidence, i: int, before: ColumnCounts) -> str:
     """Tell the narrow interval, or the category, that the scan found."""
     start, stop = int(found.scan.start[i]), int(found.scan.stop[i])
@@ -135,7 +141,8 @@ def _moments_moved(stack: Stack, told: dict[str, Statistic], i: int) -> str:
         return ""
     a, b = stack.reference, stack.current
     mean, ratio = told["mean_change"], told["variance_ratio"]
-    assert mean.low is not None and mean.high is not None
+    assert mean.low is not None
+    assert mean.high is not None
     if abs(mean.value[i]) >= 0.02 and mean.low[i] * mean.high[i] > 0:
         start, end = apart(float(a.mean[i]), float(b.mean[i]))
         return f"mean {start} -> {end}"
@@ -161,8 +168,14 @@ def _too_few(stack: Stack, found: Evidence, i: int) -> str:
         return f"the reference has {n:,} values, a verdict needs {int(found.needed_reference[i]):,}"
     if m < found.needed[i]:
         return f"{m:,} values, a verdict needs {int(found.needed[i]):,}"
-    if found.untested[i]:
-        return "the reference's own windows say nothing about a window of this length and time"
+    if stack.baseline is not None and found.untested[i]:
+        windows, block = stack.baseline.n_windows, stack.baseline.block
+        if stack.baseline.known[i]:
+            return "the reference has no windows of this season"
+        return (
+            f"this is as long as {block:,} of the reference's windows, and it has {windows:,}, too few to "
+            "say how such windows vary; take shorter ones, or a longer reference"
+        )
     return f"{n:,} values in the reference and {m:,} now do not overlap enough for a verdict"
 
 
