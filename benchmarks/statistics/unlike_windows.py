@@ -72,12 +72,12 @@ WINDOWS: dict[str, tuple[Windows, int]] = {
 }
 
 
-def case(name: str, run: int) -> tuple[list[Floats], list[Floats]]:
+def case(name: str, n_columns: int, run: int, later: int = LATER) -> tuple[list[Floats], list[Floats]]:
     """Return p `[merged windows, columns]` of each scale: by the reference's own windows, and by its rows alone."""
     make, known = WINDOWS[name]
-    rng = generator("unlike", name, run)
-    columns = {f"x{i}": make(rng, known + LATER) for i in range(COLUMNS)}
-    hours = MONDAY_NS + np.arange(known + LATER) * HOUR_NS
+    rng = generator("unlike", name, n_columns, run)
+    columns = {f"x{i}": make(rng, known + later) for i in range(n_columns)}
+    hours = MONDAY_NS + np.arange(known + later) * HOUR_NS
 
     def rows(first: int, last: int) -> dict[str, Any]:
         at = np.repeat(hours[first:last], ROWS).astype("datetime64[ns]")
@@ -85,13 +85,13 @@ def case(name: str, run: int) -> tuple[list[Floats], list[Floats]]:
 
     reference = tg.Reference.fit(rows(0, known), accumulators="light", timestamp="at", window="1h")
     profiles = [
-        tg.profile(rows(t, t + 1), reference, accumulators="light") for t in range(known, known + LATER)
+        tg.profile(rows(t, t + 1), reference, accumulators="light") for t in range(known, known + later)
     ]
     by_windows, by_rows = [], []
     for scale in range(SCALES):
         length = 1 << scale
         merged = {}
-        for first in range(0, LATER, length):
+        for first in range(0, later, length):
             start = int(hours[known + first])
             merged[start, start + length * HOUR_NS] = tg.merge(profiles[first : first + length])
         # With one scale nothing is spent on others, and `spent` is the p of each window.
@@ -101,8 +101,8 @@ def case(name: str, run: int) -> tuple[list[Floats], list[Floats]]:
 
 
 def unlike_windows(quick: bool) -> list[dict[str, Any]]:
-    runs = 1 if quick else RUNS
-    cases = [(name, run) for name in WINDOWS for run in range(runs)]
+    columns, runs = (10, 2) if quick else (COLUMNS, RUNS)
+    cases = [(name, columns, run) for name in WINDOWS for run in range(runs)]
     found = dict(zip(cases, spread(case, cases), strict=True))
     rows = []
     for name, (_, known) in WINDOWS.items():
@@ -110,11 +110,11 @@ def unlike_windows(quick: bool) -> list[dict[str, Any]]:
             told = {}
             for side, who in enumerate(("by windows", "by rows")):
                 # Columns are the sample: the windows of one share its reference.
-                p = np.concatenate([found[name, run][side][scale].T for run in range(runs)])
+                p = np.concatenate([found[name, columns, run][side][scale].T for run in range(runs)])
                 told[who] = [round(each, 4) for each in rate(p <= 0.01, 0.01)]
                 tested = float(np.isfinite(p).mean())
                 told["tested"] = round(tested, 3) if who == "by windows" else told["tested"]
             rows.append(
-                {"windows": name, "reference": known, "merged": 1 << scale, "columns": COLUMNS * runs, **told}
+                {"windows": name, "reference": known, "merged": 1 << scale, "columns": columns * runs, **told}
             )
     return rows
