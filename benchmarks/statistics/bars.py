@@ -126,7 +126,8 @@ def _delays(rows: list[Found]) -> Iterator[Bar]:
         status, most = goals[row["change"], row["columns"]]
         mean, error = row[status]["mean"]
         yield Bar(
-            f"{row['change']}, {row['changed']} of {row['columns']} columns, reference {row['n']:,}: `{status}`",
+            f"{row['change']}, {row['changed']} of {row['columns']} columns, reference {row['n']:,}: "
+            f"`{status}`",
             f"within {most} windows",
             f"{mean:.1f} ± {error:.1f} on average, {row[status]['seen']:.0%} seen",
             mean <= most and row[status]["seen"] == 1,

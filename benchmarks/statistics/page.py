@@ -1,4 +1,4 @@
-"""Write the tables of docs/statistics.md from results: bars first, met or missed, then every figure behind them."""
+"""Write the tables of docs/statistics.md from results: bars, met or missed, then the figures behind them."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def _sizes(told: Found) -> list[str]:
     lines = [
         "## Where nothing changed",
         "",
-        f"How often a column's p falls below a level, over that level: 1 is exact, below 1 is careful. Lowest to",
-        f"highest over references of 3,200, 20,000 and 100,000 rows; ± is a standard error of the simulation",
+        "How often a column's p falls below a level, over that level: 1 is exact, below 1 is careful.",
+        "Lowest to highest over references of 3,200, 20,000 and 100,000 rows; ± is a standard error",
         f"({rows[0]['draws']:,} windows for each pair of sizes).",
         "",
     ]
@@ -103,21 +103,20 @@ def _sizes(told: Found) -> list[str]:
     return [*lines, *_table(head, body)]
 
 
+def _ratios(row: Found) -> list[str]:
+    return [_with_error(row["realised"][str(level)], 2) for level in LEVELS]
+
+
 def _small(told: Found) -> list[str]:
     head = ("population", "reference", "window", *(f"p < {level}" for level in LEVELS))
-    body = [
-        (row["population"], f"{row['n']:,}", f"{row['m']:,}")
-        + tuple(_with_error(row["realised"][str(level)], 2) for level in LEVELS)
-        for row in told["rows"]
-    ]
+    body = [(row["population"], f"{row['n']:,}", f"{row['m']:,}", *_ratios(row)) for row in told["rows"]]
     return ["### Small references", "", *_table(head, body)]
 
 
 def _missing(told: Found) -> list[str]:
     head = ("population", "missing", "reference", "window", *(f"p < {level}" for level in LEVELS))
     body = [
-        (row["population"], f"{row['missing']:.1%}", f"{row['n']:,}", f"{row['m']:,}")
-        + tuple(_with_error(row["realised"][str(level)], 2) for level in LEVELS)
+        (row["population"], f"{row['missing']:.1%}", f"{row['n']:,}", f"{row['m']:,}", *_ratios(row))
         for row in told["rows"]
     ]
     return ["### Columns with missing values", "", *_table(head, body)]
@@ -209,9 +208,9 @@ def _unlike(told: Found) -> list[str]:
     words = [
         "## Windows that differ when nothing is wrong",
         "",
-        "False alarms in per cent at a nominal 1 %: hourly windows of 1,000 rows, two weeks of them in the reference",
-        "(six for hours of the week), alone and merged. Merged windows of more than a quarter of the reference's",
-        "history are not tested.",
+        "False alarms in per cent at a nominal 1 %: hourly windows of 1,000 rows, two weeks of them in",
+        "the reference (six for hours of the week), alone and merged. Merged windows of more than a quarter",
+        "of the reference's history are not tested.",
         "",
     ]
     return [*words, *_table(head, body)]
@@ -225,8 +224,8 @@ def _boundary(told: Found) -> list[str]:
     words = [
         "## Does it matter",
         "",
-        "Windows whose PSI is exactly what is tolerated; the test says 'more' in so many per cent of them, nominal 5",
-        f"({rows[0]['draws']:,} windows each).",
+        "Windows whose PSI is exactly what is tolerated; the test says 'more' in so many per cent of them,",
+        f"nominal 5 ({rows[0]['draws']:,} windows each).",
         "",
     ]
     return [*words, *_table(head, body)]
@@ -236,7 +235,8 @@ def _coverage(told: Found) -> list[str]:
     rows = told["rows"]
     levels = list(dict.fromkeys(row["d"] for row in rows))
     head = ("change", "reference", "window", *(f"d = {d}" for d in levels))
-    words = f"Per cent of the 95 % intervals of the effect d that hold the truth ({rows[0]['draws']:,} windows each)."
+    each = f"{rows[0]['draws']:,} windows each"
+    words = f"Per cent of the 95 % intervals of the effect d that hold the truth ({each})."
     return [words, "", *_table(head, _pivot(rows, "d", levels, "coverage"))]
 
 
@@ -254,7 +254,7 @@ def _speed(told: Found) -> list[str]:
     return [
         "## What it costs",
         "",
-        f"{row['columns']:,} numeric columns, profile against profile, the shortest of five runs on one core: "
+        f"{row['columns']:,} numeric columns, profile against profile, the shortest of five runs on a core: "
         f"{row['verdict_seconds']:.2f} s for the verdict, {row['everything_seconds']:.2f} s with all "
         f"{row['statistics']} statistics of each column as measurements.",
         "",
@@ -265,8 +265,8 @@ def _peers(told: Found) -> list[str]:
     lines = [
         "## Other libraries",
         "",
-        "Each in its own environment (`benchmarks/statistics/peers/`), with its default thresholds: per cent of "
-        "windows without a change in which it names the column. "
+        "Each in its own environment (`benchmarks/statistics/peers/`), with its default thresholds: per cent "
+        "of windows without a change in which it names the column. "
         f"{told['draws']:,} windows each; standard error up to {50 / told['draws'] ** 0.5:.1f}.",
         "",
     ]
@@ -282,8 +282,8 @@ def _peers(told: Found) -> list[str]:
         body.append([who, name, *(f"{100 * some[size]:.1f}" if size in some else "" for size in sizes)])
     lines += _table(head, body)
     lines += [
-        "The smallest shift of the mean of a normal column, in standard deviations, that each names in nine of ten "
-        "windows:",
+        "The smallest shift of the mean of a normal column, in standard deviations, that each names in nine "
+        "of ten windows:",
         "",
         *_table(
             ("library", *(f"{n:,} / {m:,}" for n, m in told["shift_sizes"])),

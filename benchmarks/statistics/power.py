@@ -52,7 +52,7 @@ OTHERS = ("KS", "W1", f"chi-square, {CELLS} cells")
 
 
 def distances(reference: Floats, current: Floats) -> tuple[float, float, float]:
-    """Return the largest and the integrated gap of the distribution functions, and chi-square; sorted values."""
+    """Return the largest and integrated gap of two distribution functions, and chi-square; sorted values."""
     pooled = np.concatenate([reference, current])
     order = np.argsort(pooled, kind="stable")
     n, m = len(reference), len(current)

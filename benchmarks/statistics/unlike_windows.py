@@ -1,7 +1,7 @@
-"""False alarms where windows differ although nothing is wrong: batches, a mean that wanders, hours of the week.
+"""False alarms where windows differ although nothing is wrong: batches, a wandering mean, hours of the week.
 
-The reference knows its own windows (`Reference.fit(..., window=)`) and every later window, alone and merged, is
-compared through the front door. Beside it, the same comparison by a reference that takes rows as independent.
+The reference knows its own windows (`Reference.fit(..., window=)`) and every later window, alone and merged,
+is compared through the front door. Beside it, the same by a reference that takes rows as independent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MONDAY_NS = 1_767_571_200_000_000_000  # 2026-01-05
 LATER = 128  # windows after the reference's
 SCALES = 7
 COLUMNS = 40  # alike and independent: the sample
-RUNS = 8
+RUNS = 4
 CELLS = 256  # of equal mass, whose shares differ from batch to batch
 
 Windows = Callable[[np.random.Generator, int], Floats]
@@ -73,7 +73,7 @@ WINDOWS: dict[str, tuple[Windows, int]] = {
 
 
 def case(name: str, n_columns: int, run: int, later: int = LATER) -> tuple[list[Floats], list[Floats]]:
-    """Return p `[merged windows, columns]` of each scale: by the reference's own windows, and by its rows alone."""
+    """Return p `[merged windows, columns]` of each scale: by the reference's windows, and by its rows."""
     make, known = WINDOWS[name]
     rng = generator("unlike", name, n_columns, run)
     columns = {f"x{i}": make(rng, known + later) for i in range(n_columns)}
