@@ -43,8 +43,7 @@ def block(found: Found) -> str:
         ("quiet", _quiet),
         ("delays", _delays),
         ("unlike_windows", _unlike),
-        ("boundary", _boundary),
-        ("coverage", _coverage),
+        ("tolerance", _tolerance),
         ("speed", _speed),
         ("peers", _peers),
     )
@@ -216,37 +215,34 @@ def _unlike(told: Found) -> list[str]:
     return [*words, *_table(head, body)]
 
 
-def _boundary(told: Found) -> list[str]:
+def _tolerance(told: Found) -> list[str]:
     rows = told["rows"]
-    levels = list(dict.fromkeys(row["psi"] for row in rows))
-    head = ("change", "reference", "window", *(f"PSI {psi}" for psi in levels))
-    body = _pivot(rows, "psi", levels, "size")
-    words = [
+    tested = [row for row in rows if "size" in row]
+    lines = [
         "## Does it matter",
         "",
         "Windows whose PSI is exactly what is tolerated; the test says 'more' in so many per cent of them,",
         f"nominal 5 ({rows[0]['draws']:,} windows each).",
         "",
+        *_pivot(tested, "size"),
+        "Per cent of the 95 % intervals of the effect d = sqrt(PSI) that hold the truth.",
+        "",
+        *_pivot(rows, "coverage"),
     ]
-    return [*words, *_table(head, body)]
+    return lines
 
 
-def _coverage(told: Found) -> list[str]:
-    rows = told["rows"]
-    levels = list(dict.fromkeys(row["d"] for row in rows))
-    head = ("change", "reference", "window", *(f"d = {d}" for d in levels))
-    each = f"{rows[0]['draws']:,} windows each"
-    words = f"Per cent of the 95 % intervals of the effect d that hold the truth ({each})."
-    return [words, "", *_table(head, _pivot(rows, "d", levels, "coverage"))]
-
-
-def _pivot(rows: list[Found], by: str, levels: list[float], what: str) -> list[list[str]]:
+def _pivot(rows: list[Found], what: str) -> list[str]:
+    """Return a table of `what` in per cent, by change and sizes, one column for each PSI."""
+    levels = list(dict.fromkeys(row["psi"] for row in rows))
     body = []
     for change, n, m in dict.fromkeys((row["change"], row["n"], row["m"]) for row in rows):
-        some = {row[by]: row[what] for row in rows if (row["change"], row["n"], row["m"]) == (change, n, m)}
+        some = {
+            row["psi"]: row[what] for row in rows if (row["change"], row["n"], row["m"]) == (change, n, m)
+        }
         cells = [_with_error([100 * each for each in some[level]], 1) for level in levels]
         body.append([change, f"{n:,}", f"{m:,}", *cells])
-    return body
+    return _table(("change", "reference", "window", *(f"PSI {level}" for level in levels)), body)
 
 
 def _speed(told: Found) -> list[str]:
