@@ -13,7 +13,7 @@ sources := pyproject.toml CMakeLists.txt README.md LICENSE CHANGELOG.md \
   $(shell find cpp src tests/contract -name '*.[ch]pp' -o -name 'CMakeLists.txt' -o -path '*/templates/*' -o -name '*.py*' -not -name '*.pyc')
 cpp_sources := $(shell find cpp tests/contract -name '*.[ch]pp')
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint bench statistics clean
 .DELETE_ON_ERROR:
 
 setup: .venv/.package .venv/.group-test .venv/.group-lint
@@ -36,6 +36,10 @@ bench: .venv/.package .venv/.group-test .venv/.group-bench
 	mkdir -p .benchmarks
 	$(bin)/python -m pytest benchmarks --benchmark-json=.benchmarks/run.json $(PYTEST)
 	$(bin)/python benchmarks/report.py .benchmarks/run.json
+
+# What our alarms are worth, simulated; docs/statistics.md is written from the results. PARTS=--quick for a look.
+statistics: .venv/.package
+	OPENBLAS_NUM_THREADS=1 $(bin)/python -m benchmarks.statistics $(PARTS)
 
 clean:
 	rm -rf .venv build dist demo .benchmarks

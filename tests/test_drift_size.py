@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from benchmarks.statistics import bars, sequences, size, tolerance, unlike_windows
 from benchmarks.statistics.populations import Counted
 from benchmarks.statistics.weigh import weigh
 
@@ -41,3 +43,48 @@ def test_a_category_that_the_reference_missed_by_bad_luck_is_weighed_as_such() -
     frequent = Counted(kind="category", counts=np.full(10, 320))
     window = Counted(kind="category", counts=np.full(10, 9_600), n_unseen=6 * 30)
     assert weigh([frequent], [window]).parts[0, UNSEEN] < 0.01
+
+
+@pytest.mark.parametrize(
+    ("population", "n", "m", "missing"),
+    [
+        ("normal", 20_000, 10_000, 0.0),
+        ("zero-inflated", 3_200, 1_000, 0.0),
+        ("rounded", 3_200, 100_000, 0.02),
+        ("Zipf, 20", 100_000, 10_000, 0.3),
+        ("Zipf, 100", 3_200, 100_000, 0.0),
+        ("Zipf, 100", 1_000, 20_000, 0.0),
+        ("Zipf, 1,000", 3_200, 1_000, 0.0),
+        ("normal", 320, 20_000, 0.0),
+    ],
+)
+def test_nothing_changed(population: str, n: int, m: int, missing: float) -> None:
+    found = size.case(population, n, m, 1_000, missing)
+    assert not bars.too_many(found), found
+    assert found["realised"]["0.05"][0] >= 0.2  # not asleep
+
+
+def test_a_test_of_the_tolerance_holds_its_size_and_the_interval_the_truth() -> None:
+    for change in tolerance.CHANGES:
+        p, held = tolerance.case(change, 20_000, 2_000, 0.05, 300)
+        assert (p <= 0.05).mean() == pytest.approx(0.05, abs=0.045)
+        assert held.mean() >= 0.93
+
+
+def test_a_small_change_shows_in_merged_windows_and_is_no_alert() -> None:
+    for run in range(2):
+        warned, alerted = sequences.delay(100_000, 1, 60, 0.001, "mean + 0.05 sd", 1, run)
+        assert warned <= 30
+        assert alerted == 60
+    for change in ("mean + 0.20 sd", "2 % of rows stuck at one value"):
+        delays = [sequences.delay(100_000, 1, 30, 0.001, change, 1, run) for run in range(3)]
+        assert max(warned for warned, _ in delays) <= 4
+        assert np.mean([alerted for _, alerted in delays]) <= 15
+
+
+@pytest.mark.parametrize("name", ["batches, dispersion 10", "mean wanders, AR(1) 0.8", "hours of the week"])
+def test_windows_that_always_differed_are_no_news(name: str) -> None:
+    by_windows, by_rows = unlike_windows.case(name, 3, 0, later=32)
+    for scale, p in enumerate(by_windows[:4]):
+        assert (p <= 0.01).mean() <= 0.025 + 3.5 * np.sqrt(0.01 / p.size), scale
+    assert (by_rows[3] <= 0.01).mean() > 0.2

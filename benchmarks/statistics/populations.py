@@ -62,7 +62,7 @@ class Columns(dict[str, Counted]):
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """A reference's column, and the mass of its population in (below, cells, above) or (categories, unseen)."""
+    """A reference's column, and its population's mass in (below, cells, above) or (categories, unseen)."""
 
     column: Counted
     mass: Floats

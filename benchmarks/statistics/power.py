@@ -52,7 +52,7 @@ OTHERS = ("KS", "W1", f"chi-square, {CELLS} cells")
 
 
 def distances(reference: Floats, current: Floats) -> tuple[float, float, float]:
-    """Return the largest and the integrated gap of the distribution functions, and chi-square; sorted values."""
+    """Return the largest and integrated gap of two distribution functions, and chi-square; sorted values."""
     pooled = np.concatenate([reference, current])
     order = np.argsort(pooled, kind="stable")
     n, m = len(reference), len(current)
@@ -82,7 +82,7 @@ def case(n: int, m: int, change: str, draws: int, batch: int) -> tuple[Floats, F
 
 
 def power(quick: bool) -> list[dict[str, Any]]:
-    draws, batches = 200, 1 if quick else 5
+    draws, batches = 200, 1 if quick else 4
     sizes = SIZES[:1] if quick else SIZES
     cases = [(n, m, change, draws, batch) for n, m in sizes for change in CHANGES for batch in range(batches)]
     found = dict(zip(cases, spread(case, cases), strict=True))

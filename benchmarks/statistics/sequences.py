@@ -60,7 +60,7 @@ def false_incidents(n: int, columns: int, windows: int, budget: float, run: int)
 def delay(
     n: int, columns: int, windows: int, budget: float, change: str, changed: int, run: int
 ) -> tuple[int, int]:
-    """Return the windows from a change to its first warning and to its first alert; `windows` if there is none."""
+    """Return the windows from a change to its first warning and its first alert; `windows` for none."""
     seed = ("change", n, columns, budget, change, run)
     found = scanned(seed, n, columns, BEFORE + windows, budget, change, changed)
     moved = {f"x{i}" for i in range(changed)}
@@ -77,7 +77,7 @@ def delay(
 def quiet(quick: bool) -> list[dict[str, Any]]:
     """One column at the default budget, by the reference's rows; and fifty at a hundredth."""
     settings = [(10_000, 1, 1_000, 0.001), (100_000, 1, 1_000, 0.001), (20_000, 50, 200, 0.01)]
-    runs = (10, 10, 4) if quick else (150, 150, 60)
+    runs = (10, 10, 4) if quick else (60, 60, 40)
     rows = []
     for setting, many in zip(settings, runs, strict=True):
         found = np.array(spread(false_incidents, [(*setting, run) for run in range(many)]))
@@ -110,7 +110,7 @@ def delays(quick: bool) -> list[dict[str, Any]]:
     rows = []
     for setting in settings:
         n, columns, windows, budget, change, changed = setting
-        many = (20 if quick else 300) if columns == 1 else (4 if quick else 60)
+        many = (20 if quick else 100) if columns == 1 else (4 if quick else 15)
         found = np.array(spread(delay, [(*setting, run) for run in range(many)]))
         told = {}
         for which, each in (("warning", found[:, 0]), ("alert", found[:, 1])):

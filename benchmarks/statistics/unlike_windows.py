@@ -1,8 +1,7 @@
-"""False alarms where windows differ although nothing is wrong: batches, a mean that wanders, hours of the week.
+"""False alarms where windows differ although nothing is wrong: batches, a wandering mean, hours of the week.
 
 The reference knows its own windows (`Reference.fit(..., window=)`) and every later window, alone and merged,
-is compared through the front door. Beside it, the same comparison by a reference that takes rows as
-independent.
+is compared through the front door. Beside it, the same by a reference that takes rows as independent.
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ HOUR_NS = 3_600_000_000_000
 MONDAY_NS = 1_767_571_200_000_000_000  # 2026-01-05
 LATER = 128  # windows after the reference's
 SCALES = 7
-COLUMNS = 20
+COLUMNS = 40  # alike and independent: the sample
+RUNS = 4
 CELLS = 256  # of equal mass, whose shares differ from batch to batch
 
 Windows = Callable[[np.random.Generator, int], Floats]
@@ -72,12 +72,12 @@ WINDOWS: dict[str, tuple[Windows, int]] = {
 }
 
 
-def case(name: str, run: int) -> tuple[dict[int, Floats], dict[int, Floats]]:
-    """Return p `[columns, merged windows]` by scale, of the windows' own dispersion and of independent rows."""
+def case(name: str, n_columns: int, run: int, later: int = LATER) -> tuple[list[Floats], list[Floats]]:
+    """Return p `[merged windows, columns]` of each scale: by the reference's windows, and by its rows."""
     make, known = WINDOWS[name]
-    rng = generator("unlike", name, run)
-    columns = {f"x{i}": make(rng, known + LATER) for i in range(COLUMNS)}
-    hours = MONDAY_NS + np.arange(known + LATER) * HOUR_NS
+    rng = generator("unlike", name, n_columns, run)
+    columns = {f"x{i}": make(rng, known + later) for i in range(n_columns)}
+    hours = MONDAY_NS + np.arange(known + later) * HOUR_NS
 
     def rows(first: int, last: int) -> dict[str, Any]:
         at = np.repeat(hours[first:last], ROWS).astype("datetime64[ns]")
@@ -85,22 +85,36 @@ def case(name: str, run: int) -> tuple[dict[int, Floats], dict[int, Floats]]:
 
     reference = tg.Reference.fit(rows(0, known), accumulators="light", timestamp="at", window="1h")
     profiles = [
-        tg.profile(rows(t, t + 1), reference, accumulators="light") for t in range(known, known + LATER)
+        tg.profile(rows(t, t + 1), reference, accumulators="light") for t in range(known, known + later)
     ]
-    by_windows: dict[int, Floats] = {}
-    by_rows: dict[int, Floats] = {}
+    by_windows, by_rows = [], []
     for scale in range(SCALES):
         length = 1 << scale
-        p = []
-        for first in range(0, LATER, length):
-            merged = tg.merge(profiles[first : first + length])
+        merged = {}
+        for first in range(0, later, length):
             start = int(hours[known + first])
-            window = (start, start + length * HOUR_NS)
-            p.append(
-                [
-                    [tg.compare(reference, merged, window=window)[key].p_value for key in columns],
-                    [tg.compare(reference.profile, merged)[key].p_value for key in columns],
-                ]
-            )
-        by_windows[scale], by_rows[scale] = np.array(p, dtype=np.float64).transpose(1, 2, 0)
+            merged[start, start + length * HOUR_NS] = tg.merge(profiles[first : first + length])
+        # With one scale nothing is spent on others, and `spent` is the p of each window.
+        by_windows.append(tg.scan(reference, merged, scales=1).spent)
+        by_rows.append(tg.scan(reference.profile, list(merged.values()), scales=1).spent)
     return by_windows, by_rows
+
+
+def unlike_windows(quick: bool) -> list[dict[str, Any]]:
+    columns, runs = (10, 2) if quick else (COLUMNS, RUNS)
+    cases = [(name, columns, run) for name in WINDOWS for run in range(runs)]
+    found = dict(zip(cases, spread(case, cases), strict=True))
+    rows = []
+    for name, (_, known) in WINDOWS.items():
+        for scale in range(SCALES):
+            told = {}
+            for side, who in enumerate(("by windows", "by rows")):
+                # Columns are the sample: the windows of one share its reference.
+                p = np.concatenate([found[name, columns, run][side][scale].T for run in range(runs)])
+                told[who] = [round(each, 4) for each in rate(p <= 0.01, 0.01)]
+                tested = float(np.isfinite(p).mean())
+                told["tested"] = round(tested, 3) if who == "by windows" else told["tested"]
+            rows.append(
+                {"windows": name, "reference": known, "merged": 1 << scale, "columns": columns * runs, **told}
+            )
+    return rows

@@ -120,7 +120,6 @@ def evidence(
     needed = np.ceil(needed * dispersion).astype(np.int64)
     enough = (n_coarse >= 2) & (after.present >= needed) & np.isfinite(p_tolerance) & ~untested
     p_tolerance = np.where(enough, p_tolerance, np.nan)
-    narrow = _narrow_matters(stack, scan, tolerance_share, spread)
     if stack.baseline is not None:
         p_tolerance = _believed(p_tolerance, stack.baseline.tails)
         narrow = _believed(narrow, stack.baseline.tails)
