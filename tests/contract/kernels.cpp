@@ -117,9 +117,9 @@ py::array_t<uint64_t> count(const std::string& level, const Array<T>& x, const A
   const size_t stride = frozen->grid.stride, n_cells = frozen->values.size() + 1;
   std::vector<uint32_t> tables(4 * stride);
   if constexpr (std::is_same_v<T, double>) {
-    kernel.count_f64(x.data(), static_cast<size_t>(x.size()), frozen->grid, tables.data());
+    kernel.count_f64(x.data(), static_cast<size_t>(x.size()), frozen->grid, tables.data(), {});
   } else {
-    kernel.count_i64(x.data(), static_cast<size_t>(x.size()), frozen->grid, tables.data());
+    kernel.count_i64(x.data(), static_cast<size_t>(x.size()), frozen->grid, tables.data(), {});
   }
   std::vector<uint64_t> cells(stride);
   for (size_t i = 0; i < tables.size(); ++i) cells[i % stride] += tables[i];

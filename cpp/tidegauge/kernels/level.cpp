@@ -4,6 +4,7 @@
 
 #include "tidegauge/base/hash.hpp"
 #include "tidegauge/kernels/kernels.hpp"
+#include "tidegauge/kernels/score_level.hpp"
 #include "tidegauge/kernels/simd.hpp"
 
 namespace tidegauge::kernels::TIDEGAUGE_LEVEL {
@@ -179,7 +180,7 @@ TIDEGAUGE_INLINE U64 cells_by_search(const Grid<T>& grid, Pack<T> v) {
 
 template <class T, class Cells>
 TIDEGAUGE_INLINE void count_cells(const T* x, size_t n, const Grid<T>& grid, uint32_t* counts,
-                                  Cells cells_of) {
+                                  const CellScores& scores, Cells cells_of) {
   constexpr size_t kBlock = 256;
   const size_t stride = grid.stride;
   alignas(64) uint64_t block[kBlock];
@@ -193,6 +194,9 @@ TIDEGAUGE_INLINE void count_cells(const T* x, size_t n, const Grid<T>& grid, uin
       ++counts[2 * stride + block[j + 2]];
       ++counts[3 * stride + block[j + 3]];
     }
+    if (scores.of_cell) {
+      for (size_t j = 0; j < kBlock; ++j) scores.out[i + j] = scores.of_cell[block[j]];
+    }
   }
   while (i < n) {
     const size_t m = n - i < 8 ? n - i : 8;
@@ -200,12 +204,14 @@ TIDEGAUGE_INLINE void count_cells(const T* x, size_t n, const Grid<T>& grid, uin
     for (size_t j = 0; j < 8; ++j) padded[j] = x[j < m ? i + j : i];
     store(block, cells_of(load(padded)));
     for (size_t j = 0; j < m; ++j) ++counts[block[j]];
+    for (size_t j = 0; scores.of_cell && j < m; ++j) scores.out[i + j] = scores.of_cell[block[j]];
     i += m;
   }
 }
 
 template <class T>
-TIDEGAUGE_INLINE void count(const T* x, size_t n, const Grid<T>& grid, uint32_t* counts) {
+TIDEGAUGE_INLINE void count(const T* x, size_t n, const Grid<T>& grid, uint32_t* counts,
+                            const CellScores& scores) {
   // The padding behind the last edge is never passed by a double; INT64_MAX passes it, once per correction.
   const U64 top = broadcast(uint64_t{grid.n_edges});
   const auto capped = [&](U64 c) {
@@ -213,27 +219,29 @@ TIDEGAUGE_INLINE void count(const T* x, size_t n, const Grid<T>& grid, uint32_t*
     return c;
   };
   if (grid.corrections == 0) {
-    count_cells(x, n, grid, counts, [&](Pack<T> v) { return cells_by_search(grid, v); });
+    count_cells(x, n, grid, counts, scores, [&](Pack<T> v) { return cells_by_search(grid, v); });
   } else if (grid.corrections == 1) {  // nearly always: worth a loop of its own
     if (grid.folded) {
-      count_cells(x, n, grid, counts, [&](Pack<T> v) { return capped(cells<true>(grid, v, 1)); });
+      count_cells(x, n, grid, counts, scores, [&](Pack<T> v) { return capped(cells<true>(grid, v, 1)); });
     } else {
-      count_cells(x, n, grid, counts, [&](Pack<T> v) { return capped(cells<false>(grid, v, 1)); });
+      count_cells(x, n, grid, counts, scores, [&](Pack<T> v) { return capped(cells<false>(grid, v, 1)); });
     }
   } else if (grid.folded) {
-    count_cells(x, n, grid, counts,
+    count_cells(x, n, grid, counts, scores,
                 [&](Pack<T> v) { return capped(cells<true>(grid, v, grid.corrections)); });
   } else {
-    count_cells(x, n, grid, counts,
+    count_cells(x, n, grid, counts, scores,
                 [&](Pack<T> v) { return capped(cells<false>(grid, v, grid.corrections)); });
   }
 }
 
-void count_f64(const double* x, size_t n, const Grid<double>& grid, uint32_t* counts) {
-  count(x, n, grid, counts);
+void count_f64(const double* x, size_t n, const Grid<double>& grid, uint32_t* counts,
+               const CellScores& scores) {
+  count(x, n, grid, counts, scores);
 }
-void count_i64(const int64_t* x, size_t n, const Grid<int64_t>& grid, uint32_t* counts) {
-  count(x, n, grid, counts);
+void count_i64(const int64_t* x, size_t n, const Grid<int64_t>& grid, uint32_t* counts,
+               const CellScores& scores) {
+  count(x, n, grid, counts, scores);
 }
 
 TIDEGAUGE_INLINE U64 canonical_bits(F64 v) { return bits<U64>(v + 0.0); }  // -0.0 hashes as 0.0
@@ -339,6 +347,8 @@ const Table kTable = {TIDEGAUGE_TEXT(TIDEGAUGE_LEVEL),
                       hash_i64,
                       unseen,
                       unobserved,
-                      compress_64};
+                      compress_64,
+                      add_scores,
+                      add_waves};
 
 }  // namespace tidegauge::kernels::TIDEGAUGE_LEVEL
