@@ -18,8 +18,8 @@ PACKAGE = ROOT / "src" / "tidegauge"
 PYTHON_LAYERS = [
     {"_core"},
     {"errors"},
-    {"window", "measurement", "tables", "edges", "arrow"},
-    {"schema", "ranks"},
+    {"window", "measurement", "tables", "edges", "arrow", "scores"},
+    {"schema", "ranks", "joints"},
     {"column_profiles"},
     {"profiles"},
     {"reference"},

@@ -200,6 +200,13 @@ void register_profile(py::module_& m) {
           [](Profile& p, const std::vector<std::shared_ptr<ColumnSpec>>& specs,
              const std::shared_ptr<joint::Spec>& joint) { p.attach(const_specs(specs), joint); },
           py::arg("specs"), py::arg("joint") = py::none(), py::call_guard<py::gil_scoped_release>())
+      .def_property_readonly(
+          "joint_spec",
+          [](const Profile& p) {
+            const py::gil_scoped_release unlocked;
+            const auto guard = p.lock();
+            return std::const_pointer_cast<joint::Spec>(p.joint() ? p.joint()->spec() : nullptr);
+          })
       .def_property_readonly("joint",
                              [](const Profile& p) {
                                const py::gil_scoped_release unlocked;

@@ -17,6 +17,7 @@ from tidegauge.edges import fit_edges
 from tidegauge.errors import DecodeError, InputError, SchemaError
 from tidegauge.profiles import Profile, accumulator_bits, write_file
 from tidegauge.schema import Column, Schema, with_notices
+from tidegauge.scores import N_WAVES, sampled_scores
 
 SAMPLED_ROWS = 1 << 20
 SAMPLED_BYTES = 1 << 28
@@ -67,7 +68,8 @@ class Reference:
         opened = iter(rows)
         sampled, held = sample(opened, schema, accumulators, hold=not rows.rereadable)
         specs, schema = frozen_specs(sampled, schema, {} if edges is None else edges._specs)
-        profile = Profile(_core.Profile(specs))
+        joint = None if accumulators == "light" else joint_spec(sampled, specs, schema, edges)
+        profile = Profile(_core.Profile(specs, joint, with_parts=True))
         for batch in rows if rows.rereadable else chain(held, opened):
             profile._core.update(batch, threads)
         return cls(with_shown_names(profile), schema)
@@ -217,6 +219,26 @@ def frozen_specs(
         if reason and schema[name].judge and schema[name].role in {"feature", "segment"}:
             notices[name] = reason
     return specs, with_notices(schema, notices)
+
+
+def joint_spec(
+    sampled: Iterable[Sampled], specs: list[_core.ColumnSpec], schema: Schema, old: Reference | None
+) -> _core.JointSpec | None:
+    """Freeze the scores of the judged numeric and boolean features, or keep the old ones; None of fewer than two."""
+    kept = None if old is None else old.profile._core.joint_spec
+    if old is not None and kept is not None:
+        held = {spec.name: (spec.kind, spec.edges_id) for spec in specs}
+        if all(held.get(name) == (old._specs[name].kind, old._specs[name].edges_id) for name in kept.names):
+            return kept
+    scores = {}
+    for column, spec in zip(sampled, specs, strict=True):
+        settings = schema[spec.name]
+        scored = spec.kind == "boolean" or (spec.edges is not None and spec.accumulators & _core.QUANTILES)
+        if scored and settings.judge and settings.role == "feature" and len(scores) < _core.MAX_JOINT_COLUMNS:
+            values = column.drawn.values(column.at)
+            if len(values):
+                scores[spec.name] = sampled_scores(spec, values)
+    return _core.JointSpec(list(scores), list(scores.values()), N_WAVES) if len(scores) > 1 else None
 
 
 def why_an_index(values: np.ndarray[Any, Any]) -> str | None:
