@@ -112,6 +112,11 @@ void register_columns(py::module_& m) {
           py::arg("k"));
   py::class_<EmbeddingColumn, Column>(m, "EmbeddingColumn")
       .def_property_readonly("mean", [](const EmbeddingColumn& c) { return to_array<double>(c.mean()); })
+      .def_property_readonly("products",
+                             [](const EmbeddingColumn& c) -> py::object {
+                               if (!c.scatter()) return py::none();
+                               return to_array<double>(c.scatter()->products());
+                             })
       .def_property_readonly("norm_min", [](const EmbeddingColumn& c) { return c.norms().min(); })
       .def_property_readonly("norm_max", [](const EmbeddingColumn& c) { return c.norms().max(); })
       .def_property_readonly("norm_central", [](const EmbeddingColumn& c) {

@@ -17,6 +17,7 @@ DISTINCT: int
 QUANTILES: int
 EXPONENTIAL: int
 FREQUENT: int
+COVARIANCE: int
 
 class TidegaugeError(ValueError): ...
 class ArrowError(TidegaugeError): ...
@@ -242,6 +243,8 @@ class CategoryColumn(Column):
 class EmbeddingColumn(Column):
     @property
     def mean(self) -> npt.NDArray[np.float64]: ...
+    @property
+    def products(self) -> npt.NDArray[np.float64] | None: ...
     @property
     def norm_min(self) -> float: ...
     @property

@@ -72,14 +72,14 @@ def _means(
         return Joint(
             *(known[0], n, *known[1:]),
             first / (rows * SCORE_UNIT),
-            _symmetric(products / (rows * SCORE_UNIT**2), d),
-            _symmetric(squares / (rows * SCORE_UNIT**4), d) if len(squares) else None,
+            symmetric(products / (rows * SCORE_UNIT**2), d),
+            symmetric(squares / (rows * SCORE_UNIT**4), d) if len(squares) else None,
             (waves / (rows * _WAVE_UNIT)).reshape(-1, 2),
             parts,
         )
 
 
-def _symmetric(upper: Floats, d: int) -> Floats:
+def symmetric(upper: Floats, d: int) -> Floats:
     """Return the matrix of an upper triangle that is given row after row."""
     matrix = np.empty((d, d))
     row, column = np.triu_indices(d)

@@ -198,7 +198,7 @@ def merge(profiles: Iterable[Profile]) -> Profile:
 def accumulator_bits(accumulators: Accumulators) -> int:
     """Return the engine's bits for a set of accumulators. Raises SchemaError."""
     if accumulators == "full":
-        return _core.DISTINCT | _core.QUANTILES | _core.FREQUENT
+        return _core.DISTINCT | _core.QUANTILES | _core.FREQUENT | _core.COVARIANCE
     if accumulators == "light":
         return 0
     raise SchemaError(f"accumulators: {accumulators!r} is neither 'full' nor 'light'")

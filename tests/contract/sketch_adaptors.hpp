@@ -20,6 +20,7 @@
 #include "tidegauge/sketch/exponential.hpp"
 #include "tidegauge/sketch/frequent.hpp"
 #include "tidegauge/sketch/kll.hpp"
+#include "tidegauge/sketch/scatter.hpp"
 
 namespace tidegauge::contract {
 
@@ -224,6 +225,44 @@ struct ExponentialAdaptor : Members<sketch::Exponential> {
     state.quantile_error();
     if (state.n() > 0) state.quantile(0.3);
   }
+};
+
+/// Vectors of three; a seed in four has some whose sums leave the range of a double.
+struct ScatterAdaptor : Members<sketch::Scatter> {
+  static constexpr size_t width = 3;
+  using Value = std::array<double, width>;
+  static constexpr bool order_free = false;
+  static State make() { return State(width); }
+  static State decode(ByteReader& in) { return State::decode(in, width); }
+  static std::vector<size_t> sizes() { return {20, 300, 0, 1, 255, 256, 257, 5'000}; }
+  static std::vector<Value> stream(uint64_t seed, size_t n) {
+    std::mt19937_64 random(seed);
+    std::vector<Value> rows(n);
+    for (Value& row : rows) {
+      for (double& x : row) x = gaussian(random) * (seed == 4 ? 1e153 : 1.0);
+    }
+    return rows;
+  }
+  static void update(State& state, std::span<const Value> rows) {
+    if (!rows.empty()) state.update(rows.data()->data(), rows.size());
+  }
+  static void check(const State& state, std::span<const Value> rows) {
+    require(state.n() == rows.size(), "n is wrong");
+    const auto found = state.products();
+    for (size_t i = 0, at = 0; !rows.empty() && i < width; ++i) {
+      for (size_t j = i; j < width; ++j, ++at) {
+        long double sum = 0, size = 0;
+        for (const Value& row : rows) {
+          const auto product = static_cast<long double>(row[i]) * static_cast<long double>(row[j]);
+          sum += product, size += std::fabs(product);
+        }
+        if (size > 1.7e308L) continue;  // then perhaps +infinity
+        require(std::fabs(static_cast<double>(found[at] - sum)) <= 1e-13 * static_cast<double>(size),
+                "a product is wrong");
+      }
+    }
+  }
+  static void query(const State& state) { state.products(); }
 };
 
 /// Five columns and eight waves, with or without the squares of the products.

@@ -71,6 +71,10 @@ struct Table {
 
   /// Adds the waves of rows, at most 2^20 of them, to sums[2 k] (cosine) and sums[2 k + 1] (sine).
   void (*add_waves)(const ScoreView& x, const Waves& waves, int64_t* sums);
+
+  /// Adds x_i x_j of n vectors of a width, one behind the other, to the upper triangle of sums, row after
+  /// row: each sum vector by vector, so that no cut of the vectors shows.
+  void (*add_outer)(const double* vectors, size_t n, size_t width, double* sums);
 };
 
 /// The table for this machine: the best level it can run, or the one that TIDEGAUGE_ISA names.

@@ -331,6 +331,39 @@ size_t compress_64(const void* x, size_t n, const uint64_t* words, void* out) {
   return kept;
 }
 
+/// Columns j to j + kPacks * kLanes of row i: so many sums at a time, because each waits for itself.
+template <size_t kPacks>
+TIDEGAUGE_INLINE void add_outer_packs(const double* vectors, size_t n, size_t width, size_t i, size_t j,
+                                      double* sums) {
+  F64 sum[kPacks];
+  for (size_t k = 0; k < kPacks; ++k) sum[k] = load(sums + k * kLanes);
+  for (size_t row = 0; row < n; ++row) {
+    const double* x = vectors + row * width;
+    for (size_t k = 0; k < kPacks; ++k) sum[k] = sum[k] + load(x + j + k * kLanes) * x[i];
+  }
+  for (size_t k = 0; k < kPacks; ++k) store(sums + k * kLanes, sum[k]);
+}
+
+void add_outer(const double* vectors, size_t n, size_t width, double* sums) {
+  constexpr size_t kPacks = kRegisterBytes / 16;  // in eight registers
+  for (size_t i = 0; i < width; ++i) {
+    size_t j = i;
+    for (; width - j >= kPacks * kLanes; j += kPacks * kLanes) {
+      add_outer_packs<kPacks>(vectors, n, width, i, j, sums);
+      sums += kPacks * kLanes;
+    }
+    for (; width - j >= kLanes; j += kLanes) {
+      add_outer_packs<1>(vectors, n, width, i, j, sums);
+      sums += kLanes;
+    }
+    for (; j < width; ++j) {
+      double sum = *sums;
+      for (size_t row = 0; row < n; ++row) sum += vectors[row * width + j] * vectors[row * width + i];
+      *sums++ = sum;
+    }
+  }
+}
+
 }  // namespace
 
 #define TIDEGAUGE_TEXT_(x) #x
@@ -349,6 +382,7 @@ const Table kTable = {TIDEGAUGE_TEXT(TIDEGAUGE_LEVEL),
                       unobserved,
                       compress_64,
                       add_scores,
-                      add_waves};
+                      add_waves,
+                      add_outer};
 
 }  // namespace tidegauge::kernels::TIDEGAUGE_LEVEL
