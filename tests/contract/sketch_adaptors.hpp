@@ -244,7 +244,9 @@ struct ScatterAdaptor : Members<sketch::Scatter> {
     return rows;
   }
   static void update(State& state, std::span<const Value> rows) {
-    if (!rows.empty()) state.update(rows.data()->data(), rows.size());
+    std::vector<double> padded(rows.size() * width + sketch::Scatter::kPadding);
+    for (size_t i = 0; i < rows.size(); ++i) std::ranges::copy(rows[i], padded.data() + i * width);
+    state.update(padded.data(), rows.size());
   }
   static void check(const State& state, std::span<const Value> rows) {
     require(state.n() == rows.size(), "n is wrong");

@@ -73,7 +73,8 @@ struct Table {
   void (*add_waves)(const ScoreView& x, const Waves& waves, int64_t* sums);
 
   /// Adds x_i x_j of n vectors of a width, one behind the other, to the upper triangle of sums, row after
-  /// row: each sum vector by vector, so that no cut of the vectors shows.
+  /// row: each sum vector by vector, so that no cut of the vectors shows. Behind the last vector eight more
+  /// numbers can be read.
   void (*add_outer)(const double* vectors, size_t n, size_t width, double* sums);
 };
 

@@ -356,10 +356,12 @@ void add_outer(const double* vectors, size_t n, size_t width, double* sums) {
       add_outer_packs<1>(vectors, n, width, i, j, sums);
       sums += kLanes;
     }
-    for (; j < width; ++j) {
-      double sum = *sums;
-      for (size_t row = 0; row < n; ++row) sum += vectors[row * width + j] * vectors[row * width + i];
-      *sums++ = sum;
+    if (j < width) {
+      double last[kLanes] = {};
+      __builtin_memcpy(last, sums, (width - j) * sizeof(double));
+      add_outer_packs<1>(vectors, n, width, i, j, last);
+      __builtin_memcpy(sums, last, (width - j) * sizeof(double));
+      sums += width - j;
     }
   }
 }

@@ -29,7 +29,7 @@ bool EmbeddingColumn::accepts(const arrow::Type& type) const {
 void EmbeddingColumn::update_values(const arrow::ColumnView& view, Scratch& scratch) {
   make_room();
   const auto width = static_cast<size_t>(spec().width);
-  std::vector<double> rows(kRows * width);
+  std::vector<double> rows(kRows * width + sketch::Scatter::kPadding);
   size_t held = 0;
   for (int64_t i = 0; i < view.length; ++i) {
     if (i % 64 == 0) arrow::read_validity(view, i, std::min<int64_t>(64, view.length - i), scratch.words);

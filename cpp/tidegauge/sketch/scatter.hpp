@@ -14,7 +14,7 @@ namespace tidegauge::sketch {
 /// cannot hold is +infinity, and stays so.
 class Scatter {
  public:
-  static constexpr size_t kMaxWidth = 256, kBlock = 256;
+  static constexpr size_t kMaxWidth = 256, kBlock = 256, kPadding = 8;
 
   explicit Scatter(size_t width) : width_(width) {}
 
@@ -23,7 +23,8 @@ class Scatter {
   /// Row after row of the upper triangle.
   std::vector<double> products() const;
 
-  /// Adds n vectors, one behind the other; their norms are finite.
+  /// Adds n vectors, one behind the other; their norms are finite. Behind the last, kPadding more numbers can
+  /// be read.
   void update(const double* vectors, size_t n);
   void merge(const Scatter& other);
   bool operator==(const Scatter& other) const;
