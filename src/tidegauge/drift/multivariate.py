@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+_MIN_PARTS = 4
 _MIN_PAIR_ROWS = 5  # in which a product is as large as it can be would vary as much
 _RANK = 1e-9  # an eigenvalue below this part of the largest is a column that others determine
 
@@ -94,7 +95,7 @@ def covariance_test(
     `mixture_p_value`), for which tr(R^2) and tr(R^3) come from `parts` `[h, d, d]`, E z_i z_j of h random
     parts of the reference of `part_rows` `[h]` rows. Pairs left out: those that vary in too few rows for a
     normal law, nm / (n + m) variance < 5 largest_i^2 largest_j^2, where `largest` `[d]` bounds |z_i|. NaN
-    where no pair is left.
+    where no pair is left; of fewer than 4 parts, the p of the sum.
     """
     from scipy.special import ndtr
 
@@ -112,12 +113,14 @@ def covariance_test(
         return CovarianceTest(np.nan, np.nan, 0, z, np.nan)
     statistic = float((pairs[known] ** 2).sum())
     own = (a4 - a * a)[upper][known]
+    largest_p = min(1.0, 2.0 * float(ndtr(-np.abs(pairs[known]).max())) * n_pairs)
+    if len(np.asarray(part_rows)) < _MIN_PARTS:
+        return CovarianceTest(statistic, np.nan, n_pairs, z, largest_p)
     each = (np.asarray(parts, dtype=np.float64) - a)[:, upper[0], upper[1]][:, known]
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.where(own > 0, each * np.sqrt(np.asarray(part_rows)[:, None] / own), 0.0)
     p = mixture_p_value(statistic, float(n_pairs), *power_traces(spread, float(n_pairs)))
-    largest = 2.0 * float(ndtr(-np.abs(pairs[known]).max()))
-    return CovarianceTest(statistic, p, n_pairs, z, min(1.0, largest * n_pairs))
+    return CovarianceTest(statistic, p, n_pairs, z, largest_p)
 
 
 def power_traces(deviations: npt.ArrayLike, first: float) -> tuple[float, float]:
