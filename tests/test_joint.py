@@ -1,4 +1,4 @@
-"""Columns together: the engine's sums against NumPy on raw rows, at every level; laws, merging, hostile bytes."""
+"""Columns together: the engine's sums against NumPy on raw rows; laws, merging, hostile bytes."""
 
 from __future__ import annotations
 

@@ -213,10 +213,11 @@ class ColumnProfile:
 
     @property
     def covariance(self) -> npt.NDArray[np.float64] | None:
-        """The covariance of an embedding's rows, float64 `[width, width]`, divided by n; None like `mean_vector`.
+        """The covariance of an embedding's rows, float64 `[width, width]`, divided by n.
 
-        Also None in light profiles, of more than 256 floats a row, and where a sum leaves the range of a
-        double. From sums of products, so some digits go where a mean is much larger than the spread about it.
+        None like `mean_vector`, in light profiles, of more than 256 floats a row, and where a sum leaves
+        the range of a double. From sums of products, so some digits go where a mean is much larger than the
+        spread about it.
         """
         mean = self.mean_vector
         if mean is None or self._column.products is None:

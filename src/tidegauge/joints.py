@@ -21,11 +21,11 @@ class Joint:
     """Means over `n` rows of scores z, of their products, and of waves of random projections of them.
 
     A row's score in a column is the normal score of its cell in the reference, in the reference's standard
-    deviations and within +-3.15; 0 without a usable value. `columns` are d names; None where the profile came
-    from bytes without its reference. `means` `[d]` of z_i; `second_moments` `[d, d]` of z_i z_j;
-    `largest` `[d]` bounds |z_i|. `fourth_moments` `[d, d]` of (z_i z_j)^2; `waves` `[k, 2]` of cosine and sine. All float64, NaN without
-    rows; `id` tells by which scores. `parts` are the same of 32 random parts of a reference's rows, without
-    fourth moments; else empty.
+    deviations and within +-3.15; 0 without a usable value. `columns` are d names, None where the profile
+    came from bytes without its reference; `id` tells by which scores. `largest` `[d]` bounds |z_i|. `means`
+    `[d]` of z_i; `second_moments` `[d, d]` of z_i z_j; `fourth_moments` `[d, d]` of (z_i z_j)^2; `waves`
+    `[k, 2]` of cosine and sine. All float64, NaN without rows. `parts` are the same of 32 random parts of a
+    reference's rows, without fourth moments; else empty.
     """
 
     id: str
@@ -62,9 +62,7 @@ def snapshot(core: _core.Joint) -> Joint:
     return _means(known, core.total, tuple(_means(known, part, ()) for part in core.parts))
 
 
-def _means(
-    known: tuple[str, tuple[str, ...] | None, Floats], sums: Any, parts: tuple[Joint, ...]
-) -> Joint:
+def _means(known: tuple[str, tuple[str, ...] | None, Floats], sums: Any, parts: tuple[Joint, ...]) -> Joint:
     n, first, products, squares, waves = sums
     with np.errstate(invalid="ignore"):
         rows = np.float64(n)

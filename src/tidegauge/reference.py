@@ -17,7 +17,7 @@ from tidegauge.edges import fit_edges
 from tidegauge.errors import DecodeError, InputError, SchemaError
 from tidegauge.profiles import Profile, accumulator_bits, write_file
 from tidegauge.schema import Column, Schema, with_notices
-from tidegauge.scores import N_WAVES, sampled_scores
+from tidegauge.scores import N_WAVES, Scores, sampled_scores
 
 SAMPLED_ROWS = 1 << 20
 SAMPLED_BYTES = 1 << 28
@@ -224,13 +224,13 @@ def frozen_specs(
 def joint_spec(
     sampled: Iterable[Sampled], specs: list[_core.ColumnSpec], schema: Schema, old: Reference | None
 ) -> _core.JointSpec | None:
-    """Freeze the scores of the judged numeric and boolean features, or keep the old ones; None of fewer than two."""
+    """Freeze the scores of judged numeric and boolean features, or keep the old ones; None below two."""
     kept = None if old is None else old.profile._core.joint_spec
     if old is not None and kept is not None:
         held = {spec.name: (spec.kind, spec.edges_id) for spec in specs}
         if all(held.get(name) == (old._specs[name].kind, old._specs[name].edges_id) for name in kept.names):
             return kept
-    scores = {}
+    scores: dict[str, Scores] = {}
     for column, spec in zip(sampled, specs, strict=True):
         settings = schema[spec.name]
         scored = spec.kind == "boolean" or (spec.edges is not None and spec.accumulators & _core.QUANTILES)

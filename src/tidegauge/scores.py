@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tidegauge import _core
 
 SCORE_UNIT = 20.0  # scores to one standard deviation
-N_WAVES = 32  # random directions: what 16, 32 and 64 find and cost is told in docs/design/0007-joint.md
+N_WAVES = 32  # random directions: docs/design/0007-joint.md tells what more of them would find and cost
 _RANKED = 1 << 16  # values are enough to know the rank of a cell
 
 Scores = npt.NDArray[np.int8]
@@ -34,7 +34,8 @@ def normal_scores(counts: npt.ArrayLike) -> Scores:
     smallest = normal.cdf(-end)
     q = np.array([normal.inv_cdf(min(max(r, smallest), 1.0 - smallest)) for r in rank.tolist()])
     scores = np.rint(SCORE_UNIT * (q - (q * count).sum() / total))
-    return np.clip(scores, -_core.MAX_SCORE, _core.MAX_SCORE).astype(np.int8)
+    clipped: Scores = np.clip(scores, -_core.MAX_SCORE, _core.MAX_SCORE).astype(np.int8)
+    return clipped
 
 
 def sampled_scores(spec: _core.ColumnSpec, values: npt.NDArray[Any]) -> Scores:

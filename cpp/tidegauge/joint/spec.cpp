@@ -16,14 +16,16 @@ constexpr double kTurn = 6.283185307179586;
 constexpr double kUnitScore = 20;  // of a standard deviation: what the choice of scores aims at
 
 /// Directions whose projections have a standard deviation of 1 / sqrt(2) radians where the scores of a row
-/// are independent: the kernel's bandwidth is then the median distance of two rows. Close to normal: four
-/// counts of 64 fair bits each, which need no function that libraries compute differently.
+/// are independent (the kernel's bandwidth is then the median distance of two rows), and every second one of
+/// twice that, which sees finer shapes. Close to normal: four counts of 64 fair bits each, which need no
+/// function that libraries compute differently.
 std::vector<int8_t> directions(size_t n_columns, size_t n_waves, uint64_t seed) {
   const size_t width = kernels::round_up(n_columns, kernels::kScoreColumns);
-  const double scale =
+  const double unit =
       kernels::kPhaseUnits / kTurn / kUnitScore / std::sqrt(2.0 * static_cast<double>(n_columns));
   std::vector<int8_t> weights(n_waves * width);
   for (size_t k = 0; k < n_waves; ++k) {
+    const double scale = k % 2 ? 2 * unit : unit;
     for (size_t j = 0; j < n_columns; ++j) {
       int ones = 0;
       for (uint64_t i = 0; i < 4; ++i) {

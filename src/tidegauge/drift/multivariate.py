@@ -18,8 +18,11 @@ _MIN_PAIR_ROWS = 5  # in which a product is as large as it can be would vary as 
 _RANK = 1e-9  # an eigenvalue below this part of the largest is a column that others determine
 
 
+Moments = tuple[npt.ArrayLike, npt.ArrayLike]  # mean `[d]` and covariance `[d, d]`, unless said otherwise
+
+
 class MeanTest(NamedTuple):
-    """`statistic` is T^2, `rank` the dimensions tested, `shares` `[d]` what each column adds to T^2, in parts of it."""
+    """`statistic` is T^2, `rank` the dimensions tested, `shares` `[d]` each column's part of T^2."""
 
     statistic: float
     p: float
@@ -28,7 +31,7 @@ class MeanTest(NamedTuple):
 
 
 class CovarianceTest(NamedTuple):
-    """The sum of z^2 over the `n_pairs` pairs i <= j, its p, z `[d, d]` (NaN: constant) and the largest pair's p."""
+    """The sum of z^2 over `n_pairs` pairs i <= j, its p; z `[d, d]`, NaN if left out; p of the largest."""
 
     statistic: float
     p: float
@@ -44,29 +47,23 @@ class KernelTest(NamedTuple):
     p: float
 
 
-def hotelling_t2(
-    reference_mean: npt.ArrayLike,
-    current_mean: npt.ArrayLike,
-    reference_covariance: npt.ArrayLike,
-    current_covariance: npt.ArrayLike,
-    n: int,
-    m: int,
-) -> MeanTest:
+def hotelling_t2(reference: Moments, current: Moments, n: int, m: int) -> MeanTest:
     """Test whether two mean vectors differ, whatever the direction (higher is worse).
 
-    T^2 = nm / (n + m) dm' S^-1 dm with the pooled covariance S (covariances given divided by n and m), of
-    rank r; (n + m - r - 1) / (r (n + m - 2)) T^2 is F with r and n + m - r - 1 degrees of freedom, exactly
-    for normal rows (Hotelling 1931). Directions in which S has no variance are left out. NaN where nothing
-    varies or n + m <= r + 1.
+    `reference`, `current`: mean and covariance (divided by n and m). T^2 = nm / (n + m) dm' S^-1 dm with
+    the pooled covariance S, of rank r; (n + m - r - 1) / (r (n + m - 2)) T^2 is F with r and n + m - r - 1
+    degrees of freedom, exactly for normal rows (Hotelling 1931). Directions in which S has no variance are
+    left out. NaN where nothing varies or n + m <= d + 1.
     """
     from scipy.special import fdtrc
 
-    change = np.asarray(current_mean, dtype=np.float64) - np.asarray(reference_mean, dtype=np.float64)
-    pooled = (n * np.asarray(reference_covariance) + m * np.asarray(current_covariance)) / max(n + m - 2, 1)
+    (before, a), (after, b) = _floats(reference), _floats(current)
+    change = after - before
+    pooled = (n * a + m * b) / max(n + m - 2, 1)
     values, vectors = np.linalg.eigh(pooled)
-    kept = values > _RANK * max(float(values[-1]), np.finfo(float).tiny)
+    kept = values > _RANK * max(float(values.max(initial=0.0)), np.finfo(float).tiny)
     rank = int(kept.sum())
-    if rank == 0 or n + m <= rank + 1:
+    if rank == 0 or n + m <= len(change) + 1:
         return MeanTest(np.nan, np.nan, rank, np.full(len(change), np.nan))
     along = vectors[:, kept].T @ change
     parts = n * m / (n + m) * change * (vectors[:, kept] @ (along / values[kept]))
@@ -78,32 +75,26 @@ def hotelling_t2(
 
 
 def covariance_test(
-    reference: tuple[npt.ArrayLike, npt.ArrayLike],
-    current: tuple[npt.ArrayLike, npt.ArrayLike],
-    n: int,
-    m: int,
-    parts: npt.ArrayLike,
-    part_rows: npt.ArrayLike,
-    largest: npt.ArrayLike,
+    reference: Moments, current: Moments, n: int, m: int, *, parts: Moments, largest: npt.ArrayLike
 ) -> CovarianceTest:
     """Test whether second moments differ, each against its own chance variation (higher is worse).
 
     `reference`, `current`: E z_i z_j and E (z_i z_j)^2, both `[d, d]`. z_ij = sqrt(nm / (n + m)) times the
-    change of E z_i z_j over its pooled standard deviation sqrt(E (z_i z_j)^2 - (E z_i z_j)^2): no normality is
-    assumed. The sum of z^2 over pairs i <= j has the null law of sum lambda chi^2_1, with lambda the
+    change of E z_i z_j over its pooled standard deviation sqrt(E (z_i z_j)^2 - (E z_i z_j)^2), whatever law
+    the z have. The sum of z^2 over pairs i <= j has the null law of sum lambda chi^2_1, with lambda the
     eigenvalues of the correlation matrix R of the products; it is matched by its cumulants (see
-    `mixture_p_value`), for which tr(R^2) and tr(R^3) come from `parts` `[h, d, d]`, E z_i z_j of h random
-    parts of the reference of `part_rows` `[h]` rows. Pairs left out: those that vary in too few rows for a
-    normal law, nm / (n + m) variance < 5 largest_i^2 largest_j^2, where `largest` `[d]` bounds |z_i|. NaN
-    where no pair is left; of fewer than 4 parts, the p of the sum.
+    `mixture_p_value`), for which tr(R^2) and tr(R^3) come from `parts`: E z_i z_j `[h, d, d]` of h random
+    parts of the reference, and how many rows each of them has `[h]`. Pairs left out: those that vary in too
+    few rows for a normal law, nm / (n + m) variance < 5 largest_i^2 largest_j^2, where `largest` `[d]`
+    bounds |z_i|. NaN where no pair is left; of fewer than 4 parts, the p of the sum.
     """
     from scipy.special import ndtr
 
-    (a, a4), (b, b4) = ([np.asarray(each, dtype=np.float64) for each in side] for side in (reference, current))
+    (a, a4), (b, b4), (moments, rows) = _floats(reference), _floats(current), _floats(parts)
     upper = np.triu_indices(len(a))
     variance = (n * (a4 - a * a) + m * (b4 - b * b)) / (n + m)
     bound = np.asarray(largest, dtype=np.float64) ** 2
-    varied = n * m / (n + m) * variance >= _MIN_PAIR_ROWS * np.outer(bound, bound)
+    varied = (variance > 0) & (n * m / (n + m) * variance >= _MIN_PAIR_ROWS * np.outer(bound, bound))
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(varied, np.sqrt(n * m / (n + m) / variance) * (b - a), np.nan)
     pairs = z[upper]
@@ -114,11 +105,11 @@ def covariance_test(
     statistic = float((pairs[known] ** 2).sum())
     own = (a4 - a * a)[upper][known]
     largest_p = min(1.0, 2.0 * float(ndtr(-np.abs(pairs[known]).max())) * n_pairs)
-    if len(np.asarray(part_rows)) < _MIN_PARTS:
+    if len(rows) < _MIN_PARTS:
         return CovarianceTest(statistic, np.nan, n_pairs, z, largest_p)
-    each = (np.asarray(parts, dtype=np.float64) - a)[:, upper[0], upper[1]][:, known]
+    each = (moments - a)[:, upper[0], upper[1]][:, known]
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.where(own > 0, each * np.sqrt(np.asarray(part_rows)[:, None] / own), 0.0)
+        spread = np.where(own > 0, each * np.sqrt(rows[:, None] / own), 0.0)
     p = mixture_p_value(statistic, float(n_pairs), *power_traces(spread, float(n_pairs)))
     return CovarianceTest(statistic, p, n_pairs, z, largest_p)
 
@@ -163,50 +154,40 @@ def mixture_p_value(statistic: float, first: float, second: float, third: float)
 
 
 def rff_mmd(
-    reference: npt.ArrayLike,
-    current: npt.ArrayLike,
-    n: int,
-    m: int,
-    parts: npt.ArrayLike,
-    part_rows: npt.ArrayLike,
+    reference: npt.ArrayLike, current: npt.ArrayLike, n: int, m: int, *, parts: Moments
 ) -> KernelTest:
     """Test whether two joint distributions differ, by random Fourier features (higher is worse).
 
-    `reference`, `current`: means of the waves `[K, 2]`, cosine and sine. |f1 - f2|^2 / K estimates the squared
-    maximum mean discrepancy of a Gaussian kernel (Rahimi & Recht 2007; Gretton et al. 2012); the distance
-    returned is that less its expectation (1/n + 1/m) tr(S), S the covariance of a row's waves, so it may be
-    negative; it lies below 4. Null law: nm / (n + m) times the statistic is sum lambda chi^2_1 with the
-    eigenvalues of S, tr(S) = 1 - |f|^2 / K, tr(S^2) and tr(S^3) from `parts` `[h, K, 2]` as in
-    `covariance_test`.
+    `reference`, `current`: means of the waves `[K, 2]`, cosine and sine. |f1 - f2|^2 / K estimates the
+    squared maximum mean discrepancy of a Gaussian kernel (Rahimi & Recht 2007; Gretton et al. 2012); the
+    distance returned is that less its expectation (1/n + 1/m) tr(S), S the covariance of a row's waves, so it
+    may be negative; it lies below 4. Null law: nm / (n + m) times the statistic is sum lambda chi^2_1 with
+    the eigenvalues of S, tr(S) = 1 - |f|^2 / K, tr(S^2) and tr(S^3) from `parts`, waves `[h, K, 2]` and rows
+    `[h]`, as in `covariance_test`.
     """
-    f1, f2 = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
+    (f1, f2), (waves, rows) = _floats((reference, current)), _floats(parts)
     k = len(f1)
     both = (n * f1 + m * f2) / (n + m)
     first = 1.0 - float((both**2).sum()) / k
-    spread = (np.asarray(parts) - f1) * np.sqrt(np.asarray(part_rows)[:, None, None] / k)
+    spread = (waves - f1) * np.sqrt(rows[:, None, None] / k)
     distance = float(((f1 - f2) ** 2).sum()) / k
     if first <= _RANK:
         return KernelTest(np.nan, np.nan)
     second, third = power_traces(spread.reshape(len(spread), -1), first)
-    # A row's waves are at most 2 from their mean, so the fourth power of the distance averages at most 4 tr S.
+    # A row's waves are at most 2 from their mean: the fourth power of the distance averages at most 4 tr S.
     second += 2.0 * first * (n * m / (n + m)) ** 2 * (1.0 / n**3 + 1.0 / m**3)
     p = mixture_p_value(n * m / (n + m) * distance, first, second, third)
     return KernelTest(distance - (1.0 / n + 1.0 / m) * first, p)
 
 
-def frechet(
-    reference_mean: npt.ArrayLike,
-    current_mean: npt.ArrayLike,
-    reference_covariance: npt.ArrayLike,
-    current_covariance: npt.ArrayLike,
-) -> float:
+def frechet(reference: Moments, current: Moments) -> float:
     """Return the squared Frechet distance of two normal laws of these moments (higher is worse), >= 0.
 
     |dm|^2 + tr(A + B - 2 (A B)^(1/2)), in squared units of the columns (Dowson & Landau 1982). Its size by
     chance is `frechet_floor`.
     """
-    a, b = np.asarray(reference_covariance, dtype=np.float64), np.asarray(current_covariance, dtype=np.float64)
-    change = np.asarray(current_mean, dtype=np.float64) - np.asarray(reference_mean, dtype=np.float64)
+    (before, a), (after, b) = _floats(reference), _floats(current)
+    change = after - before
     values, vectors = np.linalg.eigh(a)
     root = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
     crossed = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ b @ root), 0.0)).sum()
@@ -227,19 +208,15 @@ def frechet_floor(covariance: npt.ArrayLike, n: int, m: int) -> float:
 
 
 def pca_reconstruction_error(
-    reference_mean: npt.ArrayLike,
-    current_mean: npt.ArrayLike,
-    reference_covariance: npt.ArrayLike,
-    current_covariance: npt.ArrayLike,
-    share: float = 0.65,
+    reference: Moments, current: Moments, share: float = 0.65
 ) -> tuple[float, float, int]:
-    """Return the mean squared error of the current rows, of the reference's, and how many components are kept.
+    """Return the mean squared error of the current rows, that of the reference's, and the components kept.
 
     Rows are projected on the first components V of the reference that hold `share` of its variance;
     tr((I - V V') (C + dm dm')) is what is lost of a row on average (higher is worse, squared units).
     """
-    a, b = np.asarray(reference_covariance, dtype=np.float64), np.asarray(current_covariance, dtype=np.float64)
-    change = np.asarray(current_mean, dtype=np.float64) - np.asarray(reference_mean, dtype=np.float64)
+    (before, a), (after, b) = _floats(reference), _floats(current)
+    change = after - before
     values, vectors = np.linalg.eigh(a)
     held = np.cumsum(values[::-1])
     n_kept = min(int(np.searchsorted(held, share * held[-1])) + 1, len(values))
@@ -249,3 +226,7 @@ def pca_reconstruction_error(
         float(values[: len(values) - n_kept].sum()),
         n_kept,
     )
+
+
+def _floats(pair: Moments) -> tuple[Floats, Floats]:
+    return np.asarray(pair[0], dtype=np.float64), np.asarray(pair[1], dtype=np.float64)

@@ -25,6 +25,7 @@ ROWS_PER_COLUMN = 10  # of the window and of the reference: fewer do not tell a 
 MIN_EFFECTIVE_ROWS = 10  # a column whose variance fewer extreme rows would make has no normal mean
 MIN_PART_ROWS = 30  # of each part of the reference, for its means to be nearly normal
 SHOWN_PAIRS = 5
+_LARGEST = 0.9  # of a p in the combination; makes it too small by a factor of at most 1.05
 COMPONENTS = ("means", "sum of second moments", "largest second moment", "joint distribution")
 
 
@@ -43,8 +44,8 @@ class Pair:
     """Two columns (of equal names: the spread of one) whose product's mean changed.
 
     `reference`, `current`: correlation of their scores, for a column with itself the variance; None where one
-    does not vary. `z`: the change of the product's mean in its standard errors. `p_value`: times the number of
-    pairs (Bonferroni).
+    does not vary. `z`: the change of the product's mean in its standard errors. `p_value`: times the number
+    of pairs (Bonferroni).
     """
 
     columns: tuple[str, str]
@@ -56,7 +57,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class ColumnPart:
-    """A column's part of Hotelling's T^2 (they add up to 1; it may be negative) and its change of mean score."""
+    """A column's part of Hotelling's T^2 (together 1; it may be negative) and its change of mean score."""
 
     column: str
     share: float
@@ -83,11 +84,11 @@ class EmbeddingChange:
 class Multivariate:
     """What became of the columns together.
 
-    `p_value`: the Cauchy combination of `p_values`, by the names in COMPONENTS; None, and `why` says so, where
-    nothing could be tested. `component`: which of them has the smallest p. `effect`: the Frechet distance of
-    the scores per column, as the shift of every column, in standard deviations, that is as far; less what
-    chance adds (higher is worse). `pairs`: those that changed most; `columns`: by their part of T^2, the
-    largest first. `n_reference`, `n_current`: rows.
+    `p_value`: the Cauchy combination of `p_values`, by the names in COMPONENTS; None, and `why` says so,
+    where nothing could be tested. `component`: which of them has the smallest p. `effect`: the Frechet
+    distance of the scores per column, as the shift of every column, in standard deviations, that is as far;
+    less what chance adds (higher is worse). `pairs`: those that changed most; `columns`: by their part of
+    T^2, the largest first. `n_reference`, `n_current`: rows.
     """
 
     p_value: float | None
@@ -116,8 +117,8 @@ def multivariate_outcome(reference: Profiled, current: Profiled) -> Multivariate
         return _without_joint(embeddings) if embeddings else None
     if a.id != b.id:
         raise MergeError(
-            f"joint: scored by {a.id} in the reference and by {b.id} in the profile; make the profile with this "
-            "reference, or fit the reference with edges=old to keep the old scores"
+            f"joint: scored by {a.id} in the reference and by {b.id} in the profile; make the profile with "
+            "this reference, or fit the reference with edges=old to keep the old scores"
         )
     names = a.columns or b.columns or tuple(f"column {i}" for i in range(len(a.means)))
     needed = ROWS_PER_COLUMN * len(names)
@@ -136,9 +137,10 @@ def _tested(
     n, m = a.n, b.n
     own, now = a.covariance, b.covariance
     variance = (n * np.diagonal(own) + m * np.diagonal(now)) / (n + m)
-    varied = np.flatnonzero(n * m / (n + m) * variance >= MIN_EFFECTIVE_ROWS * a.largest**2)
+    enough = n * m / (n + m) * variance >= MIN_EFFECTIVE_ROWS * a.largest**2
+    varied = np.flatnonzero(enough & (variance > 0))
     some = np.ix_(varied, varied)
-    mean = multivariate.hotelling_t2(a.means[varied], b.means[varied], own[some], now[some], n, m)
+    mean = multivariate.hotelling_t2((a.means[varied], own[some]), (b.means[varied], now[some]), n, m)
     parts = a.parts if min((part.n for part in a.parts), default=0) >= MIN_PART_ROWS else ()
     rows = np.array([part.n for part in parts])
     assert a.fourth_moments is not None
@@ -148,20 +150,22 @@ def _tested(
         (b.second_moments, b.fourth_moments),
         n,
         m,
-        np.array([part.second_moments for part in parts]),
-        rows,
-        a.largest,
+        parts=(np.array([part.second_moments for part in parts]), rows),
+        largest=a.largest,
     )
     kernel = multivariate.KernelTest(np.nan, np.nan)
     if parts and len(a.waves):
-        kernel = multivariate.rff_mmd(a.waves, b.waves, n, m, np.array([part.waves for part in parts]), rows)
+        waves = np.array([part.waves for part in parts])
+        kernel = multivariate.rff_mmd(a.waves, b.waves, n, m, parts=(waves, rows))
     p = np.array([mean.p, second.p, second.p_largest, kernel.p])
-    combined = defined(float(combine_p_values(p)))
+    # A p near 1, as that of the largest of many pairs often is, must not outweigh what another test found.
+    combined = defined(float(combine_p_values(np.minimum(p, _LARGEST))))
     winner = None if combined is None else COMPONENTS[int(np.nanargmin(p))]
-    distance = multivariate.frechet(a.means, b.means, own, now)
+    moments = (a.means, own), (b.means, now)
+    distance = multivariate.frechet(*moments)
     beyond = max(distance - multivariate.frechet_floor(own, n, m), 0.0)
     effect = float(np.sqrt(beyond / len(names)))
-    lost = multivariate.pca_reconstruction_error(a.means, b.means, own, now)
+    lost = multivariate.pca_reconstruction_error(*moments)
     shares = np.full(len(names), np.nan)
     shares[varied] = mean.shares
     told = [
@@ -191,9 +195,7 @@ def _largest(z: Floats) -> float:
     return float(np.nanmax(np.abs(z))) if np.isfinite(z).any() else np.nan
 
 
-def _pairs(
-    names: tuple[str, ...], a: Joint, b: Joint, test: multivariate.CovarianceTest
-) -> Iterator[Pair]:
+def _pairs(names: tuple[str, ...], a: Joint, b: Joint, test: multivariate.CovarianceTest) -> Iterator[Pair]:
     """Yield the pairs of the largest |z|."""
     from scipy.special import ndtr
 
@@ -230,7 +232,7 @@ def _embeddings(reference: Profiled, current: Profiled) -> Iterator[EmbeddingCha
             why = f"{len(a.mean_vector)} floats together need {needed:,} rows, and a side has {min(sizes):,}"
             yield EmbeddingChange(name, None, None, *sizes, why)
             continue
-        moments = a.mean_vector, b.mean_vector, a.covariance, b.covariance
+        moments = (a.mean_vector, a.covariance), (b.mean_vector, b.covariance)
         floor = multivariate.frechet_floor(a.covariance, *sizes)
         variance = float(np.trace(a.covariance))
         beyond = max(multivariate.frechet(*moments) - floor, 0.0)
