@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-_MIN_PARTS = 4
+_MIN_PARTS = 8
 _MIN_PAIR_ROWS = 5  # in which a product is as large as it can be would vary as much
 _RANK = 1e-9  # an eigenvalue below this part of the largest is a column that others determine
 
@@ -86,7 +86,7 @@ def covariance_test(
     `mixture_p_value`), for which tr(R^2) and tr(R^3) come from `parts`: E z_i z_j `[h, d, d]` of h random
     parts of the reference, and how many rows each of them has `[h]`. Pairs left out: those that vary in too
     few rows for a normal law, nm / (n + m) variance < 5 largest_i^2 largest_j^2, where `largest` `[d]`
-    bounds |z_i|. NaN where no pair is left; of fewer than 4 parts, the p of the sum.
+    bounds |z_i|. NaN where no pair is left; of fewer than 8 parts, the p of the sum.
     """
     from scipy.special import ndtr
 
@@ -95,8 +95,7 @@ def covariance_test(
     variance = (n * (a4 - a * a) + m * (b4 - b * b)) / (n + m)
     bound = np.asarray(largest, dtype=np.float64) ** 2
     varied = (variance > 0) & (n * m / (n + m) * variance >= _MIN_PAIR_ROWS * np.outer(bound, bound))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(varied, np.sqrt(n * m / (n + m) / variance) * (b - a), np.nan)
+    z = np.sqrt(n * m / (n + m) / np.where(varied, variance, np.nan)) * (b - a)
     pairs = z[upper]
     known = np.isfinite(pairs)
     n_pairs = int(known.sum())
@@ -110,7 +109,13 @@ def covariance_test(
     each = (moments - a)[:, upper[0], upper[1]][:, known]
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.where(own > 0, each * np.sqrt(rows[:, None] / own), 0.0)
-    p = mixture_p_value(statistic, float(n_pairs), *power_traces(spread, float(n_pairs)))
+    second, third = power_traces(spread, float(n_pairs))
+    # Rows far out in many columns at once add to the variance of so few rows: by their fourth power, so with
+    # 1 / rows. The parts' own sums of squares tell how much at their size.
+    own_size, this_size = float((1.0 / rows).mean()), (n * m / (n + m)) ** 2 * (1.0 / n**3 + 1.0 / m**3)
+    excess = max(float((spread**2).sum(axis=1).var(ddof=1)) / 2.0 - second, 0.0) * this_size / own_size
+    grown = 1.0 + excess / max(second, 1.0)
+    p = mixture_p_value(statistic, float(n_pairs), second * grown, third * grown**3, len(rows) - 1.0)
     return CovarianceTest(statistic, p, n_pairs, z, largest_p)
 
 
@@ -138,17 +143,29 @@ def power_traces(deviations: npt.ArrayLike, first: float) -> tuple[float, float]
     return first**2 * second / squared, first**3 * third / cubed
 
 
-def mixture_p_value(statistic: float, first: float, second: float, third: float) -> float:
+def mixture_p_value(
+    statistic: float, first: float, second: float, third: float, freedom: float = np.inf
+) -> float:
     """Return P(sum lambda_i chi^2_1 >= statistic), given sum lambda, sum lambda^2 and sum lambda^3.
 
     A shifted and scaled chi-square of the same mean, variance and skewness (Pearson 1959; Imhof 1961). Powers
-    that no lambda >= 0 have, as estimates may be, are brought to the nearest that some have.
+    that no lambda >= 0 have, as estimates may be, are brought to the nearest that some have. `freedom`: the
+    degrees of freedom f > 6 on which second and third were estimated. A single lambda so estimated makes the
+    ratio F with 1 and f of them, whose variance and third cumulant are larger by known factors; many
+    lambda, k of equal size, are known k times as well.
     """
     from scipy.special import chdtrc
 
     second = min(max(second, first * first * 1e-9), first * first)
     third = min(max(third, second * second / first), second**1.5)
     degrees = second**3 / third**2
+    if np.isfinite(freedom):
+        f = freedom
+        mean, square = f / (f - 2), 3 * f * f / ((f - 2) * (f - 4))
+        cube = 15 * f**3 / ((f - 2) * (f - 4) * (f - 6))
+        second *= 1 + ((square - mean**2) / 2 - 1) / degrees
+        third *= 1 + ((cube - 3 * mean * square + 2 * mean**3) / 8 - 1) / degrees
+        degrees = second**3 / third**2
     shift = (statistic - first) / np.sqrt(2.0 * second)
     return float(chdtrc(degrees, max(degrees + np.sqrt(2.0 * degrees) * shift, 0.0)))
 
@@ -163,9 +180,11 @@ def rff_mmd(
     distance returned is that less its expectation (1/n + 1/m) tr(S), S the covariance of a row's waves, so it
     may be negative; it lies below 4. Null law: nm / (n + m) times the statistic is sum lambda chi^2_1 with
     the eigenvalues of S, tr(S) = 1 - |f|^2 / K, tr(S^2) and tr(S^3) from `parts`, waves `[h, K, 2]` and rows
-    `[h]`, as in `covariance_test`.
+    `[h]`, as in `covariance_test`. NaN of fewer than 8 parts, or where no wave varies.
     """
     (f1, f2), (waves, rows) = _floats((reference, current)), _floats(parts)
+    if len(rows) < _MIN_PARTS:
+        return KernelTest(np.nan, np.nan)
     k = len(f1)
     both = (n * f1 + m * f2) / (n + m)
     first = 1.0 - float((both**2).sum()) / k
@@ -176,7 +195,7 @@ def rff_mmd(
     second, third = power_traces(spread.reshape(len(spread), -1), first)
     # A row's waves are at most 2 from their mean: the fourth power of the distance averages at most 4 tr S.
     second += 2.0 * first * (n * m / (n + m)) ** 2 * (1.0 / n**3 + 1.0 / m**3)
-    p = mixture_p_value(n * m / (n + m) * distance, first, second, third)
+    p = mixture_p_value(n * m / (n + m) * distance, first, second, third, len(rows) - 1.0)
     return KernelTest(distance - (1.0 / n + 1.0 / m) * first, p)
 
 

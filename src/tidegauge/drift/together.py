@@ -154,7 +154,7 @@ def _tested(
         largest=a.largest,
     )
     kernel = multivariate.KernelTest(np.nan, np.nan)
-    if parts and len(a.waves):
+    if len(a.waves) and parts:
         waves = np.array([part.waves for part in parts])
         kernel = multivariate.rff_mmd(a.waves, b.waves, n, m, parts=(waves, rows))
     p = np.array([mean.p, second.p, second.p_largest, kernel.p])
