@@ -193,6 +193,9 @@ def test_snapshot():
     np.testing.assert_allclose(joint.fourth_moments, (z**2).T @ z**2 / 2_000, rtol=1e-12)
     assert joint.waves.shape == (SPEC.n_waves, 2)
     assert np.isnan(tg.Profile.empty(REFERENCE).joint.means).all()
+    constant = tg.profile(few.set_column(3, "flag", pa.array([True] * 2_000)), REFERENCE).joint
+    assert np.isnan(constant.correlation[3]).all()
+    assert np.isfinite(np.delete(np.delete(constant.correlation, 3, 0), 3, 1)).all()
     assert tg.profile(few).joint is None
     assert tg.profile(few, REFERENCE, accumulators="light").joint is None
 

@@ -14,6 +14,7 @@ from tidegauge.scores import SCORE_UNIT
 Floats = npt.NDArray[np.float64]
 
 _WAVE_UNIT = 4096.0
+_ROUNDING = 1e-12  # of a difference of two numbers, in parts of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class Joint:
     def correlation(self) -> Floats:
         """The correlation matrix of the scores `[d, d]`; NaN for a column whose scores do not vary."""
         covariance = self.covariance
-        sd = np.sqrt(np.diagonal(covariance))
+        variance, square = np.diagonal(covariance), np.diagonal(self.second_moments)
+        sd = np.sqrt(np.where(variance > _ROUNDING * square, variance, 0.0))
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(np.outer(sd, sd) > 0, covariance / np.outer(sd, sd), np.nan)
 
