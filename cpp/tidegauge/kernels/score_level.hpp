@@ -72,8 +72,8 @@ void add_scores(const ScoreView& x, const ScoreSums& out) {
 }
 
 /// The definition of `cosine`, lane by lane.
-TIDEGAUGE_INLINE I16 cosines(I16 phase) {
-  const I16 v = 16384 - (phase < 0 ? -phase : phase);
+TIDEGAUGE_INLINE I16 cosines(U16 phase) {
+  const I16 v = (I16)(16384 - ((I16)phase < 0 ? -phase : phase));
   const I16 square = high_halves(v, v) << 2;
   const I16 t = 5275 - high_halves(square, I16{} + 2414);
   const I16 u = 12866 - high_halves(square, t << 2);
@@ -99,17 +99,17 @@ void add_waves(const ScoreView& x, const Waves& waves, int64_t* sums) {
     }
     for (size_t k = 0; k < waves.n_waves; ++k) {
       const int8_t* weights = waves.weights + k * 2 * pairs;
-      I16 phase[kBlocks] = {};
+      U16 phase[kBlocks] = {};  // turns that are complete wrap away
       int bias = 0;
       for (size_t p = 0; p < pairs; ++p) {
         const I8 pair = twice(weights + 2 * p);
         bias += weights[2 * p] + weights[2 * p + 1];
-        for (size_t b = 0; b < kBlocks; ++b) phase[b] += dot_pairs_8(mixed[b][p], pair);
+        for (size_t b = 0; b < kBlocks; ++b) phase[b] += (U16)dot_pairs_8(mixed[b][p], pair);
       }
-      const I16 offset = I16{} + static_cast<int16_t>(64 * bias);
+      const U16 offset = U16{} + static_cast<uint16_t>(64 * bias);
       I32 cosine = lanes[2 * k], sine = lanes[2 * k + 1];
       for (size_t b = 0; b < blocks; ++b) {
-        const I16 turned = (phase[b] - offset) << kShift;
+        const U16 turned = (phase[b] - offset) << kShift;
         cosine += dot_pairs(cosines(turned), ones);
         sine += dot_pairs(cosines(turned - 16384), ones);
       }

@@ -253,8 +253,10 @@ TIDEGAUGE_INLINE Pack<T> gather(const T* p, U64 index) {
 /// Whole registers of small integers, whose products are exact.
 typedef int8_t I8 __attribute__((vector_size(kRegisterBytes)));
 typedef int16_t I16 __attribute__((vector_size(kRegisterBytes)));
+typedef uint16_t U16 __attribute__((vector_size(kRegisterBytes)));  // for what may wrap around
 typedef int32_t I32 __attribute__((vector_size(kRegisterBytes)));
 typedef int64_t I64s __attribute__((vector_size(kRegisterBytes)));
+typedef uint64_t U64s __attribute__((vector_size(kRegisterBytes)));
 inline constexpr size_t kHalves = kRegisterBytes / 2;  // lanes of 16 bits
 
 /// The next kHalves numbers of 8 bits, in 16.
@@ -294,7 +296,7 @@ TIDEGAUGE_INLINE I16 dot_pairs_8(I8 a, I8 b) {
   return (I16)_mm256_maddubs_epi16((__m256i)a, (__m256i)b);
 #else
   // The low halves with their sign, and the high halves, as numbers of 16 bits: a product fits in them.
-  return (((I16)a << 8) >> 8) * (((I16)b << 8) >> 8) + ((I16)a >> 8) * ((I16)b >> 8);
+  return ((I16)((U16)a << 8) >> 8) * ((I16)((U16)b << 8) >> 8) + ((I16)a >> 8) * ((I16)b >> 8);
 #endif
 }
 
@@ -308,7 +310,7 @@ TIDEGAUGE_INLINE I8 twice(const int8_t* p) {
 /// a0, b0, a1, b1, ... of the next kHalves numbers of 8 bits, in an order of pairs that is always the same.
 TIDEGAUGE_INLINE I8 interleave(const int8_t* a, const int8_t* b) {
   // In 16 bits, the second of a pair is the high half.
-  return (I8)((widen(a) & 0xff) | (widen(b) << 8));
+  return (I8)(((U16)widen(a) & 0xff) | ((U16)widen(b) << 8));
 }
 
 /// The high halves of the products, rounded down.
@@ -328,7 +330,7 @@ TIDEGAUGE_INLINE I16 high_halves(I16 a, I16 b) {
 
 /// The sum of the lanes, which may be more than a lane holds.
 TIDEGAUGE_INLINE int64_t total(I32 lanes) {
-  const I64s even = ((I64s)lanes << 32) >> 32, sums = even + ((I64s)lanes >> 32);
+  const I64s even = (I64s)((U64s)lanes << 32) >> 32, sums = even + ((I64s)lanes >> 32);
   int64_t sum = 0;
   for (size_t i = 0; i < kRegisterBytes / 8; ++i) sum += sums[i];
   return sum;
