@@ -7,7 +7,7 @@ large. Correlations that turn while every column stays as it was are found here 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +17,7 @@ from tidegauge.drift import multivariate
 from tidegauge.drift.omnibus import combine_p_values
 from tidegauge.errors import MergeError
 from tidegauge.joints import Joint
-from tidegauge.measurement import Direction, Measurement, defined
+from tidegauge.measurement import Direction, Measurement, Status, defined
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,6 +25,7 @@ ROWS_PER_COLUMN = 10  # of the window and of the reference: fewer do not tell a 
 MIN_EFFECTIVE_ROWS = 10  # a column whose variance fewer extreme rows would make has no normal mean
 MIN_PART_ROWS = 30  # of each part of the reference, for its means to be nearly normal
 SHOWN_PAIRS = 5
+PAIR_TOLD = 0.01  # of a pair, times the pairs: one with a larger p is not named as the cause
 _LARGEST = 0.9  # of a p in the combination; makes it too small by a factor of at most 1.05
 COMPONENTS = ("means", "sum of second moments", "largest second moment", "joint distribution")
 
@@ -87,8 +88,8 @@ class Multivariate:
     `p_value`: the Cauchy combination of `p_values`, by the names in COMPONENTS; None, and `why` says so,
     where nothing could be tested. `component`: which of them has the smallest p. `effect`: the Frechet
     distance of the scores per column, as the shift of every column, in standard deviations, that is as far;
-    less what chance adds (higher is worse). `pairs`: those that changed most; `columns`: by their part of
-    T^2, the largest first. `n_reference`, `n_current`: rows.
+    less what chance adds (higher is worse). `status`: the verdict, `undefined` until `judged`. `pairs`: those
+    that changed most; `columns`: by their part of T^2, the largest first. `n_reference`, `n_current`: rows.
     """
 
     p_value: float | None
@@ -102,6 +103,53 @@ class Multivariate:
     columns: tuple[ColumnPart, ...]
     embeddings: tuple[EmbeddingChange, ...]
     measurements: tuple[Measurement, ...]
+    status: Status = "undefined"
+
+    @property
+    def family(self) -> list[float]:
+        """The p that belong to the family of a comparison: of all columns together, of each embedding."""
+        known = [self.p_value, *(each.p_value for each in self.embeddings)]
+        return [p for p in known if p is not None]
+
+    @property
+    def summary(self) -> str:
+        """What was found, in a sentence."""
+        loud = [each.column for each in self.embeddings if each.p_value is not None]
+        if self.p_value is None and not loud:
+            return f"columns together: not tested ({self.why})"
+        if self.status == "ok":
+            return "columns together: as in the reference"
+        if self.status != "warning":
+            return "columns together: tested as if rows were independent, and not judged"
+        turned = [each for each in self.pairs if len(set(each.columns)) == 2 and each.p_value <= PAIR_TOLD]
+        if self.component == "means" or not turned:
+            most = ", ".join(each.column for each in self.columns[:3]) or ", ".join(loud)
+            return f"columns together changed, most of all {most}"
+        a, b = turned[0].columns
+        ends = (turned[0].reference, turned[0].current)
+        change = " -> ".join("none" if each is None else f"{each:.2f}" for each in ends)
+        return f"columns together changed: correlation of {a} and {b} {change}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name, JSON-able."""
+        plain = ("status", "p_value", "component", "why", "p_values", "effect", "n_reference", "n_current")
+        return {
+            "summary": self.summary,
+            **{name: getattr(self, name) for name in plain},
+            **{
+                name: [asdict(each) for each in getattr(self, name)]
+                for name in ("pairs", "columns", "embeddings")
+            },
+            "measurements": [each.to_dict() for each in self.measurements],
+        }
+
+    def judged(self, limit: float) -> Multivariate:
+        """Return the same with its verdict: `warning` where a p of the family is at most `limit`."""
+        status: Status = "warning" if min(self.family, default=1.0) <= limit else "ok"
+        if not self.family:
+            status = "insufficient"
+        told = tuple(_with_verdict(each, limit) for each in self.measurements)
+        return replace(self, status=status, measurements=told)
 
 
 def multivariate_outcome(reference: Profiled, current: Profiled) -> Multivariate | None:
@@ -240,6 +288,13 @@ def _embeddings(reference: Profiled, current: Profiled) -> Iterator[EmbeddingCha
         yield EmbeddingChange(
             name, defined(multivariate.hotelling_t2(*moments, *sizes).p), effect, *sizes, None
         )
+
+
+def _with_verdict(measured: Measurement, limit: float) -> Measurement:
+    """Return a measurement of the family with its status; others as they are."""
+    if measured.name not in {"multivariate_drift", "embedding_drift"} or measured.p_value is None:
+        return measured
+    return replace(measured, status="warning" if measured.p_value <= limit else "ok")
 
 
 def _without_joint(embeddings: tuple[EmbeddingChange, ...]) -> Multivariate:
