@@ -236,7 +236,7 @@ def compare(
     Of a reference that knows its own windows (`Reference.fit(..., window=)`), `window`, the time that the
     profile's rows come from, (start, end) as datetimes, ISO texts or nanoseconds, selects the seasonal slots
     to compare with; how much windows of that length differ is learned from the reference's own. A window of
-    more than a quarter of the reference's history, or in a slot that it has not, is `insufficient`. Rows of
+    more than a seventh of the reference's history, or in a slot that it has not, is `insufficient`. Rows of
     the reference that lie in the window itself are left out. Without `window` it is read from the column with
     the role timestamp; without that its length is told by its rows, and seasons are not matched. Of other
     references, rows are taken as independent. `assumptions` say which.

@@ -65,7 +65,7 @@ def scan(
     on what; Benjamini-Hochberg over the columns, as in `compare`. A change of the mean by 0.05 standard
     deviations, which single windows of 1,000 rows do not show, is found within some 20 of them.
 
-    With a reference that knows its own windows, lengths of more than a quarter of its history are not tested.
+    With a reference that knows its own windows, lengths of more than a seventh of its history are not tested.
     Raises InputError for no profiles, windows out of order and settings out of range, MergeError for profiles
     of other edges.
     """
@@ -477,7 +477,7 @@ def _season(
     told = [baselines.assumption]
     if len(testable) < scales:
         told.append(
-            f"{1 << len(testable)} and more merged windows are not tested: a quarter of the reference's "
+            f"{1 << len(testable)} and more merged windows are not tested: a seventh of the reference's "
             f"{len(windows):,} windows is less"
         )
     if times is None and baselines.season.name:

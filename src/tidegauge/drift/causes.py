@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegauge.drift.columns import ColumnCounts, Stack
+from tidegauge.drift.divergences import total_variation, total_variation_floor
 from tidegauge.drift.evidence import NARROW_SHARE, PARTS, SCAN, Evidence
 from tidegauge.drift.moments import variance_test
 from tidegauge.drift.readable import interval, number
@@ -16,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 MAX_CAUSES = 5
+CERTAIN = 1e-4  # p of an interval that may explain a change which another test saw better
 _NOTABLE = 2.0  # standard deviations; smaller residuals are noise, and do not join their neighbours
 
 
@@ -203,10 +205,13 @@ def kind_of_change(stack: Stack, found: Evidence, i: int) -> str | None:
 
 
 def took_most(stack: Stack, found: Evidence, i: int) -> bool:
-    """Say whether the interval (or category) of the scan took at least half of all rows that moved."""
-    p = stack.reference.cells[i] / max(int(stack.reference.present[i]), 1)
-    q = stack.current.cells[i] / max(int(stack.current.present[i]), 1)
-    return bool(abs(found.scan.change[i]) >= np.abs(q - p).sum() / 4.0)
+    """Say whether the interval (or category) of the scan surely took half of all rows that moved.
+
+    Less those that move by chance, which in many cells are many.
+    """
+    a, b = stack.reference.cells[i], stack.current.cells[i]
+    moved = total_variation(a, b) - total_variation_floor(a, b)
+    return bool(abs(found.scan.change[i]) >= max(moved, 0.0) / 2.0) and bool(found.scan.p[i] <= CERTAIN)
 
 
 def kind_of_interval(stack: Stack, found: Evidence, i: int) -> str:

@@ -90,7 +90,7 @@ def dispersion_of_column(
     """Learn the dispersion of blocks of `block` consecutive windows; None where there are too few blocks.
 
     `cells` `[windows, coarse cells]`; `hits` and `exposed` `[windows, homes]`; `slots` `[windows]`, equal for
-    windows of one seasonal slot. Windows are in the order of time. Blocks may be at most a quarter of them.
+    windows of one seasonal slot. Windows are in the order of time.
     """
     n_blocks = len(cells) // block
     if n_blocks < MIN_BLOCKS:

@@ -141,15 +141,16 @@ def _moments_moved(stack: Stack, told: dict[str, Statistic], i: int) -> str:
     if not stack.ordered:
         return ""
     a, b = stack.reference, stack.current
+    of = " of all windows" if stack.baseline is not None and stack.baseline.seasonal else ""
     mean, ratio = told["mean_change"], told["variance_ratio"]
     assert mean.low is not None
     assert mean.high is not None
     if abs(mean.value[i]) >= 0.02 and mean.low[i] * mean.high[i] > 0:
         start, end = apart(float(a.mean[i]), float(b.mean[i]))
-        return f"mean {start} -> {end}"
+        return f"mean{of} {start} -> {end}"
     if abs(np.log(max(ratio.value[i], 1e-300))) >= 0.1:
         start, end = apart(float(np.sqrt(a.variance[i])), float(np.sqrt(b.variance[i])))
-        return f"standard deviation {start} -> {end}"
+        return f"standard deviation{of} {start} -> {end}"
     return ""
 
 
