@@ -19,8 +19,8 @@ Integers = npt.NDArray[np.int64]
 
 MIN_WINDOWS = 8  # of a reference; with fewer, rows are taken as independent
 MIN_IN_SLOT = 4  # windows of one seasonal slot; with fewer, the next coarser slots are taken
-# A window may be as long as the reference's history divided by this: of blocks held against their own mean one
-# is lost.
+# A window may be as long as the history of a reference over this: of blocks held to their mean one is
+# lost.
 LONGEST = MIN_BLOCKS + 1
 
 

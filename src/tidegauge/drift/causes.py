@@ -210,8 +210,8 @@ def took_most(stack: Stack, found: Evidence, i: int) -> bool:
     Less those that move by chance, which in many cells are many.
     """
     a, b = stack.reference.cells[i], stack.current.cells[i]
-    moved = total_variation(a, b) - total_variation_floor(a, b)
-    return bool(abs(found.scan.change[i]) >= max(moved, 0.0) / 2.0) and bool(found.scan.p[i] <= CERTAIN)
+    moved = float(np.maximum(total_variation(a, b) - total_variation_floor(a, b), 0.0))
+    return bool(found.scan.p[i] <= CERTAIN and abs(found.scan.change[i]) >= moved / 2.0)
 
 
 def kind_of_interval(stack: Stack, found: Evidence, i: int) -> str:
