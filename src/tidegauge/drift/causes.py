@@ -51,11 +51,11 @@ def causes_of_column(stack: Stack, found: Evidence, i: int, column: ColumnCounts
     if not a.sum() or not b.sum():
         return ()
     residual, part = residuals(a, b)
-    groups = found.groups[i]
+    groups, own = found.groups[i], own_cells(stack, column)
     causes = []
     for first, last in _runs(residual, stack.ordered):
         cells = slice(first, last + 1)
-        fine = np.flatnonzero((groups >= first) & (groups <= last))
+        fine = np.flatnonzero((groups >= first) & (groups <= last) & own)
         if not len(fine) or a[cells].sum() + b[cells].sum() == 0:
             continue
         together, _ = residuals(
@@ -63,13 +63,7 @@ def causes_of_column(stack: Stack, found: Evidence, i: int, column: ColumnCounts
             np.array([b[cells].sum(), b.sum() - b[cells].sum()]),
         )
         start, stop = (int(fine[0]), int(fine[-1]) + 1) if stack.ordered else (int(fine[0]), int(fine[0]) + 1)
-        where = (
-            place(stack, i, start, stop)
-            if stack.ordered
-            else category(column, start)
-            if len(fine) == 1
-            else "all rarer categories"
-        )
+        where = place(stack, i, start, stop) if stack.ordered else _named(column, fine)
         causes.append(
             Cause(
                 where,
@@ -84,7 +78,7 @@ def causes_of_column(stack: Stack, found: Evidence, i: int, column: ColumnCounts
     causes = [_in_own_cells(cause, column, stack) for cause in causes]
     causes.sort(key=lambda cause: -cause.psi_share)
     causes = causes[:MAX_CAUSES]
-    if found.winner[i] == SCAN or took_most(stack, found, i):
+    if found.winner[i] == SCAN or took_most(found, i):
         narrow = _of_scan(stack, found, i, column)
         if narrow is not None:
             narrow = _in_own_cells(narrow, column, stack)
@@ -93,6 +87,18 @@ def causes_of_column(stack: Stack, found: Evidence, i: int, column: ColumnCounts
                 *(each for each in causes if (each.start, each.stop) != (narrow.start, narrow.stop)),
             ]
     return tuple(causes[:MAX_CAUSES])
+
+
+def own_cells(stack: Stack, column: ColumnCounts) -> npt.NDArray[np.bool_]:
+    """Return which of the stack's fine cells are the column's own, and no padding before the last one."""
+    own = np.zeros(stack.reference.cells.shape[1], dtype=np.bool_)
+    own[: int(stack.ordered) + (0 if column.counts is None else len(column.counts))] = True
+    own[-1] = True
+    return own
+
+
+def _named(column: ColumnCounts, fine: Integers) -> str:
+    return category(column, int(fine[0])) if len(fine) == 1 else "all rarer categories"
 
 
 def _in_own_cells(cause: Cause, column: ColumnCounts, stack: Stack) -> Cause:
@@ -161,20 +167,42 @@ def _runs(residual: Floats, ordered: bool) -> list[tuple[int, int]]:
     return runs
 
 
+def place_of_scan(stack: Stack, found: Evidence, i: int, column: ColumnCounts) -> str:
+    """Say where the interval, or which the category, of the scan is."""
+    start, stop = int(found.scan.start[i]), int(found.scan.stop[i])
+    if stack.ordered:
+        return place(stack, i, start, stop)
+    if stack.baseline is None:
+        return category(column, start)
+    together = (found.groups[i] == found.scanned.start[i]) & own_cells(stack, column)
+    return _named(column, np.flatnonzero(together))
+
+
+def shares_of_scan(found: Evidence, i: int) -> tuple[float, float]:
+    """Return the shares of both sides in the interval (or category) of the scan; 0 of no rows."""
+    cells = slice(int(found.scanned.start[i]), int(found.scanned.stop[i]))
+    before, after = (float(side[i, cells].sum() / max(side[i].sum(), 1)) for side in found.sides)
+    return before, after
+
+
 def _of_scan(stack: Stack, found: Evidence, i: int, column: ColumnCounts) -> Cause | None:
     """Return the interval (or category) that the exact scan found, as a cause."""
-    start, stop = int(found.scan.start[i]), int(found.scan.stop[i])
+    start, stop = int(found.scanned.start[i]), int(found.scanned.stop[i])
     if stop <= start:
         return None
-    a, b = stack.reference.cells[i].astype(np.float64), stack.current.cells[i].astype(np.float64)
-    inside, now = a[start:stop].sum(), b[start:stop].sum()
+    a, b = (side[i].astype(np.float64) for side in found.sides)
     if not a.sum() or not b.sum():
         return None
+    inside, now = a[start:stop].sum(), b[start:stop].sum()
     residual, _ = residuals(np.array([inside, a.sum() - inside]), np.array([now, b.sum() - now]))
     _, part = residuals(*found_cells(a, b, start, stop))
-    where = place(stack, i, start, stop) if stack.ordered else category(column, start)
     return Cause(
-        where, float(inside / a.sum()), float(now / b.sum()), float(residual[0]), float(part[0]), start, stop
+        place_of_scan(stack, found, i, column),
+        *shares_of_scan(found, i),
+        float(residual[0]),
+        float(part[0]),
+        int(found.scan.start[i]),
+        int(found.scan.stop[i]),
     )
 
 
@@ -207,32 +235,34 @@ def kind_of_change(stack: Stack, found: Evidence, i: int) -> str | None:
     if winner > SCAN:
         return KIND_OF_HOME[PARTS[winner]]
     # One narrow place that took half of all that moved is what happened, whichever test saw it best.
-    narrow = winner == SCAN or took_most(stack, found, i)
+    narrow = winner == SCAN or took_most(found, i)
     if not stack.ordered:
-        return "one category" if narrow else "mix"
+        together = (found.groups[i] == found.groups[i, found.scan.start[i]]) & (stack.reference.cells[i] > 0)
+        several = stack.baseline is not None and together.sum() > 1
+        return "one category" if narrow and not several else "mix"
     return kind_of_interval(stack, found, i) if narrow else _kind_of_moments(stack, i)
 
 
-def took_most(stack: Stack, found: Evidence, i: int) -> bool:
+def took_most(found: Evidence, i: int) -> bool:
     """Say whether the interval (or category) of the scan took at least half of all rows that moved."""
-    p = stack.reference.cells[i] / max(int(stack.reference.present[i]), 1)
-    q = stack.current.cells[i] / max(int(stack.current.present[i]), 1)
+    p, q = (side[i] / max(int(side[i].sum()), 1) for side in found.sides)
     return bool(abs(found.scan.change[i]) >= np.abs(q - p).sum() / 4.0)
 
 
 def kind_of_interval(stack: Stack, found: Evidence, i: int) -> str:
     """Name what happened in the interval of the scan; a wide one is told by the moments."""
-    start, stop, change = int(found.scan.start[i]), int(found.scan.stop[i]), float(found.scan.change[i])
-    through = np.cumsum(stack.reference.cells[i]) / max(stack.reference.present[i], 1)
-    before = through[start - 1] if start else 0.0
-    inside = through[stop - 1] - before
+    first, last, change = int(found.scanned.start[i]), int(found.scanned.stop[i]), float(found.scan.change[i])
+    through = np.cumsum(found.sides[0][i]) / max(int(found.sides[0][i].sum()), 1)
+    before = through[first - 1] if first else 0.0
+    inside = through[last - 1] - before
     if inside > NARROW_SHARE:
         return _kind_of_moments(stack, i)
-    at_an_end = before < 0.05 or through[stop - 1] > 0.95
+    at_an_end = before < 0.05 or through[last - 1] > 0.95
     if change < 0:
         return "tail" if at_an_end else "gap"
     assert stack.edges is not None
     edges = stack.edges[i]
+    start, stop = int(found.scan.start[i]), int(found.scan.stop[i])
     if start > 0 and stop <= len(edges):
         narrow = edges[stop - 1] - edges[start - 1] <= 0.1 * np.sqrt(stack.reference.variance[i])
         if narrow:
