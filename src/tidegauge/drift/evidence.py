@@ -120,8 +120,6 @@ def evidence(
     winner = len(PARTS) - 1 - np.argmin(backwards, axis=1)
     p_tolerance = psi_tolerance_p_value(*coarse, tolerance, **_dispersion(spread))
     dispersion = np.ones(len(together)) if spread is None else np.nan_to_num(spread.factor, nan=1.0)
-    # Of rows that come in bunches it takes more to fill a cell.
-    needed = np.ceil(needed * dispersion).astype(np.int64)
     enough = (n_coarse >= 2) & (after.present >= needed) & np.isfinite(p_tolerance) & ~untested
     p_tolerance = np.where(enough, p_tolerance, np.nan)
     home_matters = _home_matters(stack, before, after, tolerance_share)
