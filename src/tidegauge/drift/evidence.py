@@ -109,7 +109,9 @@ def evidence(
     homes[untested] = np.nan
     parts = np.concatenate([values, homes], axis=1)
     together = combine_p_values(np.concatenate([combine_p_values(values)[:, None], homes], axis=1))
-    winner = np.argmin(np.where(np.isnan(parts), np.inf, parts), axis=1)
+    # Of several p that are 0 in 64 bits, one of a home says more.
+    order = np.roll(np.arange(len(PARTS)), -1 - SCAN)
+    winner = order[np.argmin(np.where(np.isnan(parts), np.inf, parts)[:, order], axis=1)]
     p_tolerance = psi_tolerance_p_value(*coarse, tolerance, **_dispersion(spread))
     enough = (n_coarse >= 2) & (after.present >= needed) & np.isfinite(p_tolerance) & ~untested
     p_tolerance = np.where(enough, p_tolerance, np.nan)
@@ -143,8 +145,13 @@ def evidence(
 
 
 def _of_rows(stack: Stack) -> tuple[Floats, Scan]:
-    test = omnibus_of_numbers if stack.ordered else omnibus_of_categories
-    found = test(stack.reference.cells, stack.current.cells)
+    sides = stack.reference.cells, stack.current.cells
+    if stack.edges is None:
+        found = omnibus_of_categories(*sides)
+    else:
+        # Short columns are continued by their last edge, and by empty cells before the one above it.
+        above = 1 + np.argmax(stack.edges == stack.edges[:, -1:], axis=1)
+        found = omnibus_of_numbers(*sides, above)
     return found.parts.copy(), found.scan
 
 

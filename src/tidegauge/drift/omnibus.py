@@ -46,15 +46,18 @@ class Omnibus:
     scan: Scan
 
 
-def omnibus_of_numbers(reference: npt.ArrayLike, current: npt.ArrayLike) -> Omnibus:
+def omnibus_of_numbers(
+    reference: npt.ArrayLike, current: npt.ArrayLike, above: Integers | None = None
+) -> Omnibus:
     """Test columns of numbers, counts `[columns, below + cells + above]`, about equal mass in the reference.
 
     Anderson-Darling and the dyadic scan on all cells; chi-square on about min(32, n // 100, m // 10) coarse
-    ones (`cells.number_groups`), where that is 2 or more.
+    ones (`cells.number_groups`), where that is 2 or more. `above` `[columns]`: the place that the last cell
+    of each would have without padding before it.
     """
     a, b = _counted(reference, current)
     groups = cells.number_groups(a + b, np.maximum(_coarse_count(a, b), 1))
-    return _omnibus(a, b, groups, quadratic.anderson_darling(a, b)[2], interval_scan(a, b))
+    return _omnibus(a, b, groups, quadratic.anderson_darling(a, b)[2], interval_scan(a, b, above=above))
 
 
 def omnibus_of_categories(reference: npt.ArrayLike, current: npt.ArrayLike) -> Omnibus:
