@@ -20,7 +20,13 @@ from tidegauge.drift.columns import Side, Stack
 from tidegauge.drift.hypergeometric import exact_log_p_value, overdispersed_log_p_value
 from tidegauge.drift.intervals import Scan, cell_scan, interval_scan
 from tidegauge.drift.noncentral import noncentral_tail
-from tidegauge.drift.omnibus import combine_p_values, omnibus_of_categories, omnibus_of_numbers, without_thin
+from tidegauge.drift.omnibus import (
+    MIN_EXPECTED,
+    combine_p_values,
+    omnibus_of_categories,
+    omnibus_of_numbers,
+    without_thin,
+)
 from tidegauge.drift.tolerance import psi_tolerance_p_value, share_tolerance_p_value
 from tidegauge.homes import HOMES, OUTSIDE
 
@@ -165,7 +171,7 @@ def _of_windows(baseline: Baseline, current: Integers, ordered: bool) -> tuple[F
         statistic, degrees, replace(spread, degrees=np.minimum(spread.degrees, np.maximum(degrees, 1.0)))
     )
     if ordered:
-        statistic, mean, _ = quadratic.anderson_darling(a, b)
+        statistic, mean, _ = quadratic.anderson_darling(a, b, MIN_EXPECTED)
         darling = _scaled_tail(statistic, mean, baseline.anderson_darling)
     else:
         darling = np.full(len(a), np.nan)
