@@ -1,4 +1,4 @@
-"""Scan: alarms and their onset on planted changes, none on clean sequences, and what comparing merges says."""
+"""Scan: alarms and their onset on planted changes, none on clean sequences, the same as comparing merges."""
 
 from __future__ import annotations
 
