@@ -30,6 +30,7 @@ from tidegauge.drift.multiplicity import benjamini_hochberg
 from tidegauge.drift.onset import onset
 from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE, Verdict, verdict_of_columns
 from tidegauge.errors import InputError
+from tidegauge.homes import ABSENT
 from tidegauge.measurement import SEVERITY, Status
 from tidegauge.profiles import Profile, merge
 from tidegauge.reference_windows import ReferenceWindows
@@ -84,13 +85,13 @@ def scan(
                 require_equal_cells(name, before[name], part[name])
     season, assumptions = _season(getattr(reference, "windows", None), times, parts, scales)
     stacks = [
-        stack_columns(names, ordered, before, parts[0])
+        stack_columns(names, ordered, before, before)  # `_cumulated` has the windows' counts
         for ordered, kinds in ((True, ORDERED_KINDS), (False, CATEGORY_KINDS))
         if (names := [name for name in judged if before[name].kind in kinds])
     ]
     phases = [np.array([_phase(model, name) for name in stack.names], np.int64) for stack in stacks]
     series = [
-        _Series(stack, settings, (tolerance, tolerance_share), phase, _cumulated(stack, parts))
+        _Series(stack, settings, (tolerance, tolerance_share), phase, _cumulated(stack, parts, before))
         for stack, phase in zip(stacks, phases, strict=True)
     ]
     weighed = [_weigh(each, season, scales if season is None else season.scales) for each in series]
@@ -437,10 +438,12 @@ def _in_order(
     profiles: Mapping[Any, Profile] | Iterable[Any],
 ) -> tuple[tuple[Window, ...] | None, list[Profile]]:
     """Return the times (None if not given) and the profiles of the windows. Raises InputError."""
+    if isinstance(profiles, Profile):
+        raise InputError("scan: one profile is no sequence of windows: pass a list of them, or compare it")
     items: list[Any] = list(profiles.items()) if isinstance(profiles, Mapping) else list(profiles)
     if not items:
         raise InputError("scan: no profiles; pass those of at least one window")
-    pairs = [item for item in items if isinstance(item, tuple)]
+    pairs = [item for item in items if isinstance(item, tuple) and len(item) == 2]
     if not pairs:
         parts, times = items, None
     elif len(pairs) == len(items):
@@ -487,11 +490,20 @@ def _season(
     return _Season(baselines, times, unit, max(len(testable), 1)), tuple(told)
 
 
-def _cumulated(stack: Stack, parts: Sequence[ProfileCounts]) -> dict[str, Integers]:
-    """Return the counts of all windows before each, `[windows + 1, columns, ...]`."""
+def _cumulated(stack: Stack, parts: Sequence[ProfileCounts], before: ProfileCounts) -> dict[str, Integers]:
+    """Return the counts of all windows before each, `[windows + 1, columns, ...]`.
+
+    Labels that no row of a window has are still to come: of that column the window has no rows.
+    """
     sides = [side_of(part, stack) for part in parts]
+    label = np.array([before[name].role == "label" for name in stack.names])
+    counted = ("rows", "present", "hits", "exposed", "cells")
+    for side in sides:
+        to_come = label & (side.hits[:, ABSENT] == side.rows)
+        for name in counted:
+            getattr(side, name)[to_come] = 0
     cumulated = {}
-    for name in ("rows", "present", "hits", "exposed", "cells"):
+    for name in counted:
         each = np.stack([getattr(side, name) for side in sides])
         cumulated[name] = np.concatenate([np.zeros_like(each[:1]), np.cumsum(each, axis=0)])
     return cumulated

@@ -271,7 +271,7 @@ def _kind_of_moments(stack: Stack, i: int) -> str:
     """Tell a shift from a change of scale and of shape, by the larger of the two normal deviations."""
     sides = stack.reference, stack.current
     means = [(s.present[i], s.mean[i], s.variance[i]) for s in sides]
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         error = np.sqrt(means[0][2] / max(means[0][0], 1) + means[1][2] / max(means[1][0], 1))
         shift = abs(means[1][1] - means[0][1]) / error
         powers = []

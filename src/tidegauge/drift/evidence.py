@@ -23,7 +23,13 @@ from tidegauge.drift.history import Tail, calibrated
 from tidegauge.drift.hypergeometric import exact_log_p_value, overdispersed_log_p_value
 from tidegauge.drift.intervals import Scan, cell_scan, interval_scan
 from tidegauge.drift.noncentral import noncentral_tail
-from tidegauge.drift.omnibus import combine_p_values, omnibus_of_categories, omnibus_of_numbers, without_thin
+from tidegauge.drift.omnibus import (
+    MIN_EXPECTED,
+    combine_p_values,
+    omnibus_of_categories,
+    omnibus_of_numbers,
+    without_thin,
+)
 from tidegauge.drift.tolerance import psi_tolerance_p_value, share_tolerance_p_value
 from tidegauge.homes import HOMES, OUTSIDE
 
@@ -155,8 +161,13 @@ def evidence(
 
 
 def _of_rows(stack: Stack) -> tuple[Floats, Scan]:
-    test = omnibus_of_numbers if stack.ordered else omnibus_of_categories
-    found = test(stack.reference.cells, stack.current.cells)
+    sides = stack.reference.cells, stack.current.cells
+    if stack.edges is None:
+        found = omnibus_of_categories(*sides)
+    else:
+        # Short columns are continued by their last edge, and by empty cells before the one above it.
+        above = 1 + np.argmax(stack.edges == stack.edges[:, -1:], axis=1)
+        found = omnibus_of_numbers(*sides, above)
     return found.parts.copy(), found.scan
 
 
@@ -170,7 +181,7 @@ def _of_windows(baseline: Baseline, current: Integers, ordered: bool) -> tuple[F
         statistic, degrees, replace(spread, degrees=np.minimum(spread.degrees, np.maximum(degrees, 1.0)))
     )
     if ordered:
-        statistic, mean, _ = quadratic.anderson_darling(a, b)
+        statistic, mean, _ = quadratic.anderson_darling(a, b, MIN_EXPECTED)
         darling = _scaled_tail(statistic, mean, baseline.anderson_darling)
     else:
         darling = np.full(len(a), np.nan)

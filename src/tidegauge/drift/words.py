@@ -147,7 +147,7 @@ def _moments_moved(stack: Stack, told: dict[str, Statistic], i: int) -> str:
     mean, ratio = told["mean_change"], told["variance_ratio"]
     assert mean.low is not None
     assert mean.high is not None
-    if abs(mean.value[i]) >= 0.02 and mean.low[i] * mean.high[i] > 0:
+    if abs(mean.value[i]) >= 0.02 and np.sign(mean.low[i]) * np.sign(mean.high[i]) > 0:
         start, end = apart(float(a.mean[i]), float(b.mean[i]))
         return f"mean{of} {start} -> {end}"
     if abs(np.log(max(ratio.value[i], 1e-300))) >= 0.1:
