@@ -19,9 +19,8 @@ warnings.filterwarnings("ignore")
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
+from sizes import SHIFT_SIZES, SIZES  # noqa: E402
 
-SIZES = ((1_000, 100), (1_000, 500), (5_000, 500), (10_000, 1_000))
-SHIFT_SIZES = ((10_000, 1_000), (100_000, 10_000))
 SHIFTS = np.round(0.01 * 1.19 ** np.arange(27), 3)  # 0.01 to 0.92
 COLUMNS = 50  # of a frame
 
@@ -138,7 +137,7 @@ def smallest_shifts(ask: Callable[..., Named], n: int, m: int) -> dict[str, floa
 def main() -> None:
     library, quick = sys.argv[1], len(sys.argv) > 2
     ask = LIBRARIES[library]
-    runs = 1 if quick else 6
+    runs = 1 if quick else 4
     rows = []
     for population in POPULATIONS:
         for n, m in SIZES[1:2] if quick else SIZES:
