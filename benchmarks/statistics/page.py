@@ -266,7 +266,7 @@ def _peers(told: list[Found]) -> list[str]:
         "## Beside other libraries",
         "",
         "Each in its own environment (`benchmarks/statistics/peers/`), with its default thresholds: per cent",
-        "of windows in which it names a column that did not change, by rows of the reference / of the window.",
+        "of windows in which it names a column that did not change, by rows of reference / window.",
         f"{draws:,} windows each; standard error up to {50 / draws**0.5:.1f}.",
         "",
     ]
