@@ -56,6 +56,6 @@ clean:
 	touch $@
 
 .venv/.package: $(sources) .venv/.group-build
-	$(pip) install --quiet --no-build-isolation . \
+	$(pip) install --quiet --no-build-isolation '.[report]' \
 	  -C cmake.define.TIDEGAUGE_TESTS=ON -C cmake.define.TIDEGAUGE_WERROR=ON
 	touch $@

@@ -33,8 +33,32 @@ def test_the_example_runs_and_names_the_column(tmp_path: Path) -> None:
     assert (tmp_path / "today.tg").stat().st_size < 32_768
 
 
+# What the scan is shown with: the example's data, over 60 days and the month after.
+IN_TIME = """
+first = np.datetime64("2026-08-01", "s")
+train["time"] = first + (np.arange(100_000) * 51).astype("timedelta64[s]")
+october = {"amount": rng.lognormal(3.2, 1, 50_000), "country": rng.choice(["SE", "DE"], 50_000)}
+october["time"] = np.datetime64("2026-10-01", "s") + (np.arange(50_000) * 51).astype("timedelta64[s]")
+"""
+
+
+def test_the_scan_of_the_example_finds_when(tmp_path: Path) -> None:
+    (example,), (windows, _) = blocks("python"), blocks("py")
+    done = subprocess.run(
+        [sys.executable, "-c", example + IN_TIME + windows + "\nprint(result.since, result)"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2026-10-01 UTC" in done.stdout
+    assert "shift" in done.stdout
+
+
 def test_the_reports_of_the_example_are_written(tmp_path: Path) -> None:
-    (example,), (reports,) = blocks("python"), blocks("py")
+    (example,), (_, reports) = blocks("python"), blocks("py")
     done = subprocess.run(
         [sys.executable, "-c", example + reports],
         cwd=tmp_path,
@@ -44,7 +68,9 @@ def test_the_reports_of_the_example_are_written(tmp_path: Path) -> None:
         timeout=120,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    for name in re.findall(r'Path\("([\w.]+)"\)', reports):
+    names = re.findall(r'"([\w.]+\.(?:html|xml|png))"', reports)
+    assert len(names) == 3
+    for name in names:
         assert (tmp_path / name).stat().st_size > 200
 
 

@@ -14,7 +14,7 @@ from tidegauge.column_profiles import ROLES_WITHOUT_VERDICT
 from tidegauge.drift.causes import Cause, causes_of_column, kind_of_change
 from tidegauge.drift.columns import ColumnCounts, ProfileCounts, Stack, stack_columns
 from tidegauge.drift.evidence import Evidence, evidence
-from tidegauge.drift.statistics import effect, statistics_of
+from tidegauge.drift.statistics import effect, moments_of, psi_of, statistics_of
 from tidegauge.drift.told import teller
 from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE, Verdict, decide, verdict_of_columns
 from tidegauge.drift.words import reasons
@@ -387,9 +387,16 @@ def column_outcomes(
     window: tuple[int, int] | None,
 ) -> Iterator[tuple[str, ColumnComparison]]:
     """Yield the outcome of every column of a stack that was weighed and decided."""
-    told = statistics_of(stack, found)
+    told = {"psi": psi_of(found), **(moments_of(stack) if stack.ordered else {})}
     statuses = verdict.status.tolist()
-    measure = teller(stack, found, told, statuses=statuses, tolerances=tolerances, window=window)
+    measure = teller(
+        stack,
+        found,
+        partial(statistics_of, stack, found),
+        statuses=statuses,
+        tolerances=tolerances,
+        window=window,
+    )
     d, low, high = effect(found)
     for i, name in enumerate(stack.names):
         column, now = before[name], profile[name]

@@ -86,7 +86,8 @@ class Reference:
             profile._core.update(batch, threads)
             if split is not None:
                 split.update(batch, threads)
-        windows = None if split is None else split.windows(profile)
+        judged = [column.name for column in schema.values() if column.judge and column.role != "ignored"]
+        windows = None if split is None else split.windows(profile, judged)
         return cls(with_shown_names(profile), schema, windows)
 
     def __contains__(self, name: object) -> bool:

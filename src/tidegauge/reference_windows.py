@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from tidegauge.column_profiles import ColumnProfile
 from tidegauge.errors import DecodeError, InputError, InputWarning, SchemaError
 from tidegauge.homes import ABSENT, HOMES, OUTSIDE, homes_of
 from tidegauge.profiles import Profile, accumulator_bits
-from tidegauge.window import Window, as_window, parse_duration, partitioned
+from tidegauge.window import MOST, Window, as_window, parse_duration, partitioned
 
 Integers = npt.NDArray[np.int64]
 
@@ -87,7 +87,10 @@ class Splitter:
         self._lost = self._rows = 0
 
     def update(self, batch: _core.Batch, threads: int) -> None:
-        """Add the rows of a batch. Raises SchemaError if its column `timestamp` holds no times."""
+        """Add the rows of a batch.
+
+        Raises SchemaError if its column `timestamp` holds no times, InputError for more than MAX_WINDOWS.
+        """
         if self._timestamp not in (field[0] for field in batch.fields):
             raise SchemaError(
                 f"column {self._timestamp!r}: it is to tell the time, but the data does not have it"
@@ -103,12 +106,20 @@ class Splitter:
             window = window or Profile(_core.Profile(self._specs))
             window._core.update(rows, threads)
             self._live[start] = window  # the last used is the last in order
+            if len(self._live) + len(self._put) > MAX_WINDOWS:
+                raise InputError(
+                    f"reference: its rows lie in more than {MAX_WINDOWS:,} windows, which is the limit; "
+                    "take longer windows"
+                )
             if len(self._live) > self._LIVE:
                 oldest = next(iter(self._live))
                 self._put[oldest] = self._live.pop(oldest).to_bytes()
 
-    def windows(self, total: Profile) -> ReferenceWindows:
-        """Return the windows of a reference whose rows are `total`. Raises InputError if there are none."""
+    def windows(self, total: Profile, judged: Collection[str]) -> ReferenceWindows:
+        """Return the windows of a reference whose rows are `total`, of the columns that are `judged`.
+
+        Raises InputError if there are none.
+        """
         self._put |= {start: window.to_bytes() for start, window in self._live.items()}
         if self._lost:
             warnings.warn(
@@ -121,7 +132,7 @@ class Splitter:
             raise InputError(
                 f"reference: no row has a time in column {self._timestamp!r}, so there are no windows"
             )
-        return windows_of(total, self._width_ns, self._put)
+        return windows_of(total, judged, self._width_ns, self._put)
 
 
 def groups_of(column: ColumnProfile) -> Integers | None:
@@ -134,17 +145,11 @@ def groups_of(column: ColumnProfile) -> Integers | None:
     return np.asarray(group(counts, n_coarse)[0])
 
 
-def windows_of(total: Profile, width_ns: int, parts: Mapping[int, bytes]) -> ReferenceWindows:
-    """Reduce light profiles of windows, bytes by their start, to the coarse cells of the reference `total`.
-
-    Raises InputError for more than MAX_WINDOWS windows.
-    """
-    if len(parts) > MAX_WINDOWS:
-        raise InputError(
-            f"reference: its rows lie in {len(parts):,} windows, the limit is {MAX_WINDOWS:,}; "
-            "take longer windows"
-        )
-    groups = {name: found for name in total if (found := groups_of(total[name])) is not None}
+def windows_of(
+    total: Profile, judged: Collection[str], width_ns: int, parts: Mapping[int, bytes]
+) -> ReferenceWindows:
+    """Reduce light profiles of windows, bytes by start, to the coarse cells of the reference `total`."""
+    groups = {name: found for name in judged if (found := groups_of(total[name])) is not None}
     starts = sorted(parts)
     shape = len(starts), len(HOMES)
     tables = {
@@ -180,7 +185,7 @@ def to_text(windows: ReferenceWindows) -> str:
     """Encode windows as text: base85 of little-endian bytes.
 
     "TGW1", width_ns i64, windows u32, columns u32, starts i64[windows], rows u64[windows]; then each column
-    by name: length u16 and UTF-8 of the name, cells u16, bytes of a count u8, counts [windows, homes + 1 +
+    by name: length u32 and UTF-8 of the name, cells u16, bytes of a count u8, counts [windows, homes + 1 +
     cells] (the rows in each home, present values, cells).
     """
     parts = [_MAGIC, struct.pack("<qII", windows.width_ns, len(windows), len(windows.columns))]
@@ -189,8 +194,8 @@ def to_text(windows: ReferenceWindows) -> str:
         column = windows.columns[name]
         counts = np.concatenate([column.hits, column.exposed[:, OUTSIDE:], column.cells], axis=1)
         size = next(each for each in _WIDTHS if int(counts.max(initial=0)) < 1 << 8 * each)
-        told = name.encode(errors="surrogateescape")
-        parts += [struct.pack("<H", len(told)), told, struct.pack("<HB", column.cells.shape[1], size)]
+        told = name.encode()
+        parts += [struct.pack("<I", len(told)), told, struct.pack("<HB", column.cells.shape[1], size)]
         parts.append(counts.astype(f"<u{size}").tobytes())
     return base64.b85encode(b"".join(parts)).decode()
 
@@ -208,16 +213,23 @@ def from_text(text: str, profile: Profile) -> ReferenceWindows:
         raise DecodeError(f"reference windows: {n_windows:,} windows of {width_ns:,} ns are impossible")
     starts = reader.array("<i8", (n_windows,))
     rows = reader.array("<u8", (n_windows,))
-    if (np.diff(starts) < width_ns).any() or starts[-1] > np.iinfo(np.int64).max - width_ns:
+    # Of ascending starts the distance fits in 64 bits without a sign.
+    apart = np.diff(starts.view(np.uint64))
+    if (starts[1:] <= starts[:-1]).any() or (apart < width_ns).any() or starts[-1] > MOST - width_ns:
         raise DecodeError("reference windows: not in the order of time, or overlapping")
+    if (rows < 0).any() or sum(rows.tolist()) > profile.n_rows:
+        raise DecodeError(f"reference windows: more rows than the {profile.n_rows:,} of the reference")
     columns: dict[str, WindowedColumn] = {}
     last = b""
     for at in range(n_columns):
-        told = reader.take(*reader.unpack("<H"))
+        told = reader.take(*reader.unpack("<I"))
         if at and told <= last:
             raise DecodeError("reference windows: columns are not in the order of their names")
         last = told
-        name = told.decode(errors="surrogateescape")
+        try:
+            name = told.decode()
+        except UnicodeDecodeError as error:
+            raise DecodeError(f"reference windows: the name of a column is not UTF-8: {error}") from None
         n_cells, size = reader.unpack("<HB")
         if size not in _WIDTHS:
             raise DecodeError(f"reference windows: column {name!r} has counts of {size} bytes")
@@ -234,7 +246,10 @@ def _checked(name: str, counts: Integers, rows: Integers, profile: Profile) -> W
     lost = hits[:, :OUTSIDE].sum(axis=1)
     if group is None or cells.shape[1] != int(group.max()) + 1:
         raise DecodeError(f"reference windows: column {name!r} has not the cells of the reference")
-    if (counts < 0).any() or (cells.sum(axis=1) != present).any() or (lost + present != rows).any():
+    # No count above the rows, of which there are no more than the reference has: so no sum overflows.
+    impossible = (counts < 0) | (counts > rows[:, None])
+    unlike = (cells.sum(axis=1) != present) | (lost + present != rows) | (hits[:, OUTSIDE] > present)
+    if impossible.any() or unlike.any():
         raise DecodeError(f"reference windows: the counts of column {name!r} do not add up to its rows")
     of = [exposed(int(n), int(a), int(p)) for n, a, p in zip(rows, hits[:, ABSENT], present, strict=True)]
     return WindowedColumn(cells, hits, np.array(of, np.int64))

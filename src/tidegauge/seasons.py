@@ -12,7 +12,7 @@ from tidegauge.drift.baseline import WIDTH, Baseline, pooled_in_proportion, stac
 from tidegauge.drift.columns import Stack
 from tidegauge.drift.dispersion import Dispersion, dispersion_of_column
 from tidegauge.homes import HOMES, OUTSIDE
-from tidegauge.reference_windows import ReferenceWindows, WindowedColumn
+from tidegauge.reference_windows import MAX_WINDOWS, ReferenceWindows, WindowedColumn
 from tidegauge.window import Window, hour_of_day, hour_of_week
 
 Integers = npt.NDArray[np.int64]
@@ -44,8 +44,12 @@ def season_of(windows: ReferenceWindows) -> Season:
 
 
 def slots_within(window: Window, season: Season, width_ns: int) -> Integers:
-    """Return the slot of every reference-long part of `window`, at least one."""
-    starts = np.arange(window.start_ns, window.end_ns, width_ns, dtype=np.int64)
+    """Return the slot of every reference-long part of `window`, at least one.
+
+    Of the first MAX_WINDOWS parts: of what is longer than any reference no more is known.
+    """
+    n_parts = min(-(-(window.end_ns - window.start_ns) // width_ns), MAX_WINDOWS)
+    starts = window.start_ns + np.arange(n_parts, dtype=np.int64) * width_ns
     if season.name == "hour of the week":
         return hour_of_week(starts)
     return hour_of_day(starts) if season.name else np.zeros(len(starts), np.int64)
@@ -60,7 +64,7 @@ class Baselines:
     def __init__(self, windows: ReferenceWindows) -> None:
         self.windows = windows
         self.season = season_of(windows)
-        self._spread: dict[tuple[str, int], Dispersion | None] = {}
+        self._spread: dict[tuple[str, int, bool], Dispersion | None] = {}
 
     @property
     def assumption(self) -> str:
@@ -90,7 +94,7 @@ class Baselines:
             per_home[OUTSIDE] = round(share * float(per_exposed[OUTSIDE]))
             hits.append(per_home)
             exposed.append(per_exposed)
-            found.append(self._dispersion(name, column, stack.ordered, block))
+            found.append(self._dispersion(name, column, ordered=stack.ordered, block=block, slots=slots))
         return stacked_baseline(
             np.stack(cells),
             np.stack(hits),
@@ -101,8 +105,11 @@ class Baselines:
             block=block,
         )
 
-    def _dispersion(self, name: str, column: WindowedColumn, ordered: bool, block: int) -> Dispersion | None:
-        key = (name, block)
+    def _dispersion(
+        self, name: str, column: WindowedColumn, *, ordered: bool, block: int, slots: Integers
+    ) -> Dispersion | None:
+        """Learn how blocks differ from what their slots have; seasons add to it where these are not known."""
+        key = (name, block, slots is self.season.slots)
         if key not in self._spread:
             self._spread[key] = (
                 None
@@ -112,7 +119,7 @@ class Baselines:
                     column.hits,
                     column.exposed,
                     ordered=ordered,
-                    slots=self.season.slots,
+                    slots=slots,
                     block=block,
                 )
             )

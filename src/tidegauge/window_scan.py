@@ -264,7 +264,7 @@ def _flags(weighed: Sequence[_Weighed], budget: float) -> list[tuple[Flags, Flag
         [benjamini_hochberg(row, budget)[0] for row in np.where(np.isinf(matters), np.nan, matters)]
     )
     warned = np.stack([benjamini_hochberg(row, budget)[0] for row in np.where(known, changed, np.nan)])
-    return list(zip(np.split(warned, ends, axis=1), np.split(alarmed, ends, axis=1), strict=True))
+    return list(zip(np.split(warned, ends, axis=1), np.split(alarmed & warned, ends, axis=1), strict=True))
 
 
 def _alarms(
@@ -280,7 +280,7 @@ def _alarms(
     warned, alarmed = flags
     for column, name in enumerate(series.stack.names):
         at = np.array([column])
-        loud = np.flatnonzero(warned[:, column] | alarmed[:, column])
+        loud = np.flatnonzero(warned[:, column])
         floor = 0
         for first, last in _incidents(loud, found.scale[:, column]):
             within = loud[(loud >= first) & (loud <= last)]
@@ -396,8 +396,8 @@ def _since(
 
 
 def _smoothed(cells: Integers) -> Floats:
-    used = cells.sum()
-    return np.asarray(cells / used if used else np.zeros(len(cells)))
+    """Return shares, with half a row more in every cell: what the reference never had may come."""
+    return np.asarray((cells + 0.5) / (cells.sum() + 0.5 * len(cells)))
 
 
 def _verdicts(

@@ -32,7 +32,7 @@ class Day:
 
     index: int
     date: date
-    n_rows: int
+    profile: tg.Profile
     comparison: Comparison
     named: tuple[str, ...]
 
@@ -64,7 +64,7 @@ def judge_days(reference: tg.Reference, files: Iterable[tuple[int, Path]]) -> It
         columns = comparison.columns
         named = [name for name in columns if columns[name].status in {"warning", "alert"}]
         named.sort(key=lambda name: columns[name].status)  # "alert" sorts before "warning"
-        yield Day(index, FIRST_DAY + timedelta(days=index), profile.n_rows, comparison, tuple(named))
+        yield Day(index, FIRST_DAY + timedelta(days=index), profile, comparison, tuple(named))
 
 
 def fit(files: list[Path]) -> tg.Reference:
@@ -88,8 +88,13 @@ def run(folder: Path, rows_per_day: int = ROWS_PER_DAY, console: Console | None 
     judged = time.perf_counter()
 
     n_reference = reference.profile.n_rows
-    n_judged = sum(day.n_rows for day in days)
+    n_judged = sum(day.profile.n_rows for day in days)
     console.print(table(days))
+    days_as_windows = [((day.date, day.date + timedelta(days=1)), day.profile) for day in days]
+    console.print(alarms(tg.scan(reference, days_as_windows, model="payments")))
+    worst = max(days, key=lambda day: len(day.named))
+    worst.comparison.to_html(folder / "report.html", f"Card payments of {worst.date:%A %d %B %Y}")
+    console.print(f"The report of {worst.date:%A %d %B}: {folder / 'report.html'}", highlight=False)
     console.print(
         f"{n_reference + n_judged:,} rows x {len(reference.schema)} columns written in "
         f"{written - started:.1f} s; "
@@ -106,10 +111,24 @@ def table(days: list[Day]) -> Table:
     for day in days:
         shown.add_row(
             f"{day.date:%a %d %b}",
-            f"{day.n_rows:,}",
+            f"{day.profile.n_rows:,}",
             Text(day.comparison.status, style=STYLES.get(day.comparison.status, "")),
             Text("\n".join(f"{name}: {'; '.join(reasons(day, name))}" for name in day.named)),
             Text("; ".join(incident.words for incident in active(day.index)), style="dim"),
+        )
+    return shown
+
+
+def alarms(found: tg.ScanResult) -> Table:
+    """Show a row for each alarm of all days together: since when, and why."""
+    shown = Table("status", "column", "since", "until", "why", title="The two weeks scanned as one sequence")
+    for alarm in found.alarms:
+        shown.add_row(
+            Text(alarm.status, style=STYLES.get(alarm.status, "")),
+            Text(alarm.column),
+            str(found.when(alarm.since)),
+            str(found.when(alarm.last)),
+            Text("; ".join(alarm.comparison.reasons)),
         )
     return shown
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegauge.cells import MAX_COARSE_CELLS
-from tidegauge.drift.dispersion import Dispersion, Spread
+from tidegauge.drift.dispersion import Dispersion, HomeDispersion, Spread
+from tidegauge.drift.history import Tail
 from tidegauge.drift.intervals import Overdispersion, candidates
 
 Floats = npt.NDArray[np.float64]
@@ -36,8 +37,8 @@ class Baseline:
 
     `cells` `[columns, WIDTH]`, `hits` and `exposed` `[columns, homes]`: its rows in the same seasonal slots
     in the same proportions, as whole rows worth as much. The rest is `Dispersion`, stacked; `known` says for
-    which columns there is any, of blocks of `block` of the reference's `n_windows` windows. `history` holds
-    each column's chi-squares of earlier blocks, ascending.
+    which columns there is any, of blocks of `block` of the reference's `n_windows` windows. `tails` and
+    `home_tails` (one a column, one a column and home) say how far to believe a p.
     """
 
     cells: Integers
@@ -49,7 +50,8 @@ class Baseline:
     sets: Overdispersion
     homes: Floats
     home_denominator: Floats
-    history: tuple[Floats, ...]
+    tails: tuple[Tail | None, ...]
+    home_tails: tuple[tuple[Tail | None, ...], ...]
     n_windows: int
     block: int
 
@@ -85,6 +87,8 @@ def stacked_baseline(
 ) -> Baseline:
     """Put the dispersions of columns side by side; those without one are not `known`."""
     columns = len(found)
+    unknown = (HomeDispersion(1.0, np.inf, None),) * hits.shape[1]
+    homes = [unknown if each is None else each.homes for each in found]
     n_sets = len(candidates(WIDTH, ordered)[0])
     return Baseline(
         cells,
@@ -99,11 +103,10 @@ def stacked_baseline(
             ),
             np.array([[np.inf if each is None else each.set_denominator] for each in found]),
         ),
-        np.stack([np.ones(hits.shape[1]) if each is None else each.homes for each in found]),
-        np.stack(
-            [np.full(hits.shape[1], np.inf) if each is None else each.home_denominator for each in found]
-        ),
-        tuple(np.empty(0) if each is None else each.history for each in found),
+        np.array([[home.factor for home in each] for each in homes]),
+        np.array([[home.denominator for home in each] for each in homes]),
+        tuple(None if each is None else each.tail for each in found),
+        tuple(tuple(home.tail for home in each) for each in homes),
         n_windows,
         block,
     )
@@ -130,7 +133,8 @@ def joined(parts: list[Baseline]) -> Baseline:
         Overdispersion(together(lambda part: part.sets.factor), together(lambda part: part.sets.denominator)),
         together(lambda part: part.homes),
         together(lambda part: part.home_denominator),
-        tuple(each for part in parts for each in part.history),
+        tuple(each for part in parts for each in part.tails),
+        tuple(each for part in parts for each in part.home_tails),
         parts[0].n_windows,
         parts[0].block,
     )
@@ -152,7 +156,8 @@ def rows_of(baseline: Baseline, columns: Integers) -> Baseline:
         Overdispersion(baseline.sets.factor[columns], baseline.sets.denominator[columns]),
         baseline.homes[columns],
         baseline.home_denominator[columns],
-        tuple(baseline.history[i] for i in columns.tolist()),
+        tuple(baseline.tails[i] for i in columns.tolist()),
+        tuple(baseline.home_tails[i] for i in columns.tolist()),
         baseline.n_windows,
         baseline.block,
     )

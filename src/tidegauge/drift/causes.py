@@ -42,57 +42,72 @@ class Cause:
 
 
 def causes_of_column(stack: Stack, found: Evidence, i: int, column: ColumnCounts) -> tuple[Cause, ...]:
-    """Return up to five causes of column `i`'s change, the largest part of its PSI first.
+    """Return up to five causes of column `i`'s change, the largest part of its PSI first; none overlap.
 
-    Neighbouring cells that moved the same way are one cause. Where a narrow interval of cells is what was
-    found, it comes first, in its own fine cells.
+    The coarse cells, with the narrow interval of the scan cut out of them where that is what was found.
+    Neighbours that moved notably and the same way are one cause.
     """
-    a, b = found.coarse[0][i].astype(np.float64), found.coarse[1][i].astype(np.float64)
+    own = found.winner[i] == SCAN or took_most(stack, found, i)
+    part_of, a, b = _parts(stack, found, i, own)
     if not a.sum() or not b.sum():
         return ()
-    residual, part = residuals(a, b)
-    groups = found.groups[i]
+    scanned = part_of[found.scan.start[i]] if own and found.scan.stop[i] > found.scan.start[i] else -1
+    residual, share = residuals(a, b)
     causes = []
-    for first, last in _runs(residual, stack.ordered):
+    for first, last in _runs(residual, stack.ordered, scanned):
         cells = slice(first, last + 1)
-        fine = np.flatnonzero((groups >= first) & (groups <= last))
-        if not len(fine) or a[cells].sum() + b[cells].sum() == 0:
+        inside, now = a[cells].sum(), b[cells].sum()
+        fine = np.flatnonzero((part_of >= first) & (part_of <= last))
+        if not len(fine) or not inside + now:
             continue
-        together, _ = residuals(
-            np.array([a[cells].sum(), a.sum() - a[cells].sum()]),
-            np.array([b[cells].sum(), b.sum() - b[cells].sum()]),
-        )
-        start, stop = (int(fine[0]), int(fine[-1]) + 1) if stack.ordered else (int(fine[0]), int(fine[0]) + 1)
-        where = (
-            place(stack, i, start, stop)
-            if stack.ordered
-            else category(column, start)
-            if len(fine) == 1
-            else "all rarer categories"
-        )
-        causes.append(
-            Cause(
-                where,
-                float(a[cells].sum() / a.sum()),
-                float(b[cells].sum() / b.sum()),
-                float(together[0]),
-                float(part[cells].sum()),
-                start,
-                stop,
+        together, _ = residuals(np.array([inside, a.sum() - inside]), np.array([now, b.sum() - now]))
+        start, stop = int(fine[0]), int(fine[-1]) + 1
+        if stack.ordered:
+            where = place(stack, i, start, stop)
+        else:
+            stop = start + 1
+            rows = stack.reference.cells[i, fine] + stack.current.cells[i, fine]
+            filled = fine[rows > 0] if rows.any() else fine
+            where = (
+                category(column, _own(int(filled[0]), column)) if len(filled) == 1 else "all rarer categories"
             )
-        )
-    causes = [_in_own_cells(cause, column, stack) for cause in causes]
+        part = float(share[cells].sum())
+        numbers = float(inside / a.sum()), float(now / b.sum()), float(together[0]), part
+        causes.append(_in_own_cells(Cause(where, *numbers, start, stop), column, stack))
     causes.sort(key=lambda cause: -cause.psi_share)
-    causes = causes[:MAX_CAUSES]
-    if found.winner[i] == SCAN or took_most(stack, found, i):
-        narrow = _of_scan(stack, found, i, column)
-        if narrow is not None:
-            narrow = _in_own_cells(narrow, column, stack)
-            causes = [
-                narrow,
-                *(each for each in causes if (each.start, each.stop) != (narrow.start, narrow.stop)),
-            ]
     return tuple(causes[:MAX_CAUSES])
+
+
+def _parts(stack: Stack, found: Evidence, i: int, own: bool) -> tuple[Integers, Floats, Floats]:
+    """Return the part of each fine cell, and the rows of each part on both sides.
+
+    Parts are the coarse cells; with `own` the cells of the scan's interval are one of their own.
+    """
+    groups = found.groups[i]
+    start, stop = int(found.scan.start[i]), int(found.scan.stop[i])
+    inside = np.zeros(len(groups), dtype=np.bool_)
+    inside[start:stop] = own
+    if stack.baseline is not None:  # the scan was of coarse cells
+        inside = np.isin(groups, groups[inside])
+    if stack.ordered:
+        key = np.where(inside, -1, groups)
+        part_of = np.cumsum(np.diff(key, prepend=key[0]) != 0)
+    else:
+        part_of = np.where(inside, groups.max() + 1, groups)
+    n_parts = int(part_of.max()) + 1
+    if stack.baseline is None:
+        sides = [side.cells[i] for side in (stack.reference, stack.current)]
+        a, b = (np.bincount(part_of, side, n_parts) for side in sides)
+    else:
+        of_group = np.zeros(found.coarse[0].shape[1], np.int64)
+        of_group[groups] = part_of
+        a, b = (np.bincount(of_group, side[i], n_parts) for side in found.coarse)
+    return np.asarray(part_of), a.astype(np.float64), b.astype(np.float64)
+
+
+def _own(cell: int, column: ColumnCounts) -> int:
+    """Return the place of a category in its column: a stack is padded before the unseen."""
+    return min(cell, 0 if column.counts is None else len(column.counts))
 
 
 def _in_own_cells(cause: Cause, column: ColumnCounts, stack: Stack) -> Cause:
@@ -147,43 +162,17 @@ def category(column: ColumnCounts, cell: int) -> str:
     return repr(name) if name else "(name not kept)"
 
 
-def _runs(residual: Floats, ordered: bool) -> list[tuple[int, int]]:
-    """Return (first, last) of the cells to tell together: neighbours that moved notably and the same way."""
+def _runs(residual: Floats, ordered: bool, alone: int) -> list[tuple[int, int]]:
+    """Return (first, last) of the parts to tell together; `alone` is never joined."""
     runs: list[tuple[int, int]] = []
-    for cell, each in enumerate(residual):
-        way = np.sign(each) if abs(each) >= _NOTABLE else 0.0
-        joins = ordered and way and runs and runs[-1][1] == cell - 1
-        before = residual[runs[-1][1]] if runs else 0.0
-        if joins and abs(before) >= _NOTABLE and np.sign(before) == way:
-            runs[-1] = (runs[-1][0], cell)
+    for part, each in enumerate(residual):
+        joins = ordered and runs and alone not in (part, part - 1) and abs(each) >= _NOTABLE
+        before = residual[part - 1] if joins else 0.0
+        if joins and abs(before) >= _NOTABLE and before * each > 0:
+            runs[-1] = (runs[-1][0], part)
         else:
-            runs.append((cell, cell))
+            runs.append((part, part))
     return runs
-
-
-def _of_scan(stack: Stack, found: Evidence, i: int, column: ColumnCounts) -> Cause | None:
-    """Return the interval (or category) that the exact scan found, as a cause."""
-    start, stop = int(found.scan.start[i]), int(found.scan.stop[i])
-    if stop <= start:
-        return None
-    a, b = stack.reference.cells[i].astype(np.float64), stack.current.cells[i].astype(np.float64)
-    inside, now = a[start:stop].sum(), b[start:stop].sum()
-    if not a.sum() or not b.sum():
-        return None
-    residual, _ = residuals(np.array([inside, a.sum() - inside]), np.array([now, b.sum() - now]))
-    _, part = residuals(*found_cells(a, b, start, stop))
-    where = place(stack, i, start, stop) if stack.ordered else category(column, start)
-    return Cause(
-        where, float(inside / a.sum()), float(now / b.sum()), float(residual[0]), float(part[0]), start, stop
-    )
-
-
-def found_cells(a: Floats, b: Floats, start: int, stop: int) -> tuple[Floats, Floats]:
-    """Return counts of one interval and of every cell outside it, the interval first."""
-    sides = []
-    for side in (a, b):
-        sides.append(np.concatenate([[side[start:stop].sum()], side[:start], side[stop:]]))
-    return sides[0], sides[1]
 
 
 KIND_OF_HOME = {

@@ -17,11 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tidegauge.drift.history import Tail, tail_of
 from tidegauge.drift.intervals import candidates
+from tidegauge.drift.noncentral import noncentral_tail
+from tidegauge.drift.omnibus import combine_p_values
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
+_MIN_EXPECTED = 5  # rows of a block in a cell whose gaps are anything like normal
 MIN_BLOCKS = 6  # worth of independent ones; fewer say too little about their variance
 
 
@@ -40,21 +44,29 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class HomeDispersion:
+    """The dispersion of the share of one home; `tail` of the blocks' own p, None where rows are too few."""
+
+    factor: float
+    denominator: float
+    tail: Tail | None
+
+
+@dataclass(frozen=True, slots=True)
 class Dispersion:
     """What the blocks of one column say.
 
     `chi_square` and `anderson_darling` (None of categories); `sets` and
-    `set_denominator` `[sets]` for the cells or dyadic intervals of `intervals.candidates`; `homes` `[homes]`
-    with `home_denominator`; `history` `[blocks]`, the blocks' chi-squares over their degrees of freedom.
+    `set_denominator` `[sets]` for the cells or dyadic intervals of `intervals.candidates`; `tail`, of the
+    blocks' own p of their present values; `homes`, one for each home.
     """
 
     chi_square: Spread
     anderson_darling: Spread | None
     sets: Floats
     set_denominator: float
-    homes: Floats
-    home_denominator: Floats
-    history: Floats
+    tail: Tail
+    homes: tuple[HomeDispersion, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +74,14 @@ class _Gaps:
     """Rows of each block in cells less what its slots expect, on the scale of a multinomial of one row.
 
     `gaps` is `[blocks, cells]`; under independent rows its covariance is that of one row, diag(h) - h h'.
-    `free` `[blocks]` is the part of a block's own variance that its slots' means have not taken up.
+    `free` `[blocks]` is the part of a block's own variance that its slots' means have not taken up, `rows`
+    `[blocks]` its rows.
     """
 
     gaps: Floats
     free: Floats
     shares: Floats
+    rows: Floats
 
 
 def dispersion_of_column(
@@ -86,39 +100,62 @@ def dispersion_of_column(
     if found is None or found.free.sum() < MIN_BLOCKS:
         return None
     h = found.shares
-    used = h > 0
-    root = np.sqrt(np.where(used, h, 1.0))
-    standard = np.where(used, found.gaps / root, 0.0)
-    n_free = float(max(int(used.sum()) - 1, 0))
+    standard, n_free = _standardised(found)
     chi = _spread(standard, n_free, n_free, found.free, period)
-    through = np.cumsum(h)[:-1]
-    weight = np.sqrt(_ratio(h[:-1], through * (1.0 - through)))
+    parts = [_tail((standard * standard).sum(axis=1) / max(n_free, 1.0), chi.spread)]
+    memory = chi.memory
     darling = None
     if ordered:
+        through = np.cumsum(h)[:-1]
+        weight = np.sqrt(_ratio(h[:-1], through * (1.0 - through)))
         gaps = weight * np.cumsum(found.gaps, axis=1)[:, :-1]
         bridge = np.minimum.outer(through, through) - np.outer(through, through)
         law = np.outer(weight, weight) * bridge
         mean = float(np.trace(law))
-        darling = _spread(gaps, mean, mean * mean / max(float((law * law).sum()), 1e-300), found.free, period)
+        fitted = _spread(gaps, mean, mean * mean / max(float((law * law).sum()), 1e-300), found.free, period)
+        darling = fitted.spread
+        parts.append(_tail((gaps * gaps).sum(axis=1) / max(mean, 1e-300), darling))
+        memory = max(memory, fitted.memory, key=lambda each: each.time)
     start, stop = candidates(len(h), ordered)
     ends = np.concatenate([np.zeros((n_blocks, 1)), np.cumsum(found.gaps, axis=1)], axis=1)
     mass = np.concatenate([[0.0], np.cumsum(h)])
     share = np.clip(mass[stop] - mass[start], 0.0, 1.0)
-    variance = share * (1.0 - share)
-    square = ((ends[:, stop] - ends[:, start]) ** 2).mean(axis=0)
-    memory = max((each.memory for each in (chi, darling) if each is not None), key=lambda each: each.time)
+    variance = np.where((share > 1e-12) & (share < 1.0 - 1e-12), share * (1.0 - share), 0.0)
+    square = _ratio((ends[:, stop] - ends[:, start]) ** 2, variance)
     inflation, blocks = _corrected(found.free, memory)
-    sets = np.maximum(_ratio(square, variance) * inflation, 1.0)
-    homes, home_denominator = _homes(hits, exposed, slots, block, period)
+    sets = np.maximum(square.mean(axis=0) * inflation, 1.0)
+    filled = np.minimum(share, 1.0 - share) * found.rows.mean() >= _MIN_EXPECTED
+    if filled.any():
+        least = noncentral_tail((square / sets)[:, filled].max(axis=1), 1.0, 0.0, blocks)
+        parts.append(-np.expm1(int(filled.sum()) * np.log1p(-np.minimum(least, 1.0 - 1e-12))))
+    homes = [_home(hits[:, home], exposed[:, home], slots, block, period) for home in range(hits.shape[1])]
     return Dispersion(
         chi.spread,
-        None if darling is None else darling.spread,
-        np.where(variance > 1e-12, sets, 1.0),
+        darling,
+        np.where(variance > 0, sets, 1.0),
         blocks,
-        homes,
-        home_denominator,
-        np.sort((standard * standard).sum(axis=1) / max(int(used.sum()) - 1, 1)),
+        tail_of(combine_p_values(np.stack(parts, axis=-1))),
+        tuple(homes),
     )
+
+
+def _standardised(found: _Gaps) -> tuple[Floats, float]:
+    """Return the gaps over their standard deviations but for h, and their degrees of freedom.
+
+    Cells in which fewer than 5 rows are expected are put together, as the test does (`omnibus.without_thin`).
+    """
+    thin = found.shares * found.rows.mean() < _MIN_EXPECTED
+    rest = found.shares[thin].sum(), found.gaps[:, thin].sum(axis=1)
+    share, gaps = found.shares[~thin], found.gaps[:, ~thin]
+    if rest[0] * found.rows.mean() >= _MIN_EXPECTED:
+        share, gaps = np.append(share, rest[0]), np.column_stack([gaps, rest[1]])
+    return gaps / np.sqrt(share), float(max(len(share) - 1, 0))
+
+
+def _tail(ratio: Floats, spread: Spread) -> Floats:
+    """Return the p of statistics over their mean under independent rows."""
+    scaled = np.maximum((ratio / spread.factor - 1.0) / spread.part + 1.0, 0.0) * spread.degrees
+    return noncentral_tail(scaled, spread.degrees, 0.0, spread.denominator)
 
 
 def _gaps(cells: Integers, slots: Integers, block: int) -> _Gaps | None:
@@ -141,7 +178,7 @@ def _gaps(cells: Integers, slots: Integers, block: int) -> _Gaps | None:
     if not (free > 0).all():
         return None
     shares = _ratio(total.sum(axis=0), total.sum())
-    return _Gaps(gaps / np.sqrt(block_rows * free)[:, None], free, shares)
+    return _Gaps(gaps / np.sqrt(block_rows * free)[:, None], free, shares, block_rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +195,7 @@ def _spread(vectors: Floats, mean: float, most: float, free: Floats, period: int
     part. The traces are means over pairs and triples of different blocks, which have no bias, held within
     what eigenvalues can have.
     """
+    vectors = vectors[:, vectors.any(axis=0)]
     n = len(vectors)
     length = (vectors * vectors).sum(axis=1)
     trace = float(length.mean())
@@ -223,22 +261,18 @@ def _corrected(free: Floats, memory: _Memory) -> tuple[float, float]:
     return inflation, max(float(free.sum()) / memory.squared, 1.0)
 
 
-def _homes(
-    hits: Integers, exposed: Integers, slots: Integers, block: int, period: int
-) -> tuple[Floats, Floats]:
-    factors, denominators = [], []
-    for home in range(hits.shape[1]):
-        pair = np.stack([hits[:, home], exposed[:, home] - hits[:, home]], axis=1)
-        found = _gaps(pair, slots, block) if pair.sum() else None
-        share = 0.0 if found is None else float(found.shares[0])
-        if found is None or not 0 < share < 1:
-            factors.append(1.0)
-            denominators.append(np.inf)
-            continue
-        one = _spread(found.gaps[:, :1] / np.sqrt(share * (1.0 - share)), 1.0, 1.0, found.free, period)
-        factors.append(one.spread.factor)
-        denominators.append(one.spread.denominator)
-    return np.array(factors), np.array(denominators)
+def _home(hits: Integers, exposed: Integers, slots: Integers, block: int, period: int) -> HomeDispersion:
+    """Learn the dispersion of one home's share `[windows]`; none where no row is in it, or every one."""
+    pair = np.stack([hits, exposed - hits], axis=1)
+    found = _gaps(pair, slots, block) if pair.sum() else None
+    share = 0.0 if found is None else float(found.shares[0])
+    if found is None or not 0 < share < 1:
+        return HomeDispersion(1.0, np.inf, None)
+    standard = found.gaps[:, :1] / np.sqrt(share * (1.0 - share))
+    one = _spread(standard, 1.0, 1.0, found.free, period).spread
+    enough = min(share, 1.0 - share) * found.rows.mean() >= _MIN_EXPECTED
+    tail = tail_of(_tail(standard[:, 0] ** 2, one)) if enough else None
+    return HomeDispersion(one.factor, one.denominator, tail)
 
 
 def _period(slots: Integers, block: int) -> int:

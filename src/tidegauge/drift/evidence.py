@@ -2,11 +2,13 @@
 
 Without windows of its own the reference's rows are taken as independent and everything is tested on the fine
 cells. With them, a window is held against the reference's same seasonal slots on the coarse cells, and every
-statistic is judged by how much the reference's own windows differed in it.
+statistic is judged by how much the reference's own windows differed in it, and no p is believed farther than
+theirs allow.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +19,7 @@ from tidegauge.drift import contingency, quadratic
 from tidegauge.drift.baseline import WIDTH, Baseline, Spreads
 from tidegauge.drift.circular import kuiper, kuiper_p_value
 from tidegauge.drift.columns import Side, Stack
+from tidegauge.drift.history import Tail, calibrated
 from tidegauge.drift.hypergeometric import exact_log_p_value, overdispersed_log_p_value
 from tidegauge.drift.intervals import Scan, cell_scan, interval_scan
 from tidegauge.drift.noncentral import noncentral_tail
@@ -41,13 +44,14 @@ class Evidence:
     """What is known of each column, `[columns]` unless said.
 
     `p`: that nothing changed; `parts` `[columns, PARTS]` are what it combines, NaN where a test does not
-    apply, and `winner` the place of the smallest (-1 where there is none). `p_tolerance`: that PSI is at most
-    the tolerance; `p_matters`: that neither PSI, nor a narrow interval of cells, nor a home moved by more
-    than tolerated. `darling`: the Anderson-Darling p of rows taken as independent, where it was asked.
-    `coarse` are the counts that PSI compares, `[columns, coarse cells]` of each side, in `groups` of fine
-    cells. `enough` and `empty` say whether the sizes allow a verdict and whether no side has a present value;
-    `needed` are the present values that would be enough. `dispersion` is that of the PSI. `scan` is in fine
-    cells. `untested`: the reference's own windows say nothing about windows of this length or slot.
+    apply, and `winner` the place of the smallest (the last of equals, -1 where there is none). `p_tolerance`:
+    that PSI is at most the tolerance; `p_matters`: that neither PSI, nor a narrow interval of cells, nor a
+    home moved by more than tolerated. `darling`: the Anderson-Darling p of rows taken as independent, where
+    it was asked. `coarse` are the counts that PSI compares, `[columns, coarse cells]` of each side, in
+    `groups` of fine cells. `enough` and `empty` say whether the sizes allow a verdict and whether no side has
+    a present value; `needed` are the present values that would be enough. `dispersion` is that of the PSI.
+    `scan` is in fine cells. `untested`: the reference's own windows say nothing about windows of this length
+    or slot.
     """
 
     p: Floats
@@ -85,14 +89,16 @@ def evidence(
     needed = cells.MIN_ROWS_PER_COARSE_CELL * np.clip((coarse[0] > 0).sum(axis=1), 1, np.maximum(n_coarse, 1))
     if stack.baseline is None:
         values, scan = _of_rows(stack)
+        narrow = _narrow_matters(before.cells, after.cells, scan, tolerance_share)
         spread = None
         untested = np.zeros(len(before.present), dtype=np.bool_)
     else:
         coarse = stack.baseline.cells, np.pad(coarse[1], ((0, 0), (0, WIDTH - coarse[1].shape[1])))
         before = replace(before, hits=stack.reference_homes[0], exposed=stack.reference_homes[1])
         values, scan = _of_windows(stack.baseline, coarse[1], stack.ordered)
-        scan = _in_fine_cells(scan, groups)
         spread = stack.baseline.chi_square
+        narrow = _narrow_matters(*coarse, scan, tolerance_share, spread.factor)
+        scan = _in_fine_cells(scan, groups)
         untested = ~stack.baseline.known | (coarse[0].sum(axis=1) == 0)
         values[untested] = np.nan
     darling = values[:, 0].copy() if stack.ordered and stack.baseline is None else None
@@ -101,14 +107,24 @@ def evidence(
     homes = _homes(stack, before, after)
     homes[untested] = np.nan
     parts = np.concatenate([values, homes], axis=1)
-    together = combine_p_values(np.concatenate([combine_p_values(values)[:, None], homes], axis=1))
-    winner = np.argmin(np.where(np.isnan(parts), np.inf, parts), axis=1)
+    of_values = combine_p_values(values)
+    if stack.baseline is not None:
+        of_values = _believed(of_values, stack.baseline.tails)
+    together = combine_p_values(np.concatenate([of_values[:, None], homes], axis=1))
+    # Of parts that are equal, as those are that no float can tell from 0, the most specific: the last.
+    backwards = np.where(np.isnan(parts), np.inf, parts)[:, ::-1]
+    winner = len(PARTS) - 1 - np.argmin(backwards, axis=1)
     p_tolerance = psi_tolerance_p_value(*coarse, tolerance, **_dispersion(spread))
+    dispersion = np.ones(len(together)) if spread is None else np.nan_to_num(spread.factor, nan=1.0)
+    # Of rows that come in bunches it takes more to fill a cell.
+    needed = np.ceil(needed * dispersion).astype(np.int64)
     enough = (n_coarse >= 2) & (after.present >= needed) & np.isfinite(p_tolerance) & ~untested
     p_tolerance = np.where(enough, p_tolerance, np.nan)
+    if stack.baseline is not None:
+        p_tolerance = _believed(p_tolerance, stack.baseline.tails)
+        narrow = _believed(narrow, stack.baseline.tails)
     home_matters = _home_matters(stack, before, after, tolerance_share)
     home_matters[untested] = np.nan
-    narrow = _narrow_matters(stack, scan, tolerance_share, spread)
     every = np.concatenate([p_tolerance[:, None], narrow[:, None], home_matters], axis=1)
     every[untested] = np.nan
     tests = np.maximum((~np.isnan(every)).sum(axis=1), 1)
@@ -124,7 +140,7 @@ def evidence(
         scan=scan,
         groups=groups,
         coarse=coarse,
-        dispersion=np.ones(len(together)) if spread is None else np.nan_to_num(spread.factor, nan=1.0),
+        dispersion=dispersion,
         enough=enough,
         empty=(before.present == 0) & (after.present == 0),
         untested=untested,
@@ -160,6 +176,12 @@ def _scaled_tail(statistic: Floats, mean: Floats, spread: Spreads) -> Floats:
         scaled = np.maximum((ratio - 1.0) / spread.part + 1.0, 0.0) * spread.degrees
     p = noncentral_tail(scaled, spread.degrees, 0.0, spread.denominator)
     return np.where(np.isnan(spread.factor) | np.isnan(statistic), np.nan, p)
+
+
+def _believed(p: Floats, tails: Sequence[Tail | None]) -> Floats:
+    """Return the p of each column as its history lets them be believed."""
+    pairs = zip(p, tails, strict=True)
+    return np.array([each if tail is None else float(calibrated(each, tail)) for each, tail in pairs])
 
 
 def _in_fine_cells(scan: Scan, groups: Integers) -> Scan:
@@ -217,6 +239,13 @@ def _homes(stack: Stack, before: Side, after: Side) -> Floats:
             each = np.minimum(each + _missed_by_chance(whole.cells[some, :-1], excess), 1.0)
             each = np.where(rose, each, np.nan)
         p[some, home] = each
+    return p if stack.baseline is None else _homes_believed(p, stack.baseline)
+
+
+def _homes_believed(p: Floats, baseline: Baseline) -> Floats:
+    """Return the p of homes `[columns, homes]` as their histories let them be believed."""
+    for home in range(p.shape[1]):
+        p[:, home] = _believed(p[:, home], [tails[home] for tails in baseline.home_tails])
     return p
 
 
@@ -251,28 +280,29 @@ def _home_matters(stack: Stack, before: Side, after: Side, tolerance_share: npt.
         p[some, home] = 1.0
         tolerated = np.broadcast_to(tolerance_share, a.shape)[rose]
         p[rose, home] = share_tolerance_p_value(a[rose], n[rose], b[rose], m[rose], tolerance=tolerated)
-    return p
+    return p if stack.baseline is None else _homes_believed(p, stack.baseline)
 
 
 def _narrow_matters(
-    stack: Stack, scan: Scan, tolerance_share: npt.ArrayLike, spread: Spreads | None
+    before: Integers, after: Integers, scan: Scan, tolerance_share: npt.ArrayLike, factor: npt.ArrayLike = 1.0
 ) -> Floats:
     """Return the p of "the winning interval moved by at most `tolerance_share`", or NaN if it is wide.
 
-    Times the cells there are, since the interval was looked for.
+    `before` and `after` are the `[columns, cells]` that were scanned. Times the cells there are, since the
+    interval was looked for.
     """
-    n, m = stack.reference.present.astype(np.float64), stack.current.present.astype(np.float64)
+    n, m = before.sum(axis=1).astype(np.float64), after.sum(axis=1).astype(np.float64)
     rows = np.arange(len(n))
     sides = []
-    for side in (stack.reference, stack.current):
-        through = np.concatenate([np.zeros((len(n), 1), np.int64), np.cumsum(side.cells, axis=1)], axis=1)
+    for side in (before, after):
+        through = np.concatenate([np.zeros((len(n), 1), np.int64), np.cumsum(side, axis=1)], axis=1)
         sides.append((through[rows, scan.stop] - through[rows, scan.start]).astype(np.float64))
     a, b = sides
     with np.errstate(divide="ignore", invalid="ignore"):
         narrow = (a / n <= NARROW_SHARE) & (scan.stop > scan.start)
-    factor = 1.0 if spread is None else np.nan_to_num(spread.factor, nan=1.0)
-    used = ((stack.reference.cells + stack.current.cells) > 0).sum(axis=1)
-    p = share_tolerance_p_value(a / factor, n / factor, b / factor, m / factor, tolerance=tolerance_share)
+    f = np.nan_to_num(np.asarray(factor, dtype=np.float64), nan=1.0)
+    used = ((before + after) > 0).sum(axis=1)
+    p = share_tolerance_p_value(a / f, n / f, b / f, m / f, tolerance=tolerance_share)
     return np.where(narrow, np.minimum(p * used, 1.0), np.nan)
 
 

@@ -22,8 +22,9 @@ from tidegauge.drift import (
 )
 from tidegauge.drift.baseline import Baseline
 from tidegauge.drift.columns import Stack
-from tidegauge.drift.evidence import Evidence
+from tidegauge.drift.evidence import SCAN, Evidence
 from tidegauge.drift.hypergeometric import exact_log_p_value
+from tidegauge.drift.omnibus import combine_p_values
 from tidegauge.homes import HOMES, INFINITE
 from tidegauge.measurement import Direction
 
@@ -54,7 +55,7 @@ def statistics_of(stack: Stack, found: Evidence) -> dict[str, Statistic]:
     Formulas, sources and units are with the functions called. Divergences are of the coarse cells, tests of
     ordered values of the fine ones.
     """
-    told = {"psi": _psi(found)}
+    told = {"psi": psi_of(found)}
     told |= _shares(stack)
     if stack.baseline is not None:
         told["history_rank"] = _history_rank(stack.baseline, found)
@@ -80,7 +81,7 @@ def effect(found: Evidence) -> tuple[Floats, Floats, Floats]:
 
     d = sqrt(PSI) is the shift of a normal variable's mean in its standard deviations; 95 % interval.
     """
-    told = _psi(found)
+    told = psi_of(found)
     low, high = told.low, told.high
     assert low is not None
     assert high is not None
@@ -88,7 +89,8 @@ def effect(found: Evidence) -> tuple[Floats, Floats, Floats]:
     return d, low, high
 
 
-def _psi(found: Evidence) -> Statistic:
+def psi_of(found: Evidence) -> Statistic:
+    """Return the PSI of the coarse cells, bias-corrected, at least 0; nats."""
     numbers = divergences.psi_interval(*found.coarse, found.dispersion)
     value, low, high = (np.maximum(each, 0.0) for each in numbers)
     p = null_laws.psi_p_value(*found.coarse) if (found.dispersion == 1.0).all() else None
@@ -144,18 +146,16 @@ def _interval_change(stack: Stack, found: Evidence) -> Statistic:
 
 
 def _history_rank(baseline: Baseline, found: Evidence) -> Statistic:
-    """Return how many of the reference's own blocks differed as much: (1 + those that did) / (blocks + 1).
+    """Return how many of the reference's own blocks were as strange: (1 + those that were) / (blocks + 1).
 
-    By their chi-square over its degrees of freedom, each block against the rest. A p that assumes nothing but
-    that the window is one like the others, and cannot be below 1 / (blocks + 1); the lower, the stranger.
+    By the omnibus p of their present values, each block against all. A p that assumes nothing but that the
+    window is one like the others, and cannot be below 1 / (blocks + 1); the lower, the stranger.
     """
-    statistic, degrees, _ = contingency.chi_square(*found.coarse)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        score = statistic / degrees
+    values = combine_p_values(found.parts[:, : SCAN + 1])
     rank = np.array(
         [
-            (1 + (past >= now).sum()) / (len(past) + 1) if len(past) and np.isfinite(now) else np.nan
-            for past, now in zip(baseline.history, score, strict=True)
+            np.nan if tail is None or np.isnan(p) else (1 + (tail.p <= p).sum()) / (len(tail.p) + 1)
+            for p, tail in zip(values, baseline.tails, strict=True)
         ]
     )
     return Statistic(rank, p=rank, direction="lower_is_worse")
@@ -202,16 +202,9 @@ def _ordered(stack: Stack, found: Evidence) -> dict[str, Statistic]:
     greater, of_greater = ranks.mann_whitney(a, b)
     points = np.concatenate([edges[:, :1], edges[:, :-1] / 2.0 + edges[:, 1:] / 2.0, edges[:, -1:]], axis=1)
     singleton, of_singleton = characteristic.epps_singleton(a, b, points)
-    change, change_low, change_high, of_change = moments.mean_change(
-        (n, before.mean, before.variance), (m, after.mean, after.variance)
-    )
-    ratio, ratio_low, ratio_high, of_ratio = moments.variance_test(
-        _power_sums(n, before.variance, before.kurtosis), _power_sums(m, after.variance, after.kurtosis)
-    )
     with np.errstate(invalid="ignore", over="ignore"):
         wasserstein = distances.wasserstein(a, b, edges, *ends)
         floor = distances.wasserstein_floor(a, b, edges, *ends)
-    nothing = np.where((n > 0) & (m > 0), 0.0, np.nan)
     return {
         "ks": Statistic(d, p=distances.ks_p_value(d, n, m), floor=distances.ks_floor(n, m)),
         "kuiper": Statistic(v, p=circular.kuiper_p_value(v, n, m), floor=circular.kuiper_floor(n, m)),
@@ -227,17 +220,27 @@ def _ordered(stack: Stack, found: Evidence) -> dict[str, Statistic]:
         "mann_whitney": Statistic(
             greater, p=of_greater, floor=np.where(np.isnan(greater), np.nan, 0.5), direction="neutral"
         ),
-        "mean_change": Statistic(change, change_low, change_high, of_change, nothing, "neutral"),
-        "variance_ratio": Statistic(
-            np.where(np.isnan(ratio), moments.variance_ratio(before.variance, after.variance), ratio),
-            ratio_low,
-            ratio_high,
-            of_ratio,
-            nothing + 1.0,
-            "neutral",
-        ),
+        **moments_of(stack),
         "epps_singleton": Statistic(
             singleton, p=of_singleton, floor=np.where(np.isnan(singleton), np.nan, 4.0)
+        ),
+    }
+
+
+def moments_of(stack: Stack) -> dict[str, Statistic]:
+    """Return "mean_change" (in standard deviations of the reference) and "variance_ratio" of numbers."""
+    before, after = stack.reference, stack.current
+    n, m = before.present, after.present
+    nothing = np.where((n > 0) & (m > 0), 0.0, np.nan)
+    change = moments.mean_change((n, before.mean, before.variance), (m, after.mean, after.variance))
+    ratio, low, high, p = moments.variance_test(
+        _power_sums(n, before.variance, before.kurtosis), _power_sums(m, after.variance, after.kurtosis)
+    )
+    plain = moments.variance_ratio(before.variance, after.variance)
+    return {
+        "mean_change": Statistic(*change, nothing, "neutral"),
+        "variance_ratio": Statistic(
+            np.where(np.isnan(ratio), plain, ratio), low, high, p, nothing + 1.0, "neutral"
         ),
     }
 

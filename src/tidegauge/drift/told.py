@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from tidegauge.homes import HOMES
 from tidegauge.measurement import Measurement, Status
 
 Floats = npt.NDArray[np.float64]
+Table = dict[str, list[float | None]]
 
 _JUDGED_BY_SHARE = tuple(
     f"{home_name(h, ordered=o)}_share_change" for o in (True, False) for h in range(len(HOMES))
@@ -23,7 +25,7 @@ _JUDGED_BY_SHARE = tuple(
 def teller(
     stack: Stack,
     found: Evidence,
-    told: dict[str, Statistic],
+    statistics: Callable[[], dict[str, Statistic]],
     *,
     statuses: list[Status],
     tolerances: tuple[Floats, Floats],
@@ -31,24 +33,28 @@ def teller(
 ) -> Callable[[int], tuple[Measurement, ...]]:
     """Return a function that gives the measurements of column `i` of the stack.
 
-    Records are made when they are asked for: a thousand columns have thirty each, and most are never read.
+    Statistics are computed when the first of them is asked for, all at once, and records when they are: a
+    thousand columns have thirty each, and most are never read.
     `tolerances` are those of PSI and of a share, `[columns]`. The omnibus p is a measurement of its own,
     `drift`, with the status of the column; PSI, interval and shares carry the tolerance they were held to.
     """
-    tables = {name: _listed(each) for name, each in told.items()}
+
+    @cache
+    def computed() -> tuple[dict[str, Statistic], dict[str, Table]]:
+        told = statistics()
+        psi = told["psi"]
+        low, high = (None if each is None else np.sqrt(each) for each in (psi.low, psi.high))
+        told = {"drift": Statistic(np.sqrt(psi.value), low, high, found.p), **told}
+        return told, {name: _listed(each) for name, each in told.items()}
+
     present = stack.reference.present.tolist(), stack.current.present.tolist()
-    sizes = {
-        name: (each.sizes[0].tolist(), each.sizes[1].tolist()) for name, each in told.items() if each.sizes
-    }
-    psi = told["psi"]
-    low, high = (None if each is None else np.sqrt(each) for each in (psi.low, psi.high))
-    drift = _listed(Statistic(np.sqrt(psi.value), low, high, found.p))
 
     def measurements(i: int) -> tuple[Measurement, ...]:
-        def one(
-            name: str, table: dict[str, list[float | None]], status: Status, threshold: float | None
-        ) -> Measurement:
-            n, m = sizes.get(name, present)
+        told, tables = computed()
+
+        def one(name: str, table: Table, status: Status, threshold: float | None) -> Measurement:
+            sizes = told[name].sizes
+            n, m = present if sizes is None else sizes
             value = table["value"][i]
             return Measurement(
                 name=name,
@@ -59,19 +65,21 @@ def teller(
                 high=table["high"][i],
                 p_value=table["p"][i],
                 reference_value=table["floor"][i],
-                n_reference=n[i],
-                n_current=m[i],
-                direction=told[name].direction if name in told else "higher_is_worse",
+                n_reference=int(n[i]),
+                n_current=int(m[i]),
+                direction=told[name].direction,
                 threshold=threshold,
                 status=status,
             )
 
-        made = [one("drift", drift, statuses[i], None)]
+        made = []
         for name, table in tables.items():
             value = table["value"][i]
             status: Status = "undefined" if value is None else "ok"
             threshold = None
-            if name == "psi":
+            if name == "drift":
+                status = statuses[i]
+            elif name == "psi":
                 threshold = float(tolerances[0][i])
                 if value is not None and not found.enough[i]:
                     status = "insufficient"
@@ -83,7 +91,7 @@ def teller(
     return measurements
 
 
-def _listed(each: Statistic) -> dict[str, list[float | None]]:
+def _listed(each: Statistic) -> Table:
     """Return the arrays as lists of Python floats, None for NaN, infinities and what there is none of."""
     columns = len(each.value)
     fields = {"value": each.value, "low": each.low, "high": each.high, "p": each.p, "floor": each.floor}

@@ -77,9 +77,22 @@ def share_tolerance_p_value(
     beyond = np.abs(change) > limit
     a, n, b, m, limit, change = (each[beyond][:, None] for each in (a, n, b, m, limit, change))
     a, b = np.where(change > 0, a, n - a), np.where(change > 0, b, m - b)
-    # The normal deviate of the share's quantile, so that the tails have their nodes; trapezium rule.
-    upper = betaincinv(np.maximum(n - a, 1e-9), a + 1.0, ndtr(-_NODES))
-    share = np.minimum(1.0 - upper + limit, 1.0)
-    tail = np.where(b > 0, betainc(np.maximum(b, 1e-9), m - b + 1.0, share), 1.0)
+    # The binomial tail at a share is the beta law of b and m - b + 1 up to it, so p is the chance that this
+    # beta and that of the reference's misses add up to at most 1 + limit. The mean is taken over the narrower
+    # of the two, between whose nodes the law of the other is smooth; nodes are normal deviates, so that the
+    # tails have theirs; trapezium rule.
+    one, other = (np.maximum(n - a, 1e-9), a + 1.0), (np.maximum(b, 1e-9), m - b + 1.0)
+    swap = _variance(*other) < _variance(*one)
+    (k, rest), (k_other, rest_other) = (
+        (np.where(swap, x, y) for x, y in zip(first, second, strict=True))
+        for first, second in ((other, one), (one, other))
+    )
+    at = betaincinv(k, rest, ndtr(-_NODES))
+    tail = betainc(k_other, rest_other, np.minimum(1.0 - at + limit, 1.0))
     p[beyond] = np.minimum((tail * _WEIGHTS).sum(axis=-1), 1.0)
     return p
+
+
+def _variance(a: Floats, b: Floats) -> Floats:
+    """Return the variance of a beta law."""
+    return np.asarray(a * b / ((a + b) ** 2 * (a + b + 1.0)))

@@ -1,7 +1,7 @@
 """The rule that turns evidence into statuses: two questions, one scale. docs/design/0004-verdict.md says why.
 
 Changed? Benjamini-Hochberg over the omnibus p of all judged columns, at the budget of false incidents:
-`warning`. Does it matter? The same over the p of the tolerance tests: `alert`.
+`warning`. Does it matter? The same over the p of the tolerance tests, of what changed: `alert`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def decide(found: Iterable[Evidence], budget: float, others: Iterable[float] = (
         status[~each.enough] = "insufficient"
         status[each.empty & np.isnan(each.p)] = "undefined"
         status[changed[rows]] = "warning"
-        status[matters[rows]] = "alert"
+        status[matters[rows] & changed[rows]] = "alert"
         verdicts.append(Verdict(status, p_changed, p_matters))
     return verdicts
 

@@ -53,8 +53,9 @@ def reasons(
     if values <= limit or (not said and found.winner[i] <= SCAN):
         moved = _moments_moved(stack, told, i)
         if moved or not said:
-            size = f"(PSI {told['psi'].value[i]:.3f})"
-            said.append((values, f"{moved or _share_moved(stack, found, i, before)} {size}"))
+            psi = told["psi"].value[i]
+            size = f" (PSI {psi:.3f})" if psi >= 0.0005 else ""  # an estimate within its noise says nothing
+            said.append((values, f"{moved or _share_moved(stack, found, i, before)}{size}"))
     said.sort(key=lambda pair: pair[0])
     return [text for _, text in said]
 
