@@ -289,6 +289,11 @@ def _peers(told: list[Found]) -> list[str]:
         [who, *("none up to 0.9" if x is None else f"{x:.3f}" for x in each)] for who, each in shifts.items()
     ]
     lines += _table(("library", *(f"{n:,} / {m:,}" for n, m in SHIFT_SIZES)), body)
+    lines += [
+        "nannyml learns its thresholds from the windows of the reference, of which there are two of 500 rows in",
+        "1,000; the others' do not depend on the sizes, but for their tests.",
+        "",
+    ]
     for each in told:
         if "rows" in each:
             with_ = f"with NumPy {each['numpy']} and pandas {each['pandas']}"
