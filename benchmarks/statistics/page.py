@@ -290,8 +290,8 @@ def _peers(told: list[Found]) -> list[str]:
     ]
     lines += _table(("library", *(f"{n:,} / {m:,}" for n, m in SHIFT_SIZES)), body)
     lines += [
-        "nannyml learns its thresholds from the windows of the reference, of which there are two of 500 rows in",
-        "1,000; the others' do not depend on the sizes, but for their tests.",
+        "nannyml learns its thresholds from the windows of the reference: from two, where they have 500 of",
+        "1,000 rows.",
         "",
     ]
     for each in told:
