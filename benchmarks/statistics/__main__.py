@@ -18,6 +18,8 @@ from typing import Any
 from . import page, power, sequences, size, speed, tolerance, unlike_windows
 
 ROOT = Path(__file__).parent.parent.parent
+RESULTS = Path(__file__).parent / "results"
+PEERS = RESULTS / "peers"  # written by peers/run.py
 PARTS: dict[str, Callable[[bool], Any]] = {
     "no_change": size.no_change,
     "small_references": size.small_references,
@@ -38,7 +40,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--page", action="store_true", help="write the page from the results there are")
     given = parser.parse_args()
-    folder = ROOT / ".benchmarks" / "statistics" if given.quick else Path(__file__).parent / "results"
+    folder = ROOT / ".benchmarks" / "statistics" if given.quick else RESULTS
     folder.mkdir(parents=True, exist_ok=True)
     for part in () if given.page else given.parts or PARTS:
         started = time.perf_counter()
@@ -47,6 +49,7 @@ def main() -> None:
         (folder / f"{part}.json").write_text(page.compact(told | {"seconds": round(seconds)}))
         print(f"{part}: {seconds:.0f} s", flush=True)
     found = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    found["peers"] = [json.loads(path.read_text()) for path in sorted(PEERS.glob("*.json"))]
     written = page.block(found)
     if given.quick:
         (folder / "page.md").write_text(written)

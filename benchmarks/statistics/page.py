@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .bars import bars
+from .peers.sizes import SHIFT_SIZES, SIZES
 from .rates import LEVELS
 
 START, END = "<!-- tables: written by benchmarks/statistics -->\n", "<!-- end of tables -->"
@@ -49,7 +50,7 @@ def block(found: Found) -> str:
     )
     lines = _bars(found)
     for part, write in sections:
-        if part in found:
+        if found.get(part):
             lines += write(found[part])
     return "\n".join(lines) + "\n"
 
@@ -257,37 +258,46 @@ def _speed(told: Found) -> list[str]:
     ]
 
 
-def _peers(told: Found) -> list[str]:
+def _peers(told: list[Found]) -> list[str]:
+    asked = [each for each in told if "rows" in each]
+    rows = [row for each in asked for row in each["rows"]]
+    draws = min((each["draws"] for each in asked), default=1)
     lines = [
-        "## Other libraries",
+        "## Beside other libraries",
         "",
-        "Each in its own environment (`benchmarks/statistics/peers/`), with its default thresholds: per cent "
-        "of windows without a change in which it names the column. "
-        f"{told['draws']:,} windows each; standard error up to {50 / told['draws'] ** 0.5:.1f}.",
+        "Each in its own environment (`benchmarks/statistics/peers/`), with its default thresholds: per cent",
+        "of windows in which it names a column that did not change, by rows of reference / window.",
+        f"{draws:,} windows each; standard error up to {50 / draws**0.5:.1f}.",
         "",
     ]
-    sizes = list(dict.fromkeys((row["n"], row["m"]) for row in told["rows"]))
-    head = ("library", "population", *(f"{n:,} / {m:,}" for n, m in sizes))
     body = []
-    for who, name in dict.fromkeys((row["who"], row["population"]) for row in told["rows"]):
+    for who, name in dict.fromkeys((row["who"], row["population"]) for row in rows):
         some = {
             (row["n"], row["m"]): row["named"]
-            for row in told["rows"]
+            for row in rows
             if (row["who"], row["population"]) == (who, name)
         }
-        body.append([who, name, *(f"{100 * some[size]:.1f}" if size in some else "" for size in sizes)])
-    lines += _table(head, body)
+        body.append([who, name, *(f"{100 * some[size]:.1f}" for size in SIZES)])
+    lines += _table(("library", "population", *(f"{n:,} / {m:,}" for n, m in SIZES)), body)
     lines += [
-        "The smallest shift of the mean of a normal column, in standard deviations, that each names in nine "
+        "The smallest shift of the mean of a normal column, in standard deviations, that each names in nine",
         "of ten windows:",
         "",
-        *_table(
-            ("library", *(f"{n:,} / {m:,}" for n, m in told["shift_sizes"])),
-            [
-                [who, *("none up to 1" if x is None else f"{x:.3f}" for x in each)]
-                for who, each in told["shifts"].items()
-            ],
-        ),
     ]
-    lines += [f"- {note}" for note in told["notes"]]
+    shifts = {who: each for answer in asked for who, each in answer["shifts"].items()}
+    body = [
+        [who, *("none up to 0.9" if x is None else f"{x:.3f}" for x in each)] for who, each in shifts.items()
+    ]
+    lines += _table(("library", *(f"{n:,} / {m:,}" for n, m in SHIFT_SIZES)), body)
+    lines += [
+        "nannyml learns its thresholds from the windows of the reference: from two, where they have 500 of",
+        "1,000 rows.",
+        "",
+    ]
+    for each in told:
+        if "rows" in each:
+            with_ = f"with NumPy {each['numpy']} and pandas {each['pandas']}"
+            lines.append(f"- {each['library']} {each['version']}, {with_}.")
+        else:
+            lines.append(f"- {each['library']} could not be asked: `{each['error']}`")
     return [*lines, ""]

@@ -77,7 +77,7 @@ def delay(
 def quiet(quick: bool) -> list[dict[str, Any]]:
     """One column at the default budget, by the reference's rows; and fifty at a hundredth."""
     settings = [(10_000, 1, 1_000, 0.001), (100_000, 1, 1_000, 0.001), (20_000, 50, 200, 0.01)]
-    runs = (10, 10, 4) if quick else (60, 60, 40)
+    runs = (10, 10, 4) if quick else (60, 60, 30)
     rows = []
     for setting, many in zip(settings, runs, strict=True):
         found = np.array(spread(false_incidents, [(*setting, run) for run in range(many)]))

@@ -74,7 +74,7 @@ def at_psi(frozen: Frozen, change: Callable[[Frozen, float], Floats], psi: float
 
 
 def case(change: str, n: int, m: int, psi: float, draws: int) -> tuple[Floats, Floats]:
-    """Return p of "PSI is at most `psi`" and whether the effect's interval holds it, `[references, windows]`."""
+    """Return p of "PSI is at most `psi`", whether the interval holds it; `[references, windows]` each."""
     rng = generator("tolerance", change, n, m, psi)
     name, make = CHANGES[change]
     windows = max(1, n // (2 * m))
