@@ -320,7 +320,7 @@ def test_shares_of_neighbouring_causes_add_up_to_the_psi():
         column = compared(change)["x"]
         assert column.component in ("shift", "scale")
         causes = column.causes
-        assert 0.5 < sum(each.psi_share for each in causes[-4:]) <= 1 + 1e-9
+        assert 0.5 < sum(each.psi_share for each in causes) <= 1 + 1e-9
         # The narrow place that was found comes first, then all by size.
         parts = [each.psi_share for each in causes[1:]]
         assert parts == sorted(parts, reverse=True)

@@ -10,7 +10,7 @@ namespace tidegauge::joint {
 namespace {
 
 constexpr int64_t kSquare = kernels::kMaxScore * kernels::kMaxScore;
-constexpr int64_t kWaveTop = (1 << kernels::kWaveBits) + 1;  // what the polynomial reaches
+constexpr int64_t kWaveTop = (1 << kernels::kWaveBits) + 2;  // the polynomial goes from -4098 to 4097
 
 /// Small numbers of either sign in few bytes.
 void put_signed(ByteWriter& out, int64_t value) {

@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 MAX_CAUSES = 5
+MOST = 2.0 / 3.0  # of all that moved; of a wider spread, one tail takes half
 CERTAIN = 1e-4  # p of an interval that may explain a change which another test saw better
 _NOTABLE = 2.0  # standard deviations; smaller residuals are noise, and do not join their neighbours
 
@@ -227,7 +228,7 @@ def kind_of_change(stack: Stack, found: Evidence, i: int) -> str | None:
         return None
     if winner > SCAN:
         return KIND_OF_HOME[PARTS[winner]]
-    # One narrow place that took half of all that moved is what happened, whichever test saw it best.
+    # One narrow place that took most of all that moved is what happened, whichever test saw it best.
     narrow = winner == SCAN or took_most(found, i)
     if not stack.ordered:
         together = (found.groups[i] == found.groups[i, found.scan.start[i]]) & (stack.reference.cells[i] > 0)
@@ -237,13 +238,13 @@ def kind_of_change(stack: Stack, found: Evidence, i: int) -> str | None:
 
 
 def took_most(found: Evidence, i: int) -> bool:
-    """Say whether the interval (or category) of the scan surely took half of all rows that moved.
+    """Say whether the interval (or category) of the scan surely took most of all rows that moved.
 
     Less those that move by chance, which in many cells are many.
     """
     a, b = (side[i] for side in found.sides)
     moved = float(np.maximum(total_variation(a, b) - total_variation_floor(a, b), 0.0))
-    return bool(found.scan.p[i] <= CERTAIN and abs(found.scan.change[i]) >= moved / 2.0)
+    return bool(found.scan.p[i] <= CERTAIN and abs(found.scan.change[i]) >= MOST * moved)
 
 
 def kind_of_interval(stack: Stack, found: Evidence, i: int) -> str:

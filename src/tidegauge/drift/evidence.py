@@ -50,7 +50,7 @@ class Evidence:
     """What is known of each column, `[columns]` unless said.
 
     `p`: that nothing changed; `parts` `[columns, PARTS]` are what it combines, NaN where a test does not
-    apply, and `winner` the place of the smallest (the last of equals, -1 where there is none). `p_tolerance`:
+    apply, and `winner` the place of the smallest (of equals a home, -1 where there is none). `p_tolerance`:
     that PSI is at most the tolerance; `p_matters`: that neither PSI, nor a narrow interval of cells, nor a
     home moved by more than tolerated. `darling`: the Anderson-Darling p of rows taken as independent, where
     it was asked. `coarse` are the counts that PSI compares, `[columns, coarse cells]` of each side, in
@@ -121,9 +121,9 @@ def evidence(
     if stack.baseline is not None:
         of_values = _believed(of_values, stack.baseline.tails)
     together = combine_p_values(np.concatenate([of_values[:, None], homes], axis=1))
-    # Of parts that are equal, as those are that no float can tell from 0, the most specific: the last.
-    backwards = np.where(np.isnan(parts), np.inf, parts)[:, ::-1]
-    winner = len(PARTS) - 1 - np.argmin(backwards, axis=1)
+    # Of several p that are 0 in 64 bits, one of a home says more.
+    order = np.roll(np.arange(len(PARTS)), -1 - SCAN)
+    winner = order[np.argmin(np.where(np.isnan(parts), np.inf, parts)[:, order], axis=1)]
     p_tolerance = psi_tolerance_p_value(*coarse, tolerance, **_dispersion(spread))
     dispersion = np.ones(len(together)) if spread is None else np.nan_to_num(spread.factor, nan=1.0)
     enough = (n_coarse >= 2) & (after.present >= needed) & np.isfinite(p_tolerance) & ~untested

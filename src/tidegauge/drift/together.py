@@ -136,10 +136,8 @@ class Multivariate:
         return {
             "summary": self.summary,
             **{name: getattr(self, name) for name in plain},
-            **{
-                name: [asdict(each) for each in getattr(self, name)]
-                for name in ("pairs", "columns", "embeddings")
-            },
+            "pairs": [asdict(each) | {"columns": list(each.columns)} for each in self.pairs],
+            **{name: [asdict(each) for each in getattr(self, name)] for name in ("columns", "embeddings")},
             "measurements": [each.to_dict() for each in self.measurements],
         }
 
