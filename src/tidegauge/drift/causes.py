@@ -229,12 +229,13 @@ def kind_of_change(stack: Stack, found: Evidence, i: int) -> str | None:
     if winner > SCAN:
         return KIND_OF_HOME[PARTS[winner]]
     # One narrow place that took most of all that moved is what happened, whichever test saw it best.
-    narrow = winner == SCAN or took_most(found, i)
+    narrow = took_most(found, i)
     if not stack.ordered:
-        together = (found.groups[i] == found.groups[i, found.scan.start[i]]) & (stack.reference.cells[i] > 0)
-        several = stack.baseline is not None and together.sum() > 1
-        return "one category" if narrow and not several else "mix"
-    return kind_of_interval(stack, found, i) if narrow else _kind_of_moments(stack, i)
+        return "one category" if narrow or winner == SCAN else "mix"
+    moments = _kind_of_moments(stack, i)
+    if narrow or (winner == SCAN and moments == "shape"):
+        return kind_of_interval(stack, found, i)
+    return moments
 
 
 def took_most(found: Evidence, i: int) -> bool:
