@@ -12,6 +12,7 @@ import pytest
 from benchmarks.data import wide
 
 import tidegauge as tg
+from tidegauge import _core
 
 Timed = Callable[..., None]
 
@@ -78,6 +79,31 @@ def test_small_batch(timed: Timed, n_rows: int, mode: str) -> None:
 
     case = f"update, {n_rows:,} x 20 float64 (1,000 batches)"
     timed(run, case=case, who=f"tidegauge {mode}", values=1_000 * n_rows * 20, n_bytes=1_000 * n_rows * 160)
+
+
+@pytest.mark.parametrize("n_rows", [1_000_000, 1_000])
+@pytest.mark.parametrize("joint", [True, False], ids=["joint", "columns alone"])
+def test_joint(timed: Timed, n_rows: int, joint: bool) -> None:
+    """What it costs to watch 20 columns together: the same full profile with the joint and without."""
+    batch = wide(n_rows)
+    held = tg.Reference.fit(pa.Table.from_batches([wide(100_000)])).profile._core
+    specs = [column.spec for column in held.columns]
+    repeats = 1_000_000 // n_rows
+
+    def run() -> tg.Profile:
+        profile = tg.Profile(_core.Profile(specs, held.joint_spec if joint else None))
+        for _ in range(repeats):
+            profile.update(batch, threads=1)
+        return profile
+
+    found = run().joint
+    assert (found is not None) == joint
+    if found is not None:
+        assert found.n == 1_000_000
+        assert np.abs(found.means).max() < 0.1
+        assert np.diagonal(found.covariance) == pytest.approx(1.0, abs=0.1)
+    who = "tidegauge full, with the joint" if joint else "tidegauge full, columns alone"
+    timed(run, case=f"joint of 20 float64, batches of {n_rows:,}", who=who, values=20_000_000, rounds=9)
 
 
 @pytest.mark.parametrize("n_rows", [1_000, 1])

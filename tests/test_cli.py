@@ -246,3 +246,101 @@ def test_memory_is_flat_over_a_file_much_larger_than_a_batch(tmp_path: Path) -> 
         peak[name] = int(done.stdout.split()[-2]) / 1024  # kB; ru_maxrss would be inherited from this process
     assert tg.load(tmp_path / "large.tg").n_rows == 8_000_000
     assert peak["large"] - peak["small"] < 100
+
+
+def in_time(seed: int, days: int, first: str, shift: float = 0.0) -> pa.Table:
+    """1,000 rows a day, in the order of time."""
+    rng = np.random.default_rng(seed)
+    n = days * 1_000
+    time = np.datetime64(first, "s") + (np.arange(n) * 86).astype("timedelta64[s]")
+    return pa.table({"time": time, "x": rng.normal(shift, 1.0, n), "k": rng.integers(0, 3, n).astype(str)})
+
+
+@pytest.fixture(scope="module")
+def windowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 days of reference that knows them, ten more like them, and ten with a shifted column."""
+    folder = tmp_path_factory.mktemp("windowed")
+    pq.write_table(in_time(1, 60, "2026-01-05"), folder / "train.parquet")
+    pq.write_table(in_time(2, 10, "2026-04-06"), folder / "same.parquet")
+    pq.write_table(in_time(3, 10, "2026-04-16", shift=0.5), folder / "moved.parquet")
+    words = ("reference", "train.parquet", "-o", "ref.tg", "--window", "1d", "--timestamp", "time")
+    done = tidegauge(*words, cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder
+
+
+def test_a_reference_keeps_its_windows(windowed: Path) -> None:
+    loaded = tg.load(windowed / "ref.tg")
+    assert isinstance(loaded, tg.Reference)
+    assert loaded.windows is not None
+    assert len(loaded.windows) == 60
+
+
+def test_a_scan_names_the_day_and_exits_1(windowed: Path) -> None:
+    done = tidegauge("scan", "ref.tg", "same.parquet", "moved.parquet", cwd=windowed)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "x since 2026-04-16 UTC" in done.stdout
+    quiet = tidegauge("scan", "ref.tg", "same.parquet", "--json", cwd=windowed)
+    assert (quiet.returncode, json.loads(quiet.stdout)["alarms"]) == (0, [])
+
+
+def test_a_scan_takes_saved_profiles_in_order(windowed: Path, tmp_path: Path) -> None:
+    reference = tg.load(windowed / "ref.tg")
+    files = []
+    for i, profile in enumerate(
+        tg.profile_windows(windowed / "moved.parquet", reference, window="1d").values()
+    ):
+        files.append(tmp_path / f"{i:02}.tg")
+        profile.save(files[-1])
+    done = tidegauge("scan", "ref.tg", *files, cwd=windowed)
+    assert done.returncode == 1
+    assert "x since 0" in done.stdout
+
+
+def test_a_scan_without_a_length_says_what_to_do(folder: Path) -> None:
+    done = tidegauge("scan", "ref.tg", "same.parquet", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--window 1d" in done.stderr
+
+
+def test_reports_are_written_beside_the_verdict(folder: Path, tmp_path: Path) -> None:
+    html, markdown, junit = (tmp_path / name for name in ("r.html", "r.md", "r.xml"))
+    words = ("--html", html, "--markdown", markdown, "--junit", junit)
+    done = tidegauge("compare", "ref.tg", "cents.parquet", *words, cwd=folder)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert html.read_text().startswith("<!DOCTYPE html>")
+    assert "amount" in markdown.read_text()
+    assert '<testcase classname="tidegauge" name="amount"' in junit.read_text()
+
+
+@pytest.mark.parametrize(
+    ("data", "fail_on", "code"),
+    [
+        ("cents.parquet", "alert", 1),
+        ("same.parquet", "alert", 0),
+        ("same.parquet", "insufficient", 0),
+        ("few.parquet", "warning", 0),
+        ("few.parquet", "insufficient", 1),
+    ],
+)
+def test_the_gate_fails_on_what_it_is_told(folder: Path, data: str, fail_on: str, code: int) -> None:
+    pq.write_table(rows(4, n=40), folder / "few.parquet")
+    done = tidegauge("compare", "ref.tg", data, "--fail-on", fail_on, cwd=folder)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--budget", "2"), "budget is 2.0"),
+        (("--tolerance", "0"), "tolerance is 0.0"),
+        (("--tolerance-share", "-1"), "tolerance_share is -1.0"),
+        (("--window", "2026-04-06", "2026-04-01"), "it must end after it starts"),
+        (("--html", "/nowhere/r.html"), "/nowhere/r.html cannot be written"),
+    ],
+)
+def test_a_wrong_option_is_told_in_a_line(folder: Path, words: tuple[str, ...], says: str) -> None:
+    done = tidegauge("compare", "ref.tg", "same.parquet", *words, cwd=folder)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -18,8 +18,8 @@ PACKAGE = ROOT / "src" / "tidegauge"
 PYTHON_LAYERS = [
     {"_core"},
     {"errors"},
-    {"window", "measurement", "tables", "edges", "cells", "homes", "arrow"},
-    {"schema", "ranks"},
+    {"window", "measurement", "tables", "edges", "cells", "homes", "arrow", "scores"},
+    {"schema", "ranks", "joints"},
     {"column_profiles"},
     {"profiles"},
     {"reference_windows"},

@@ -574,7 +574,7 @@ for case in range({n}):
             call()
         except TidegaugeError:
             pass
-    profile.to_bytes()
+    profile.to_bytes(), profile.joint
 print(n_accepted)
 """
 

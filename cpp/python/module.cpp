@@ -5,5 +5,6 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   tidegauge::python::register_errors(m);
   tidegauge::python::register_arrow(m);
   tidegauge::python::register_spec(m);
+  tidegauge::python::register_joint(m);
   tidegauge::python::register_profile(m);
 }

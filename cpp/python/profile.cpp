@@ -112,6 +112,11 @@ void register_columns(py::module_& m) {
           py::arg("k"));
   py::class_<EmbeddingColumn, Column>(m, "EmbeddingColumn")
       .def_property_readonly("mean", [](const EmbeddingColumn& c) { return to_array<double>(c.mean()); })
+      .def_property_readonly("products",
+                             [](const EmbeddingColumn& c) -> py::object {
+                               if (!c.scatter()) return py::none();
+                               return to_array<double>(c.scatter()->products());
+                             })
       .def_property_readonly("norm_min", [](const EmbeddingColumn& c) { return c.norms().min(); })
       .def_property_readonly("norm_max", [](const EmbeddingColumn& c) { return c.norms().max(); })
       .def_property_readonly("norm_central", [](const EmbeddingColumn& c) {
@@ -131,10 +136,11 @@ void register_profile(py::module_& m) {
 
   py::class_<Profile>(m, "Profile")
       .def(py::init<uint8_t>(), py::arg("accumulators"))
-      .def(py::init([](const std::vector<std::shared_ptr<ColumnSpec>>& specs) {
-             return std::make_unique<Profile>(const_specs(specs));
+      .def(py::init([](const std::vector<std::shared_ptr<ColumnSpec>>& specs,
+                       const std::shared_ptr<joint::Spec>& joint, bool with_parts) {
+             return std::make_unique<Profile>(const_specs(specs), joint, with_parts);
            }),
-           py::arg("specs"))
+           py::arg("specs"), py::arg("joint") = py::none(), py::arg("with_parts") = false)
       .def(
           "copy", [](const Profile& p) { return std::make_unique<Profile>(p); },
           py::call_guard<py::gil_scoped_release>())
@@ -196,10 +202,22 @@ void register_profile(py::module_& m) {
                              })
       .def(
           "attach",
-          [](Profile& p, const std::vector<std::shared_ptr<ColumnSpec>>& specs) {
-            p.attach(const_specs(specs));
-          },
-          py::arg("specs"), py::call_guard<py::gil_scoped_release>())
+          [](Profile& p, const std::vector<std::shared_ptr<ColumnSpec>>& specs,
+             const std::shared_ptr<joint::Spec>& joint) { p.attach(const_specs(specs), joint); },
+          py::arg("specs"), py::arg("joint") = py::none(), py::call_guard<py::gil_scoped_release>())
+      .def_property_readonly(
+          "joint_spec",
+          [](const Profile& p) {
+            const py::gil_scoped_release unlocked;
+            const auto guard = p.lock();
+            return std::const_pointer_cast<joint::Spec>(p.joint() ? p.joint()->spec() : nullptr);
+          })
+      .def_property_readonly("joint",
+                             [](const Profile& p) {
+                               const py::gil_scoped_release unlocked;
+                               const auto guard = p.lock();
+                               return p.joint();
+                             })
       .def(
           "to_bytes",
           [](const Profile& p, bool with_edges, const std::string& note) {

@@ -7,6 +7,7 @@ namespace tidegauge::python {
 void register_errors(pybind11::module_& m);
 void register_arrow(pybind11::module_& m);
 void register_spec(pybind11::module_& m);
+void register_joint(pybind11::module_& m);
 void register_profile(pybind11::module_& m);
 
 }  // namespace tidegauge::python

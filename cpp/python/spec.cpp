@@ -137,6 +137,7 @@ void register_spec(py::module_& m) {
   m.attr("QUANTILES") = accumulate::kQuantiles;
   m.attr("EXPONENTIAL") = accumulate::kExponential;
   m.attr("FREQUENT") = accumulate::kFrequent;
+  m.attr("COVARIANCE") = accumulate::kCovariance;
 }
 
 }  // namespace tidegauge::python

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegauge import _core
+from tidegauge.joints import symmetric
 from tidegauge.ranks import quantile_of, rank_error, rank_of
 from tidegauge.schema import UNJUDGED_ROLES
 
@@ -210,6 +211,20 @@ class ColumnProfile:
     def mean_vector(self) -> npt.NDArray[np.float64] | None:
         """The mean of an embedding's rows, float64 of shape [width]; None without any."""
         return self._column.mean if self.kind == "embedding" and self.n_present else None
+
+    @property
+    def covariance(self) -> npt.NDArray[np.float64] | None:
+        """The covariance of an embedding's rows, float64 `[width, width]`, divided by n.
+
+        None like `mean_vector`, in light profiles, of more than 256 floats a row, and where a sum leaves
+        the range of a double. From sums of products, so some digits go where a mean is much larger than the
+        spread about it.
+        """
+        mean = self.mean_vector
+        if mean is None or self._column.products is None:
+            return None
+        covariance = symmetric(self._column.products / self.n_present, len(mean)) - np.outer(mean, mean)
+        return covariance if np.isfinite(covariance).all() else None
 
     @property
     def norms(self) -> dict[str, float | None] | None:

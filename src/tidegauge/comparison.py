@@ -15,6 +15,7 @@ from tidegauge.drift.causes import Cause, causes_of_column, kind_of_change
 from tidegauge.drift.columns import ColumnCounts, ProfileCounts, Stack, stack_columns
 from tidegauge.drift.evidence import Evidence, evidence
 from tidegauge.drift.statistics import effect, moments_of, psi_of, statistics_of
+from tidegauge.drift.together import Multivariate, multivariate_outcome
 from tidegauge.drift.told import teller
 from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE, Verdict, decide, verdict_of_columns
 from tidegauge.drift.words import reasons
@@ -106,7 +107,9 @@ class Comparison:
 
     `comparison["amount"]` is the column; `comparison.value("psi", column="amount")` one number;
     `pyarrow.table(comparison)` (or Polars, DuckDB, pandas: anything that reads Arrow streams) all of them,
-    one row a measurement. `assumptions` say what the verdict rests on, in sentences.
+    one row a measurement. `assumptions` say what the verdict rests on, in sentences. `multivariate` is what
+    became of the numeric columns together, None where a side does not know. It is judged with the columns
+    where rows are taken as independent, and only measured where windows of the reference say how they differ.
     """
 
     status: Status
@@ -118,11 +121,13 @@ class Comparison:
     tolerance: float
     window: tuple[int, int] | None = None
     assumptions: tuple[str, ...] = ()
+    multivariate: Multivariate | None = None
 
     @property
     def measurements(self) -> list[Measurement]:
-        """All measurements, column by column."""
-        return [each for column in self.columns.values() for each in column.measurements]
+        """All measurements, column by column, then of the columns together."""
+        told = [each for column in self.columns.values() for each in column.measurements]
+        return told if self.multivariate is None else [*told, *self.multivariate.measurements]
 
     def __getitem__(self, column: str) -> ColumnComparison:
         """Return one column's outcome; KeyError if neither side has it."""
@@ -151,6 +156,7 @@ class Comparison:
             "tolerance": self.tolerance,
             "window": None if self.window is None else list(self.window),
             "assumptions": list(self.assumptions),
+            "multivariate": None if self.multivariate is None else self.multivariate.to_dict(),
             "columns": {name: column.to_dict() for name, column in self.columns.items()},
         }
 
@@ -230,7 +236,7 @@ def compare(
     Of a reference that knows its own windows (`Reference.fit(..., window=)`), `window`, the time that the
     profile's rows come from, (start, end) as datetimes, ISO texts or nanoseconds, selects the seasonal slots
     to compare with; how much windows of that length differ is learned from the reference's own. A window of
-    more than a quarter of the reference's history, or in a slot that it has not, is `insufficient`. Rows of
+    more than a seventh of the reference's history, or in a slot that it has not, is `insufficient`. Rows of
     the reference that lie in the window itself are left out. Without `window` it is read from the column with
     the role timestamp; without that its length is told by its rows, and seasons are not matched. Of other
     references, rows are taken as independent. `assumptions` say which.
@@ -239,6 +245,7 @@ def compare(
     for a budget or tolerance out of range.
     """
     require_settings(budget, tolerance, tolerance_share)
+    given = profile
     before, profile = _Snapshot(getattr(reference, "profile", reference)), _Snapshot(profile)
     settings = getattr(reference, "schema", {})
     outcomes, stacks = _sorted_out(before, profile, settings)
@@ -252,7 +259,11 @@ def compare(
         tolerances = tolerances_of(stack.names, settings, tolerance, tolerance_share)
         circular = np.array([bool(getattr(settings.get(name), "circular", False)) for name in stack.names])
         found.append(evidence(stack, *tolerances, circular))
-    verdicts = decide(found, budget)
+    together = _together(getattr(reference, "profile", reference), given)
+    judged_together = together is not None and all(stack.baseline is None for stack in stacks)
+    verdicts = decide(found, budget, together.family if together and judged_together else ())
+    if together is not None and judged_together:
+        together = together.judged(verdicts[0].p_changed if verdicts else budget)
     for stack, each, verdict in zip(stacks, found, verdicts, strict=True):
         tolerances = tolerances_of(stack.names, settings, tolerance, tolerance_share)
         span = None if interval is None else (interval.start_ns, interval.end_ns)
@@ -270,8 +281,10 @@ def compare(
         )
     order = [*before, *(name for name in profile if name not in before)]
     columns = {name: outcomes[name] for name in order if name in outcomes}
-    status = verdict_of_columns(column.status for column in columns.values() if column.judged)
-    summary = _summary(status, columns, profile.n_rows, before.n_rows)
+    statuses = [column.status for column in columns.values() if column.judged]
+    statuses += [together.status] if together is not None and together.status == "warning" else []
+    status = verdict_of_columns(statuses)
+    summary = _summary(status, columns, profile.n_rows, before.n_rows, together)
     return Comparison(
         status=status,
         summary=summary,
@@ -282,7 +295,15 @@ def compare(
         tolerance=tolerance,
         window=None if interval is None else (interval.start_ns, interval.end_ns),
         assumptions=assumptions,
+        multivariate=together,
     )
+
+
+def _together(before: Any, after: Any) -> Multivariate | None:
+    """Return what became of the columns together, where both profiles know of that."""
+    if not hasattr(before, "joint") or not hasattr(after, "joint"):
+        return None
+    return multivariate_outcome(before, after)
 
 
 def _time_of(profile: _Snapshot, schema: Any, width_ns: int) -> Window | None:
@@ -517,7 +538,11 @@ def _gravity(column: ColumnComparison) -> tuple[bool, int, float, float]:
 
 
 def _summary(
-    status: Status, columns: Mapping[str, ColumnComparison], n_current: int, n_reference: int
+    status: Status,
+    columns: Mapping[str, ColumnComparison],
+    n_current: int,
+    n_reference: int,
+    together: Multivariate | None,
 ) -> str:
     """Say in one sentence what was found, naming the gravest column and its cause."""
     judged = sorted((c for c in columns.values() if c.judged), key=_gravity)
@@ -531,6 +556,10 @@ def _summary(
     if status == "insufficient":
         return f"insufficient: {_count(len(judged), 'judged column')}{few} ({sizes})"
     named = " and ".join(f"{_count(counts[s], s)}" for s in ("alert", "warning") if counts[s])
+    if not named and together is not None:
+        return (
+            f"{status}: {_count(len(judged), 'judged column')} each as before ({sizes}), {together.summary}"
+        )
     cause = f"{judged[0].name}: {judged[0].reasons[0]}"
     return f"{status}: {named} in {_count(len(judged), 'judged column')}{few} ({sizes}); {cause}"
 

@@ -10,6 +10,7 @@ from tidegauge import _core
 from tidegauge.arrow import at_once, batches
 from tidegauge.column_profiles import ColumnProfile
 from tidegauge.errors import SchemaError
+from tidegauge.joints import Joint, snapshot
 from tidegauge.tables import html_table, text_table
 
 if TYPE_CHECKING:
@@ -47,10 +48,11 @@ class Profile(Mapping[str, ColumnProfile]):
         bits = accumulator_bits(accumulators)
         if reference is None:
             return cls(_core.Profile(bits))
-        specs = [column.spec for column in reference.profile._core.columns]
+        held = reference.profile._core
+        specs = [column.spec for column in held.columns]
         if accumulators == "light":
-            specs = [spec.with_options(spec.accumulators & bits) for spec in specs]
-        return cls(_core.Profile(specs))
+            return cls(_core.Profile([spec.with_options(spec.accumulators & bits) for spec in specs]))
+        return cls(_core.Profile(specs, held.joint_spec))
 
     def update(self, data: Any, *, threads: int = 0) -> None:
         """Add the rows of `data`: anything `tidegauge.arrow.batches` takes.
@@ -87,6 +89,15 @@ class Profile(Mapping[str, ColumnProfile]):
         """Columns that batches had but the reference does not know, with the rows of those batches."""
         return self._core.unexpected
 
+    @property
+    def joint(self) -> Joint | None:
+        """Its numeric columns together, a snapshot; None without a reference and in light profiles.
+
+        Also None of more than 2^38 rows, and of a merge with rows that have none.
+        """
+        core = self._core.joint
+        return None if core is None else snapshot(core)
+
     def to_bytes(self) -> bytes:
         """Encode the state; equal states give equal bytes. Edges are named by id, not written out."""
         return self._core.to_bytes(with_edges=False)
@@ -103,7 +114,7 @@ class Profile(Mapping[str, ColumnProfile]):
         core, _ = _core.Profile.from_bytes(data)
         if reference is not None:
             holder = reference if isinstance(reference, Profile) else reference.profile
-            core.attach([column.spec for column in holder._core.columns])
+            core.attach([column.spec for column in holder._core.columns], holder._core.joint_spec)
         return cls(core)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -187,7 +198,7 @@ def merge(profiles: Iterable[Profile]) -> Profile:
 def accumulator_bits(accumulators: Accumulators) -> int:
     """Return the engine's bits for a set of accumulators. Raises SchemaError."""
     if accumulators == "full":
-        return _core.DISTINCT | _core.QUANTILES | _core.FREQUENT
+        return _core.DISTINCT | _core.QUANTILES | _core.FREQUENT | _core.COVARIANCE
     if accumulators == "light":
         return 0
     raise SchemaError(f"accumulators: {accumulators!r} is neither 'full' nor 'light'")

@@ -19,6 +19,7 @@ from tidegauge.errors import DecodeError, InputError, SchemaError
 from tidegauge.profiles import Profile, accumulator_bits, write_file
 from tidegauge.reference_windows import ReferenceWindows, Splitter, from_text, to_text
 from tidegauge.schema import Column, Schema, with_notices
+from tidegauge.scores import N_WAVES, Scores, sampled_scores
 
 SAMPLED_ROWS = 1 << 20
 SAMPLED_BYTES = 1 << 28
@@ -80,7 +81,8 @@ class Reference:
         opened = iter(rows)
         sampled, held = sample(opened, schema, accumulators, hold=not rows.rereadable)
         specs, schema = frozen_specs(sampled, schema, {} if edges is None else edges._specs)
-        profile = Profile(_core.Profile(specs))
+        joint = None if accumulators == "light" else joint_spec(sampled, specs, schema, edges)
+        profile = Profile(_core.Profile(specs, joint, with_parts=True))
         split = None if window is None else Splitter(specs, timestamp_of(schema, timestamp), window)
         for batch in rows if rows.rereadable else chain(held, opened):
             profile._core.update(batch, threads)
@@ -241,6 +243,26 @@ def frozen_specs(
         if reason and schema[name].judge and schema[name].role in {"feature", "segment"}:
             notices[name] = reason
     return specs, with_notices(schema, notices)
+
+
+def joint_spec(
+    sampled: Iterable[Sampled], specs: list[_core.ColumnSpec], schema: Schema, old: Reference | None
+) -> _core.JointSpec | None:
+    """Freeze the scores of judged numeric and boolean features, or keep the old ones; None below two."""
+    kept = None if old is None else old.profile._core.joint_spec
+    if old is not None and kept is not None:
+        held = {spec.name: (spec.kind, spec.edges_id) for spec in specs}
+        if all(held.get(name) == (old._specs[name].kind, old._specs[name].edges_id) for name in kept.names):
+            return kept
+    scores: dict[str, Scores] = {}
+    for column, spec in zip(sampled, specs, strict=True):
+        settings = schema[spec.name]
+        scored = spec.kind == "boolean" or (spec.edges is not None and spec.accumulators & _core.QUANTILES)
+        if scored and settings.judge and settings.role == "feature" and len(scores) < _core.MAX_JOINT_COLUMNS:
+            values = column.drawn.values(column.at)
+            if len(values):
+                scores[spec.name] = sampled_scores(spec, values)
+    return _core.JointSpec(list(scores), list(scores.values()), N_WAVES) if len(scores) > 1 else None
 
 
 def why_an_index(values: np.ndarray[Any, Any]) -> str | None:

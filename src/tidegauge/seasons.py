@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tidegauge.drift.baseline import WIDTH, Baseline, pooled_in_proportion, stacked_baseline
 from tidegauge.drift.columns import Stack
-from tidegauge.drift.dispersion import Dispersion, dispersion_of_column
+from tidegauge.drift.dispersion import MIN_BLOCKS, Dispersion, dispersion_of_column
 from tidegauge.homes import HOMES, OUTSIDE
 from tidegauge.reference_windows import MAX_WINDOWS, ReferenceWindows, WindowedColumn
 from tidegauge.window import Window, hour_of_day, hour_of_week
@@ -19,7 +19,9 @@ Integers = npt.NDArray[np.int64]
 
 MIN_WINDOWS = 8  # of a reference; with fewer, rows are taken as independent
 MIN_IN_SLOT = 4  # windows of one seasonal slot; with fewer, the next coarser slots are taken
-LONGEST = 4  # a window may be as long as the reference's history divided by this
+# A window may be as long as the history of a reference over this: of blocks held to their mean one is
+# lost.
+LONGEST = MIN_BLOCKS + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Baselines:
             ordered=stack.ordered,
             n_windows=len(self.windows),
             block=block,
+            seasonal=bool(self.season.name) and wanted is not None,
         )
 
     def _dispersion(

@@ -30,6 +30,7 @@ from tidegauge.drift.multiplicity import benjamini_hochberg
 from tidegauge.drift.onset import onset
 from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE, Verdict, verdict_of_columns
 from tidegauge.errors import InputError
+from tidegauge.homes import ABSENT
 from tidegauge.measurement import SEVERITY, Status
 from tidegauge.profiles import Profile, merge
 from tidegauge.reference_windows import ReferenceWindows
@@ -65,7 +66,7 @@ def scan(
     on what; Benjamini-Hochberg over the columns, as in `compare`. A change of the mean by 0.05 standard
     deviations, which single windows of 1,000 rows do not show, is found within some 20 of them.
 
-    With a reference that knows its own windows, lengths of more than a quarter of its history are not tested.
+    With a reference that knows its own windows, lengths of more than a seventh of its history are not tested.
     Raises InputError for no profiles, windows out of order and settings out of range, MergeError for profiles
     of other edges.
     """
@@ -84,13 +85,13 @@ def scan(
                 require_equal_cells(name, before[name], part[name])
     season, assumptions = _season(getattr(reference, "windows", None), times, parts, scales)
     stacks = [
-        stack_columns(names, ordered, before, parts[0])
+        stack_columns(names, ordered, before, before)  # `_cumulated` has the windows' counts
         for ordered, kinds in ((True, ORDERED_KINDS), (False, CATEGORY_KINDS))
         if (names := [name for name in judged if before[name].kind in kinds])
     ]
     phases = [np.array([_phase(model, name) for name in stack.names], np.int64) for stack in stacks]
     series = [
-        _Series(stack, settings, (tolerance, tolerance_share), phase, _cumulated(stack, parts))
+        _Series(stack, settings, (tolerance, tolerance_share), phase, _cumulated(stack, parts, before))
         for stack, phase in zip(stacks, phases, strict=True)
     ]
     weighed = [_weigh(each, season, scales if season is None else season.scales) for each in series]
@@ -437,10 +438,12 @@ def _in_order(
     profiles: Mapping[Any, Profile] | Iterable[Any],
 ) -> tuple[tuple[Window, ...] | None, list[Profile]]:
     """Return the times (None if not given) and the profiles of the windows. Raises InputError."""
+    if isinstance(profiles, Profile):
+        raise InputError("scan: one profile is no sequence of windows: pass a list of them, or compare it")
     items: list[Any] = list(profiles.items()) if isinstance(profiles, Mapping) else list(profiles)
     if not items:
         raise InputError("scan: no profiles; pass those of at least one window")
-    pairs = [item for item in items if isinstance(item, tuple)]
+    pairs = [item for item in items if isinstance(item, tuple) and len(item) == 2]
     if not pairs:
         parts, times = items, None
     elif len(pairs) == len(items):
@@ -477,7 +480,7 @@ def _season(
     told = [baselines.assumption]
     if len(testable) < scales:
         told.append(
-            f"{1 << len(testable)} and more merged windows are not tested: a quarter of the reference's "
+            f"{1 << len(testable)} and more merged windows are not tested: a seventh of the reference's "
             f"{len(windows):,} windows is less"
         )
     if times is None and baselines.season.name:
@@ -487,11 +490,20 @@ def _season(
     return _Season(baselines, times, unit, max(len(testable), 1)), tuple(told)
 
 
-def _cumulated(stack: Stack, parts: Sequence[ProfileCounts]) -> dict[str, Integers]:
-    """Return the counts of all windows before each, `[windows + 1, columns, ...]`."""
+def _cumulated(stack: Stack, parts: Sequence[ProfileCounts], before: ProfileCounts) -> dict[str, Integers]:
+    """Return the counts of all windows before each, `[windows + 1, columns, ...]`.
+
+    Labels that no row of a window has are still to come: of that column the window has no rows.
+    """
     sides = [side_of(part, stack) for part in parts]
+    label = np.array([before[name].role == "label" for name in stack.names])
+    counted = ("rows", "present", "hits", "exposed", "cells")
+    for side in sides:
+        to_come = label & (side.hits[:, ABSENT] == side.rows)
+        for name in counted:
+            getattr(side, name)[to_come] = 0
     cumulated = {}
-    for name in ("rows", "present", "hits", "exposed", "cells"):
+    for name in counted:
         each = np.stack([getattr(side, name) for side in sides])
         cumulated[name] = np.concatenate([np.zeros_like(each[:1]), np.cumsum(each, axis=0)])
     return cumulated

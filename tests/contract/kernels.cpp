@@ -16,6 +16,7 @@
 #include "tidegauge/base/error.hpp"
 #include "tidegauge/base/hash.hpp"
 #include "tidegauge/binning/edges.hpp"
+#include "tidegauge/joint/scores.hpp"
 
 namespace py = pybind11;
 
@@ -111,15 +112,16 @@ py::tuple survey(const std::string& level, const std::vector<Array<T>>& pieces, 
 }
 
 template <class T>
-py::array_t<uint64_t> count(const std::string& level, const Array<T>& x, const Array<T>& edges) {
+py::array_t<uint64_t> count(const std::string& level, const Array<T>& x, const Array<T>& edges,
+                            const kernels::CellScores& scores = {}) {
   const kernels::Table& kernel = at_level(level);
   const auto frozen = binning::Edges<T>::make(std::vector<T>(edges.data(), edges.data() + edges.size()));
   const size_t stride = frozen->grid.stride, n_cells = frozen->values.size() + 1;
   std::vector<uint32_t> tables(4 * stride);
   if constexpr (std::is_same_v<T, double>) {
-    kernel.count_f64(x.data(), static_cast<size_t>(x.size()), frozen->grid, tables.data());
+    kernel.count_f64(x.data(), static_cast<size_t>(x.size()), frozen->grid, tables.data(), scores);
   } else {
-    kernel.count_i64(x.data(), static_cast<size_t>(x.size()), frozen->grid, tables.data());
+    kernel.count_i64(x.data(), static_cast<size_t>(x.size()), frozen->grid, tables.data(), scores);
   }
   std::vector<uint64_t> cells(stride);
   for (size_t i = 0; i < tables.size(); ++i) cells[i % stride] += tables[i];
@@ -128,6 +130,46 @@ py::array_t<uint64_t> count(const std::string& level, const Array<T>& x, const A
     throw std::runtime_error("a kernel counted a value in a cell that there is not");
   }
   return to_array(cells.data(), n_cells);
+}
+
+/// The score of each value's cell, written while they are counted.
+template <class T>
+py::array_t<int8_t> score(const std::string& level, const Array<T>& x, const Array<T>& edges,
+                          const Array<int8_t>& scores) {
+  if (scores.size() != edges.size() + 1) throw std::invalid_argument("scores: one for each cell is needed");
+  py::array_t<int8_t> out(x.size() + 1);
+  out.mutable_at(x.size()) = 77;
+  count(level, x, edges, {scores.data(), out.mutable_data()});
+  if (out.at(x.size()) != 77) throw std::runtime_error("a kernel wrote past its output");
+  return out;
+}
+
+/// Rows [n, d] of scores as the kernels want them.
+joint::Scores columns_of(const Array<int8_t>& rows) {
+  joint::Scores scores;
+  scores.reset(static_cast<size_t>(rows.shape(1)), static_cast<size_t>(rows.shape(0)));
+  for (py::ssize_t j = 0; j < rows.shape(1); ++j) {
+    for (py::ssize_t i = 0; i < rows.shape(0); ++i) scores.column(static_cast<size_t>(j))[i] = rows.at(i, j);
+  }
+  return scores;
+}
+
+py::tuple add_scores(const std::string& level, const Array<int8_t>& rows) {
+  const joint::Scores scores = columns_of(rows);
+  const size_t d = scores.view().n_columns;
+  std::vector<int64_t> sums(d), products(d * (d + 1) / 2), squares(d * (d + 1) / 2);
+  at_level(level).add_scores(scores.view(), {sums.data(), products.data(), squares.data()});
+  return py::make_tuple(to_array(sums.data(), sums.size()), to_array(products.data(), products.size()),
+                        to_array(squares.data(), squares.size()));
+}
+
+/// `weights` [k, d rounded up to a multiple of four].
+py::array_t<int64_t> add_waves(const std::string& level, const Array<int8_t>& rows,
+                               const Array<int8_t>& weights) {
+  const joint::Scores scores = columns_of(rows);
+  std::vector<int64_t> sums(2 * static_cast<size_t>(weights.shape(0)));
+  at_level(level).add_waves(scores.view(), {weights.data(), sums.size() / 2}, sums.data());
+  return to_array(sums.data(), sums.size());
 }
 
 /// What the search of very small batches says of each value.
@@ -169,8 +211,24 @@ void register_kernels(py::module_& m) {
     const size_t kept = at_level(level).finite_f64(from, n, out.data(), facts);
     return py::make_tuple(out.first(kept), facts_of(facts));
   });
-  m.def("kernel_count_f64", &count<double>, py::arg("level"), py::arg("x"), py::arg("edges"));
-  m.def("kernel_count_i64", &count<int64_t>, py::arg("level"), py::arg("x"), py::arg("edges"));
+  m.def(
+      "kernel_count_f64",
+      [](const std::string& level, const Array<double>& x, const Array<double>& edges) {
+        return count(level, x, edges);
+      },
+      py::arg("level"), py::arg("x"), py::arg("edges"));
+  m.def(
+      "kernel_count_i64",
+      [](const std::string& level, const Array<int64_t>& x, const Array<int64_t>& edges) {
+        return count(level, x, edges);
+      },
+      py::arg("level"), py::arg("x"), py::arg("edges"));
+  m.def("kernel_score_f64", &score<double>, py::arg("level"), py::arg("x"), py::arg("edges"),
+        py::arg("scores"));
+  m.def("kernel_score_i64", &score<int64_t>, py::arg("level"), py::arg("x"), py::arg("edges"),
+        py::arg("scores"));
+  m.def("kernel_add_scores", &add_scores, py::arg("level"), py::arg("rows"));
+  m.def("kernel_add_waves", &add_waves, py::arg("level"), py::arg("rows"), py::arg("weights"));
   m.def("search_f64", &search<double>, py::arg("x"), py::arg("edges"));
   m.def("search_i64", &search<int64_t>, py::arg("x"), py::arg("edges"));
   m.def("kernel_hash_f64", &hash<double>, py::arg("level"), py::arg("x"), py::arg("seed"), py::arg("limit"));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <random>
@@ -13,10 +14,13 @@
 #include "laws.hpp"
 #include "streams.hpp"
 #include "tidegauge/base/hash.hpp"
+#include "tidegauge/joint/scores.hpp"
+#include "tidegauge/joint/sums.hpp"
 #include "tidegauge/sketch/distinct.hpp"
 #include "tidegauge/sketch/exponential.hpp"
 #include "tidegauge/sketch/frequent.hpp"
 #include "tidegauge/sketch/kll.hpp"
+#include "tidegauge/sketch/scatter.hpp"
 
 namespace tidegauge::contract {
 
@@ -221,6 +225,108 @@ struct ExponentialAdaptor : Members<sketch::Exponential> {
     state.quantile_error();
     if (state.n() > 0) state.quantile(0.3);
   }
+};
+
+/// Vectors of three; a seed in four has some whose sums leave the range of a double.
+struct ScatterAdaptor : Members<sketch::Scatter> {
+  static constexpr size_t width = 3;
+  using Value = std::array<double, width>;
+  static constexpr bool order_free = false;
+  static State make() { return State(width); }
+  static State decode(ByteReader& in) { return State::decode(in, width); }
+  static std::vector<size_t> sizes() { return {20, 300, 0, 1, 255, 256, 257, 5'000}; }
+  static std::vector<Value> stream(uint64_t seed, size_t n) {
+    std::mt19937_64 random(seed);
+    std::vector<Value> rows(n);
+    for (Value& row : rows) {
+      for (double& x : row) x = gaussian(random) * (seed == 4 ? 1e153 : 1.0);
+    }
+    return rows;
+  }
+  static void update(State& state, std::span<const Value> rows) {
+    std::vector<double> padded(rows.size() * width + sketch::Scatter::kPadding);
+    for (size_t i = 0; i < rows.size(); ++i) std::ranges::copy(rows[i], padded.data() + i * width);
+    state.update(padded.data(), rows.size());
+  }
+  static void check(const State& state, std::span<const Value> rows) {
+    require(state.n() == rows.size(), "n is wrong");
+    const auto found = state.products();
+    for (size_t i = 0, at = 0; !rows.empty() && i < width; ++i) {
+      for (size_t j = i; j < width; ++j, ++at) {
+        long double sum = 0, size = 0;
+        for (const Value& row : rows) {
+          const auto product = static_cast<long double>(row[i]) * static_cast<long double>(row[j]);
+          sum += product, size += std::fabs(product);
+        }
+        if (size > 1.7e308L) continue;  // then perhaps +infinity
+        require(std::fabs(static_cast<double>(found[at] - sum)) <= 1e-13 * static_cast<double>(size),
+                "a product is wrong");
+      }
+    }
+  }
+  static void query(const State& state) { state.products(); }
+};
+
+/// Five columns and eight waves, with or without the squares of the products.
+template <bool with_squares>
+struct JointAdaptor : Members<joint::Sums> {
+  static constexpr size_t d = 5, n_waves = 8;
+  using Value = std::array<int8_t, d>;
+  static constexpr bool order_free = true;
+  static const joint::Spec& spec() {
+    static const auto made = joint::Spec::make(
+        {{"a", {0, 1}}, {"b", {0, 1}}, {"c", {0, 1}}, {"d", {0, 1}}, {"e", {0, 1}}}, n_waves, 7);
+    return *made;
+  }
+  static State make() { return State(d, n_waves, with_squares); }
+  static State decode(ByteReader& in) { return State::decode(in, d, n_waves, with_squares); }
+  static std::vector<size_t> sizes() { return {30, 500, 0, 1, 63, 64, 65, 2'049, 9'000}; }
+  static std::vector<Value> stream(uint64_t seed, size_t n) {
+    std::mt19937_64 random(seed);
+    std::vector<Value> rows(n);
+    for (Value& row : rows) {
+      for (int8_t& z : row) {
+        z = static_cast<int8_t>(static_cast<int>(random() % (2 * kernels::kMaxScore + 1)) -
+                                kernels::kMaxScore);
+      }
+      if (seed % 2) row[1] = row[0], row[4] = kernels::kMaxScore;
+    }
+    return rows;
+  }
+  static void update(State& state, std::span<const Value> rows) {
+    joint::Scores scores;
+    scores.reset(d, rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      for (size_t j = 0; j < d; ++j) scores.column(j)[i] = rows[i][j];
+    }
+    State added(d, n_waves);
+    added.update(scores.view(), spec().waves());
+    state.merge(added);
+  }
+  static void check(const State& state, std::span<const Value> rows) {
+    int64_t sums[d] = {}, products[15] = {}, squares[15] = {}, waves[2 * n_waves] = {};
+    for (const Value& row : rows) {
+      for (size_t i = 0, at = 0; i < d; ++i) {
+        sums[i] += row[i];
+        for (size_t j = i; j < d; ++j, ++at) {
+          products[at] += row[i] * row[j];
+          squares[at] += row[i] * row[j] * row[i] * row[j];
+        }
+      }
+      for (size_t k = 0; k < n_waves; ++k) {
+        int phase = 0;
+        for (size_t j = 0; j < d; ++j) phase += row[j] * spec().weights()[k * 8 + j];
+        waves[2 * k] += kernels::cosine(static_cast<int16_t>(phase * 8));
+        waves[2 * k + 1] += kernels::cosine(static_cast<int16_t>(phase * 8 - 16384));
+      }
+    }
+    require(state.n() == rows.size(), "n is wrong");
+    require(std::ranges::equal(state.sums(), sums), "a sum is wrong");
+    require(std::ranges::equal(state.products(), products), "a product is wrong");
+    require(!with_squares || std::ranges::equal(state.squares(), squares), "a square is wrong");
+    require(std::ranges::equal(state.waves(), waves), "a wave is wrong");
+  }
+  static void query(const State& state) { state.n_waves(); }
 };
 
 }  // namespace tidegauge::contract

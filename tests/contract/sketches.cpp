@@ -26,6 +26,9 @@ const std::map<std::string, Laws>& accumulators() {
       {"frequent, hashes", laws<FrequentAdaptor<false, 64, 1'000>>()},
       {"frequent, hashes, exact", laws<FrequentAdaptor<false, 64, 50>>()},
       {"exponential", laws<ExponentialAdaptor>()},
+      {"scatter", laws<ScatterAdaptor>()},
+      {"joint", laws<JointAdaptor<true>>()},
+      {"joint, a part", laws<JointAdaptor<false>>()},
   };
   return all;
 }

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 import tidegauge as tg
 
-VERSION = "v1"
+VERSION = "v1-joint"  # format version 1, with the sections of columns together
 FOLDER = Path(__file__).parent / VERSION
 QUANTILES = (0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0)
 
@@ -92,9 +92,20 @@ def told(held: tg.Profile | tg.Reference) -> dict[str, Any]:
             "quantiles": None if quantiles is None else quantiles.tolist(),
             "error_bounds": column.error_bounds,
         }
+    joint = profile.joint
+    together = {} if joint is None else {"joint": [joint.id, joint.columns, *sums_of(profile)]}
     return json.loads(
-        json.dumps({"n_rows": profile.n_rows, "unexpected": profile.unexpected, "columns": columns})
+        json.dumps(
+            {"n_rows": profile.n_rows, "unexpected": profile.unexpected, "columns": columns, **together}
+        )
     )
+
+
+def sums_of(profile: tg.Profile) -> list[list[int]]:
+    """Return the whole numbers that the joint is made of, and those of its parts added up."""
+    core = profile._core.joint
+    parts = [np.sum([part[i] for part in core.parts], axis=0).tolist() for i in (0, 1, 2, 4)]
+    return [core.total[0], *(sums.tolist() for sums in core.total[1:]), parts if core.parts else []]
 
 
 def main() -> None:

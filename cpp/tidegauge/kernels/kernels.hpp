@@ -5,6 +5,7 @@
 
 #include "tidegauge/base/int128.hpp"
 #include "tidegauge/kernels/grid.hpp"
+#include "tidegauge/kernels/scores.hpp"
 
 namespace tidegauge::kernels {
 
@@ -42,9 +43,12 @@ struct Table {
   /// values, and may be x itself.
   size_t (*finite_f64)(const double* x, size_t n, double* out, TileFacts<double>& facts);
 
-  /// Increments counts[c] for the cell c of every finite x; counts has 4 tables of grid.stride each.
-  void (*count_f64)(const double* x, size_t n, const Grid<double>& grid, uint32_t* counts);
-  void (*count_i64)(const int64_t* x, size_t n, const Grid<int64_t>& grid, uint32_t* counts);
+  /// Increments counts[c] for the cell c of every finite x; counts has 4 tables of grid.stride each. Where
+  /// scores are wanted, writes that of the cell of each x.
+  void (*count_f64)(const double* x, size_t n, const Grid<double>& grid, uint32_t* counts,
+                    const CellScores& scores);
+  void (*count_i64)(const int64_t* x, size_t n, const Grid<int64_t>& grid, uint32_t* counts,
+                    const CellScores& scores);
 
   /// Writes the hashes (hash_bits of the canonical bits) of those values whose hash could change a distinct
   /// counter that ignores hashes h with (h << 12) >= limit. Returns how many were written.
@@ -61,6 +65,17 @@ struct Table {
   /// Copies the values, of any type of 8 bytes, whose bit in `words` is set; returns how many. `out` has room
   /// for n + 8 values, and may be x itself.
   size_t (*compress_64)(const void* x, size_t n, const uint64_t* words, void* out);
+
+  /// Adds the scores of rows, their products and the squares of these to the sums.
+  void (*add_scores)(const ScoreView& x, const ScoreSums& sums);
+
+  /// Adds the waves of rows, at most 2^20 of them, to sums[2 k] (cosine) and sums[2 k + 1] (sine).
+  void (*add_waves)(const ScoreView& x, const Waves& waves, int64_t* sums);
+
+  /// Adds x_i x_j of n vectors of a width, one behind the other, to the upper triangle of sums, row after
+  /// row: each sum vector by vector, so that no cut of the vectors shows. Behind the last vector eight more
+  /// numbers can be read.
+  void (*add_outer)(const double* vectors, size_t n, size_t width, double* sums);
 };
 
 /// The table for this machine: the best level it can run, or the one that TIDEGAUGE_ISA names.

@@ -4,6 +4,7 @@
 
 #include "tidegauge/base/hash.hpp"
 #include "tidegauge/kernels/kernels.hpp"
+#include "tidegauge/kernels/score_level.hpp"
 #include "tidegauge/kernels/simd.hpp"
 
 namespace tidegauge::kernels::TIDEGAUGE_LEVEL {
@@ -179,7 +180,7 @@ TIDEGAUGE_INLINE U64 cells_by_search(const Grid<T>& grid, Pack<T> v) {
 
 template <class T, class Cells>
 TIDEGAUGE_INLINE void count_cells(const T* x, size_t n, const Grid<T>& grid, uint32_t* counts,
-                                  Cells cells_of) {
+                                  const CellScores& scores, Cells cells_of) {
   constexpr size_t kBlock = 256;
   const size_t stride = grid.stride;
   alignas(64) uint64_t block[kBlock];
@@ -193,6 +194,9 @@ TIDEGAUGE_INLINE void count_cells(const T* x, size_t n, const Grid<T>& grid, uin
       ++counts[2 * stride + block[j + 2]];
       ++counts[3 * stride + block[j + 3]];
     }
+    if (scores.of_cell) {
+      for (size_t j = 0; j < kBlock; ++j) scores.out[i + j] = scores.of_cell[block[j]];
+    }
   }
   while (i < n) {
     const size_t m = n - i < 8 ? n - i : 8;
@@ -200,12 +204,14 @@ TIDEGAUGE_INLINE void count_cells(const T* x, size_t n, const Grid<T>& grid, uin
     for (size_t j = 0; j < 8; ++j) padded[j] = x[j < m ? i + j : i];
     store(block, cells_of(load(padded)));
     for (size_t j = 0; j < m; ++j) ++counts[block[j]];
+    for (size_t j = 0; scores.of_cell && j < m; ++j) scores.out[i + j] = scores.of_cell[block[j]];
     i += m;
   }
 }
 
 template <class T>
-TIDEGAUGE_INLINE void count(const T* x, size_t n, const Grid<T>& grid, uint32_t* counts) {
+TIDEGAUGE_INLINE void count(const T* x, size_t n, const Grid<T>& grid, uint32_t* counts,
+                            const CellScores& scores) {
   // The padding behind the last edge is never passed by a double; INT64_MAX passes it, once per correction.
   const U64 top = broadcast(uint64_t{grid.n_edges});
   const auto capped = [&](U64 c) {
@@ -213,27 +219,29 @@ TIDEGAUGE_INLINE void count(const T* x, size_t n, const Grid<T>& grid, uint32_t*
     return c;
   };
   if (grid.corrections == 0) {
-    count_cells(x, n, grid, counts, [&](Pack<T> v) { return cells_by_search(grid, v); });
+    count_cells(x, n, grid, counts, scores, [&](Pack<T> v) { return cells_by_search(grid, v); });
   } else if (grid.corrections == 1) {  // nearly always: worth a loop of its own
     if (grid.folded) {
-      count_cells(x, n, grid, counts, [&](Pack<T> v) { return capped(cells<true>(grid, v, 1)); });
+      count_cells(x, n, grid, counts, scores, [&](Pack<T> v) { return capped(cells<true>(grid, v, 1)); });
     } else {
-      count_cells(x, n, grid, counts, [&](Pack<T> v) { return capped(cells<false>(grid, v, 1)); });
+      count_cells(x, n, grid, counts, scores, [&](Pack<T> v) { return capped(cells<false>(grid, v, 1)); });
     }
   } else if (grid.folded) {
-    count_cells(x, n, grid, counts,
+    count_cells(x, n, grid, counts, scores,
                 [&](Pack<T> v) { return capped(cells<true>(grid, v, grid.corrections)); });
   } else {
-    count_cells(x, n, grid, counts,
+    count_cells(x, n, grid, counts, scores,
                 [&](Pack<T> v) { return capped(cells<false>(grid, v, grid.corrections)); });
   }
 }
 
-void count_f64(const double* x, size_t n, const Grid<double>& grid, uint32_t* counts) {
-  count(x, n, grid, counts);
+void count_f64(const double* x, size_t n, const Grid<double>& grid, uint32_t* counts,
+               const CellScores& scores) {
+  count(x, n, grid, counts, scores);
 }
-void count_i64(const int64_t* x, size_t n, const Grid<int64_t>& grid, uint32_t* counts) {
-  count(x, n, grid, counts);
+void count_i64(const int64_t* x, size_t n, const Grid<int64_t>& grid, uint32_t* counts,
+               const CellScores& scores) {
+  count(x, n, grid, counts, scores);
 }
 
 TIDEGAUGE_INLINE U64 canonical_bits(F64 v) { return bits<U64>(v + 0.0); }  // -0.0 hashes as 0.0
@@ -323,6 +331,41 @@ size_t compress_64(const void* x, size_t n, const uint64_t* words, void* out) {
   return kept;
 }
 
+/// Columns j to j + kPacks * kLanes of row i: so many sums at a time, because each waits for itself.
+template <size_t kPacks>
+TIDEGAUGE_INLINE void add_outer_packs(const double* vectors, size_t n, size_t width, size_t i, size_t j,
+                                      double* sums) {
+  F64 sum[kPacks];
+  for (size_t k = 0; k < kPacks; ++k) sum[k] = load(sums + k * kLanes);
+  for (size_t row = 0; row < n; ++row) {
+    const double* x = vectors + row * width;
+    for (size_t k = 0; k < kPacks; ++k) sum[k] = sum[k] + load(x + j + k * kLanes) * x[i];
+  }
+  for (size_t k = 0; k < kPacks; ++k) store(sums + k * kLanes, sum[k]);
+}
+
+void add_outer(const double* vectors, size_t n, size_t width, double* sums) {
+  constexpr size_t kPacks = kRegisterBytes / 16;  // in eight registers
+  for (size_t i = 0; i < width; ++i) {
+    size_t j = i;
+    for (; width - j >= kPacks * kLanes; j += kPacks * kLanes) {
+      add_outer_packs<kPacks>(vectors, n, width, i, j, sums);
+      sums += kPacks * kLanes;
+    }
+    for (; width - j >= kLanes; j += kLanes) {
+      add_outer_packs<1>(vectors, n, width, i, j, sums);
+      sums += kLanes;
+    }
+    if (j < width) {
+      double last[kLanes] = {};
+      __builtin_memcpy(last, sums, (width - j) * sizeof(double));
+      add_outer_packs<1>(vectors, n, width, i, j, last);
+      __builtin_memcpy(sums, last, (width - j) * sizeof(double));
+      sums += width - j;
+    }
+  }
+}
+
 }  // namespace
 
 #define TIDEGAUGE_TEXT_(x) #x
@@ -339,6 +382,9 @@ const Table kTable = {TIDEGAUGE_TEXT(TIDEGAUGE_LEVEL),
                       hash_i64,
                       unseen,
                       unobserved,
-                      compress_64};
+                      compress_64,
+                      add_scores,
+                      add_waves,
+                      add_outer};
 
 }  // namespace tidegauge::kernels::TIDEGAUGE_LEVEL

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <utility>
-#if defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -248,6 +248,92 @@ TIDEGAUGE_INLINE Pack<T> gather(const T* p, U64 index) {
   for (size_t i = 0; i < 8; ++i) found[i] = p[at[i]];
   return load(found);
 #endif
+}
+
+/// Whole registers of small integers, whose products are exact.
+typedef int8_t I8 __attribute__((vector_size(kRegisterBytes)));
+typedef int16_t I16 __attribute__((vector_size(kRegisterBytes)));
+typedef uint16_t U16 __attribute__((vector_size(kRegisterBytes)));  // for what may wrap around
+typedef int32_t I32 __attribute__((vector_size(kRegisterBytes)));
+typedef int64_t I64s __attribute__((vector_size(kRegisterBytes)));
+typedef uint64_t U64s __attribute__((vector_size(kRegisterBytes)));
+inline constexpr size_t kHalves = kRegisterBytes / 2;  // lanes of 16 bits
+
+/// The next kHalves numbers of 8 bits, in 16.
+TIDEGAUGE_INLINE I16 widen(const int8_t* p) {
+  typedef int8_t Half __attribute__((vector_size(kHalves)));
+  Half x;
+  __builtin_memcpy(&x, p, sizeof x);
+#if defined(__AVX512BW__)
+  return (I16)_mm512_cvtepi8_epi16((__m256i)x);
+#elif defined(__AVX2__)
+  return (I16)_mm256_cvtepi8_epi16((__m128i)x);
+#else
+  return __builtin_convertvector(x, I16);
+#endif
+}
+
+/// a0 b0 + a1 b1, a2 b2 + a3 b3, ...
+TIDEGAUGE_INLINE I32 dot_pairs(I16 a, I16 b) {
+#if defined(__AVX512BW__)
+  return (I32)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+  return (I32)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+  return (I32)_mm_madd_epi16((__m128i)a, (__m128i)b);
+#else
+  I32 sums;
+  for (size_t i = 0; i < kHalves / 2; ++i) sums[i] = a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1];
+  return sums;
+#endif
+}
+
+/// The same of 8 bits, `a` from 0 to 127 and `b` from -127 to 127: no sum leaves 16 bits.
+TIDEGAUGE_INLINE I16 dot_pairs_8(I8 a, I8 b) {
+#if defined(__AVX512BW__)
+  return (I16)_mm512_maddubs_epi16((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+  return (I16)_mm256_maddubs_epi16((__m256i)a, (__m256i)b);
+#else
+  // The low halves with their sign, and the high halves, as numbers of 16 bits: a product fits in them.
+  return ((I16)((U16)a << 8) >> 8) * ((I16)((U16)b << 8) >> 8) + ((I16)a >> 8) * ((I16)b >> 8);
+#endif
+}
+
+/// Two numbers of 8 bits, again and again.
+TIDEGAUGE_INLINE I8 twice(const int8_t* p) {
+  int16_t both;
+  __builtin_memcpy(&both, p, sizeof both);
+  return (I8)(I16{} + both);
+}
+
+/// a0, b0, a1, b1, ... of the next kHalves numbers of 8 bits, in an order of pairs that is always the same.
+TIDEGAUGE_INLINE I8 interleave(const int8_t* a, const int8_t* b) {
+  // In 16 bits, the second of a pair is the high half.
+  return (I8)(((U16)widen(a) & 0xff) | ((U16)widen(b) << 8));
+}
+
+/// The high halves of the products, rounded down.
+TIDEGAUGE_INLINE I16 high_halves(I16 a, I16 b) {
+#if defined(__AVX512BW__)
+  return (I16)_mm512_mulhi_epi16((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+  return (I16)_mm256_mulhi_epi16((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+  return (I16)_mm_mulhi_epi16((__m128i)a, (__m128i)b);
+#else
+  I16 high;
+  for (size_t i = 0; i < kHalves; ++i) high[i] = static_cast<int16_t>((a[i] * b[i]) >> 16);
+  return high;
+#endif
+}
+
+/// The sum of the lanes, which may be more than a lane holds.
+TIDEGAUGE_INLINE int64_t total(I32 lanes) {
+  const I64s even = (I64s)((U64s)lanes << 32) >> 32, sums = even + ((I64s)lanes >> 32);
+  int64_t sum = 0;
+  for (size_t i = 0; i < kRegisterBytes / 8; ++i) sum += sums[i];
+  return sum;
 }
 
 }  // namespace tidegauge::kernels::TIDEGAUGE_LEVEL

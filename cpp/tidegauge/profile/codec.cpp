@@ -10,6 +10,8 @@
 //   SPEC   count varint, then each column's spec, by name
 //   EDGE   count varint, then each set of edges by id: id u64, form u8 (f64, i64, categories), contents
 //   COLS   in the order of SPEC, each column's state as length varint and bytes
+//   JOIN   columns together: id u64 of their spec, numbers of columns and waves, sums, 1 and 32 parts or 0
+//   JSPC   the spec of JOIN: seed u64, number of waves, then each column's name and score of each cell
 //   NOTE   the caller's text
 //   MORE   unexpected columns by name: count varint, then name and rows
 
@@ -121,7 +123,7 @@ std::map<uint64_t, ColumnSpec> decode_edge_section(ByteReader in) {
 }
 
 struct Sections {
-  std::span<const std::byte> rows, spec, edges, columns, more, note;
+  std::span<const std::byte> rows, spec, edges, columns, joint, joint_spec, more, note;
 };
 
 /// Checks everything about the container and finds the sections in it.
@@ -153,6 +155,7 @@ Sections open_container(std::span<const std::byte> bytes) {
     for (const auto& [known, place] :
          {std::pair{tag("ROWS"), &found.rows}, std::pair{tag("SPEC"), &found.spec},
           std::pair{tag("EDGE"), &found.edges}, std::pair{tag("COLS"), &found.columns},
+          std::pair{tag("JOIN"), &found.joint}, std::pair{tag("JSPC"), &found.joint_spec},
           std::pair{tag("MORE"), &found.more}, std::pair{tag("NOTE"), &found.note}}) {
       if (name != known) continue;
       if (place->data()) throw DecodeError("profile: a section appears twice");
@@ -205,6 +208,16 @@ std::vector<std::byte> Profile::to_bytes(bool with_edges, std::string_view note)
   put_section(out, tag("SPEC"), spec);
   if (with_edges && !frozen.empty()) put_section(out, tag("EDGE"), edges);
   put_section(out, tag("COLS"), states);
+  if (joint_) {
+    ByteWriter section;
+    joint_->encode(section);
+    put_section(out, tag("JOIN"), section);
+  }
+  if (joint_ && with_edges && joint_->spec()) {
+    ByteWriter section;
+    joint_->spec()->encode(section);
+    put_section(out, tag("JSPC"), section);
+  }
   if (!unexpected.empty()) put_section(out, tag("MORE"), more);
   if (!note.empty()) {
     ByteWriter section;
@@ -254,6 +267,23 @@ Profile Profile::from_bytes(std::span<const std::byte> bytes, std::string* note)
   specs.expect_end("columns");
   states.expect_end("columns");
   if (used.size() != edges.size()) throw DecodeError("edges: of no column");
+
+  if (sections.joint.data()) {
+    ByteReader joint(sections.joint);
+    profile.joint_ = joint::Joint::decode(joint);
+    joint.expect_end("joint");
+    if (profile.joint_->total().n() != profile.n_rows_) throw DecodeError("joint: not of the same rows");
+  }
+  if (sections.joint_spec.data()) {
+    ByteReader content(sections.joint_spec);
+    auto spec = joint::Spec::decode(content);
+    content.expect_end("joint");
+    if (!profile.joint_ || profile.joint_->id() != spec->id()) {
+      throw DecodeError("joint: scores that its sums are not of");
+    }
+    profile.require_columns(*spec);
+    profile.joint_->attach(std::move(spec));
+  }
 
   if (sections.more.data()) {
     ByteReader more(sections.more);

@@ -67,14 +67,17 @@ std::unique_ptr<Column> Column::make(std::shared_ptr<const ColumnSpec> spec) {
   return std::make_unique<CountedColumn>(std::move(spec));
 }
 
-void Column::update(const arrow::ColumnView& view, Scratch& scratch) {
+void Column::update(const arrow::ColumnView& view, Scratch& scratch, const kernels::CellScores& scores) {
+  scratch.scores = scores;
   homes_.n_rows += static_cast<uint64_t>(view.length);
   if (view.type.null_type) {
     homes_.n_null += static_cast<uint64_t>(view.length);
   } else if (accepts(view.type)) {
     if (view.length <= kMaxPiece) return update_values(view, scratch);
     for (int64_t begin = 0; begin < view.length; begin += kMaxPiece) {
-      update_values(view.slice(begin, std::min(kMaxPiece, view.length - begin)), scratch);
+      const int64_t n = std::min(kMaxPiece, view.length - begin);
+      update_values(view.slice(begin, n), scratch);
+      if (scores.of_cell) scratch.scores.out += n;
     }
   } else if (view.type.kind == arrow::Kind::unsupported) {
     homes_.n_mistyped += static_cast<uint64_t>(view.length);

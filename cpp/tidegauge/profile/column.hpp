@@ -7,6 +7,7 @@
 
 #include "tidegauge/arrow/view.hpp"
 #include "tidegauge/base/bytes.hpp"
+#include "tidegauge/joint/scores.hpp"
 #include "tidegauge/kernels/kernels.hpp"
 #include "tidegauge/profile/spec.hpp"
 #include "tidegauge/profile/tally.hpp"
@@ -25,12 +26,15 @@ struct Scratch {
   alignas(64) double finite[kTile + 8];
   alignas(64) uint64_t hashes[kTile + 8];
   alignas(64) uint32_t counts[4 * 288];
+  kernels::CellScores scores;      // of the column at hand: where its rows' scores go
+  int8_t packed_scores[2][kTile];  // without the rows that have no value; without those not finite
   uint64_t words[kTile / 64];
   std::string_view texts[kTile];
   std::vector<uint32_t> codes;        // of a tile
   std::vector<uint32_t> code_counts;  // of a dictionary
   std::vector<char> digits;           // numbers written as texts
   Tally tally;
+  joint::Scores together;  // of the rows at hand, of all columns that are watched together
 };
 
 /// Where the rows that carry no usable value are counted. Together with the present values they add up to
@@ -59,7 +63,10 @@ class Column {
   uint64_t n_present() const { return homes_.n_rows - homes_.without_value(); }
 
   /// Adds all rows of an array whose rows have been checked. Rows of another kind are counted as mistyped.
-  void update(const arrow::ColumnView& view, Scratch& scratch);
+  /// Writes the score of every row that has a value, if a table is given; the others' are left as they are.
+  void update(const arrow::ColumnView& view, Scratch& scratch, const kernels::CellScores& scores = {});
+  /// How many cells there can be scores of; 0 for kinds that have none.
+  virtual size_t n_scored_cells() const { return 0; }
   /// Counts rows of batches in which the column did not appear.
   void add_absent(uint64_t n_rows);
   /// Whether all that came so far were nulls without a type, so that the first typed rows decide what it is.

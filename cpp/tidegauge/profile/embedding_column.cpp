@@ -8,7 +8,13 @@
 
 namespace tidegauge {
 
-EmbeddingColumn::EmbeddingColumn(std::shared_ptr<const ColumnSpec> spec) : Column(std::move(spec)) {}
+namespace {
+constexpr size_t kRows = 16;  // at a time into the sums of products
+}
+
+EmbeddingColumn::EmbeddingColumn(std::shared_ptr<const ColumnSpec> shared) : Column(std::move(shared)) {
+  if (spec().accumulators & accumulate::kCovariance) scatter_.emplace(static_cast<size_t>(spec().width));
+}
 
 void EmbeddingColumn::make_room() {
   sums_.resize(static_cast<size_t>(spec().width));
@@ -22,13 +28,16 @@ bool EmbeddingColumn::accepts(const arrow::Type& type) const {
 
 void EmbeddingColumn::update_values(const arrow::ColumnView& view, Scratch& scratch) {
   make_room();
-  std::vector<double> row(static_cast<size_t>(spec().width));
+  const auto width = static_cast<size_t>(spec().width);
+  std::vector<double> rows(kRows * width + sketch::Scatter::kPadding);
+  size_t held = 0;
   for (int64_t i = 0; i < view.length; ++i) {
     if (i % 64 == 0) arrow::read_validity(view, i, std::min<int64_t>(64, view.length - i), scratch.words);
     if (((scratch.words[0] >> (i % 64)) & 1) == 0) {
       ++homes_.n_null;
       continue;
     }
+    const std::span<double> row = std::span(rows).subspan(held * width, width);
     arrow::read_embeddings(view, i, 1, row.data());
     double square = 0;
     for (const double x : row) square += x * x;
@@ -37,10 +46,15 @@ void EmbeddingColumn::update_values(const arrow::ColumnView& view, Scratch& scra
       ++homes_.n_nan;
       continue;
     }
-    for (size_t j = 0; j < row.size(); ++j) add_compensated(sums_[j], corrections_[j], row[j]);
+    for (size_t j = 0; j < width; ++j) add_compensated(sums_[j], corrections_[j], row[j]);
     kernels::TileFacts<double> facts;
     norms_.update(&norm, 1, facts);
+    if (scatter_ && ++held == kRows) {
+      scatter_->update(rows.data(), held);
+      held = 0;
+    }
   }
+  if (scatter_) scatter_->update(rows.data(), held);
 }
 
 std::vector<double> EmbeddingColumn::mean() const {
@@ -60,6 +74,7 @@ void EmbeddingColumn::merge_values(const Column& other) {
     corrections_[j] += theirs.corrections_[j];
   }
   norms_.merge(theirs.norms_);
+  if (scatter_) scatter_->merge(*theirs.scatter_);
 }
 
 void EmbeddingColumn::encode_values(ByteWriter& out) const {
@@ -67,6 +82,7 @@ void EmbeddingColumn::encode_values(ByteWriter& out) const {
   if (norms_.n() == 0) return;
   out.put_array(std::span<const double>(sums_));
   out.put_array(std::span<const double>(corrections_));
+  if (scatter_) scatter_->encode(out);
 }
 
 void EmbeddingColumn::decode_values(ByteReader& in) {
@@ -79,6 +95,9 @@ void EmbeddingColumn::decode_values(ByteReader& in) {
   make_room();
   in.get_array(std::span<double>(sums_), "embedding");
   in.get_array(std::span<double>(corrections_), "embedding");
+  if (!scatter_) return;
+  scatter_ = sketch::Scatter::decode(in, static_cast<size_t>(spec().width));
+  if (scatter_->n() != norms_.n()) throw DecodeError("embedding: as many products as rows are needed");
 }
 
 }  // namespace tidegauge

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <optional>
+
 #include "tidegauge/profile/column.hpp"
 #include "tidegauge/sketch/moments.hpp"
+#include "tidegauge/sketch/scatter.hpp"
 
 namespace tidegauge {
 
-/// Rows of floats of one width: their mean vector and the moments of their Euclidean norms. A row with a NaN,
-/// an infinity or a null in it is counted as NaN and otherwise left out.
+/// Rows of floats of one width: their mean vector, perhaps their products, and the moments of their Euclidean
+/// norms. A row with a NaN, an infinity or a null in it is counted as NaN and otherwise left out.
 class EmbeddingColumn final : public Column {
  public:
   explicit EmbeddingColumn(std::shared_ptr<const ColumnSpec> spec);
@@ -17,6 +20,7 @@ class EmbeddingColumn final : public Column {
   /// NaN without rows.
   std::vector<double> mean() const;
   const sketch::Moments<double>& norms() const { return norms_; }
+  const std::optional<sketch::Scatter>& scatter() const { return scatter_; }
 
  private:
   EmbeddingColumn(const EmbeddingColumn&) = default;
@@ -30,6 +34,7 @@ class EmbeddingColumn final : public Column {
 
   std::vector<double> sums_, corrections_;  // a component each, compensated; empty until there are rows
   sketch::Moments<double> norms_;
+  std::optional<sketch::Scatter> scatter_;
 };
 
 }  // namespace tidegauge

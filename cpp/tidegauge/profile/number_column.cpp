@@ -1,8 +1,10 @@
 #include "tidegauge/profile/number_column.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "tidegauge/arrow/read.hpp"
 #include "tidegauge/base/counts.hpp"
@@ -21,6 +23,16 @@ template <class T>
 bool same_layout(const arrow::ColumnView& view) {
   const auto wanted = std::is_same_v<T, double> ? arrow::Physical::float64 : arrow::Physical::int64;
   return view.type.physical == wanted && !view.type.dictionary && !view.type.run_end;
+}
+
+/// Gives every row for which has(i) holds the next of the packed scores, and 0 to the others.
+template <class Has>
+void spread(const int8_t* packed, size_t n, int8_t* out, Has has) {
+  for (size_t i = 0; i < n; ++i) {
+    const bool there = has(i);
+    out[i] = there ? *packed : int8_t{0};
+    packed += there;
+  }
 }
 
 }  // namespace
@@ -80,11 +92,19 @@ void NumberColumn<T>::update_values(const arrow::ColumnView& view, Scratch& scra
       homes_.n_mistyped += static_cast<uint64_t>(mistyped);
       valid -= mistyped;
     }
-    if (valid < n) {
-      kernels::table().compress_64(x, static_cast<size_t>(n), scratch.words, buffer);
-      x = buffer;
+    kernels::CellScores scores = scratch.scores;
+    if (scores.of_cell) scores.out += begin;
+    if (valid == n) {
+      add(x, static_cast<size_t>(n), scratch, scores);
+      continue;
     }
-    add(x, static_cast<size_t>(valid), scratch);
+    kernels::table().compress_64(x, static_cast<size_t>(n), scratch.words, buffer);
+    int8_t* rows = std::exchange(scores.out, scratch.packed_scores[0]);
+    add(buffer, static_cast<size_t>(valid), scratch, scores);
+    if (scores.of_cell) {
+      spread(scratch.packed_scores[0], static_cast<size_t>(n), rows,
+             [&](size_t i) { return (scratch.words[i / 64] >> (i % 64)) & 1; });
+    }
   }
   if (tables) {
     const size_t stride = edges()->grid.stride;
@@ -96,12 +116,12 @@ void NumberColumn<T>::update_values(const arrow::ColumnView& view, Scratch& scra
 }
 
 template <class T>
-void NumberColumn<T>::add(const T* x, size_t n, Scratch& scratch) {
+void NumberColumn<T>::add(const T* x, size_t n, Scratch& scratch, kernels::CellScores scores) {
   while (n > 0) {
     const size_t m = std::min(n, moments_.room());
     kernels::TileFacts<T> facts;
     if (moments_.update(x, m, facts) == 0) {
-      add_finite(x, m, facts, scratch);
+      add_finite(x, m, facts, scratch, scores);
     } else if constexpr (std::is_same_v<T, double>) {
       facts = {};
       const size_t finite = kernels::table().finite_f64(x, m, scratch.finite, facts);
@@ -110,15 +130,20 @@ void NumberColumn<T>::add(const T* x, size_t n, Scratch& scratch) {
       homes_.n_neg_inf += facts.n_neg_inf;
       facts = {};
       moments_.update(scratch.finite, finite, facts);
-      add_finite(scratch.finite, finite, facts, scratch);
+      add_finite(scratch.finite, finite, facts, scratch, {scores.of_cell, scratch.packed_scores[1]});
+      if (scores.of_cell) {
+        spread(scratch.packed_scores[1], m, scores.out, [&](size_t i) { return std::isfinite(x[i]); });
+      }
     }
+    if (scores.of_cell) scores.out += m;
     x += m;
     n -= m;
   }
 }
 
 template <class T>
-void NumberColumn<T>::add_finite(const T* x, size_t n, const kernels::TileFacts<T>& facts, Scratch& scratch) {
+void NumberColumn<T>::add_finite(const T* x, size_t n, const kernels::TileFacts<T>& facts, Scratch& scratch,
+                                 const kernels::CellScores& scores) {
   if (n == 0) return;
   const kernels::Table& kernel = kernels::table();
   n_zero_ += facts.n_zero;
@@ -126,11 +151,15 @@ void NumberColumn<T>::add_finite(const T* x, size_t n, const kernels::TileFacts<
   const binning::Edges<T>* frozen = edges();
   if (frozen) {
     if (static_cast<int64_t>(n) <= kFewRows) {
-      for (size_t i = 0; i < n; ++i) ++cells_[kernels::cell_of(frozen->grid, x[i])];
+      for (size_t i = 0; i < n; ++i) {
+        const size_t cell = kernels::cell_of(frozen->grid, x[i]);
+        ++cells_[cell];
+        if (scores.of_cell) scores.out[i] = scores.of_cell[cell];
+      }
     } else if constexpr (std::is_same_v<T, double>) {
-      kernel.count_f64(x, n, frozen->grid, scratch.counts);
+      kernel.count_f64(x, n, frozen->grid, scratch.counts, scores);
     } else {
-      kernel.count_i64(x, n, frozen->grid, scratch.counts);
+      kernel.count_i64(x, n, frozen->grid, scratch.counts, scores);
     }
   }
   if (distinct_) {

@@ -29,6 +29,7 @@ class NumberColumn final : public Column {
   const std::optional<sketch::Kll<T>>& quantiles() const { return quantiles_; }
   const std::optional<sketch::Exponential>& exponential() const { return exponential_; }
   const binning::Edges<T>* edges() const;
+  size_t n_scored_cells() const override { return cells_.size(); }
 
  private:
   NumberColumn(const NumberColumn&) = default;
@@ -40,8 +41,9 @@ class NumberColumn final : public Column {
   size_t n_cells() const override { return cells_.size(); }
 
   uint32_t quantile_k() const;
-  void add(const T* x, size_t n, Scratch& scratch);
-  void add_finite(const T* x, size_t n, const kernels::TileFacts<T>& facts, Scratch& scratch);
+  void add(const T* x, size_t n, Scratch& scratch, kernels::CellScores scores);
+  void add_finite(const T* x, size_t n, const kernels::TileFacts<T>& facts, Scratch& scratch,
+                  const kernels::CellScores& scores);
   void add_outside(const T* x, size_t n, Scratch& scratch);
 
   uint64_t n_zero_ = 0, n_negative_ = 0;

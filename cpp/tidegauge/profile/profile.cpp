@@ -16,6 +16,9 @@ namespace {
 /// Below this many values a batch is done before a second thread has started.
 constexpr uint64_t kWorthAThread = uint64_t{1} << 18;
 
+/// Values at a time of the columns that are watched together: their scores stay in the second-level cache.
+constexpr size_t kScoredValues = size_t{1} << 18;
+
 constexpr size_t kMaxUnexpected = 1000;  // names; the rest is counted under the empty name
 
 Scratch& scratch() {
@@ -30,10 +33,16 @@ Profile::Profile(uint8_t accumulators) : accumulators_(accumulators) {
   if (accumulators > accumulate::kAll) throw SchemaError("accumulators: unknown bits");
 }
 
-Profile::Profile(std::vector<std::shared_ptr<const ColumnSpec>> specs) : open_(false) {
+Profile::Profile(std::vector<std::shared_ptr<const ColumnSpec>> specs,
+                 std::shared_ptr<const joint::Spec> joint, bool with_parts)
+    : open_(false) {
   for (auto& spec : specs) {
     if (index_.contains(spec->name)) throw SchemaError("column '" + spec->name + "' is named twice");
     add_column(Column::make(std::move(spec)));
+  }
+  if (joint) {
+    require_columns(*joint);
+    joint_.emplace(std::move(joint), with_parts);
   }
 }
 
@@ -45,6 +54,19 @@ Profile::Profile(const Profile& other) {
   for (const auto& column : other.columns_) columns_.push_back(column->clone());
   index_ = other.index_;
   unexpected_ = other.unexpected_;
+  joint_ = other.joint_;
+}
+
+void Profile::require_columns(const joint::Spec& spec) const {
+  for (const joint::Member& member : spec.columns()) {
+    const Column* column = find(member.name);
+    if (column && column->n_scored_cells() == member.scores.size()) continue;
+    throw SchemaError(
+        "joint: has scores for " + std::to_string(member.scores.size()) + " cells of column '" + member.name +
+        "', which " +
+        (column ? "has " + std::to_string(column->n_scored_cells()) : std::string("is not there")) +
+        "; take columns and joint from one reference");
+  }
 }
 
 void Profile::add_column(std::unique_ptr<Column> column) {
@@ -94,9 +116,15 @@ void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
     }
     batch.check_rows(i);
   }
+  if (joint_ && !joint_->spec()) {
+    throw SchemaError(
+        "joint: its scores are not at hand, so it takes no rows; load the profile with "
+        "from_bytes(data, reference=...)");
+  }
 
   changing_ = true;
-  std::vector<std::pair<size_t, size_t>> jobs;  // column of the batch, column of the profile
+  if (n_rows_ + n_rows > joint::Sums::kMaxRows) joint_.reset();
+  std::vector<Job> jobs;
   std::vector<bool> touched(columns_.size() + fields.size());
   for (size_t i = 0; i < fields.size(); ++i) {
     auto known = index_.find(fields[i].name);
@@ -113,21 +141,54 @@ void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
       typed->merge_homes(*columns_[known->second]);
       columns_[known->second] = std::move(typed);
     }
-    jobs.emplace_back(i, known->second);
+    jobs.push_back({i, known->second});
     touched[known->second] = true;
   }
 
   if (n_threads == 0) n_threads = std::max(1u, std::thread::hardware_concurrency());
   if (n_rows < kWorthAThread / std::max<size_t>(jobs.size(), 1)) n_threads = 1;
-  parallel_for(jobs.size(), n_threads, [&](size_t job) {
-    const auto [from, to] = jobs[job];
-    columns_[to]->update(batch.columns()[from], scratch());
-  });
+  if (joint_) {
+    update_jointly(batch, jobs, n_threads);
+  } else {
+    parallel_for(jobs.size(), n_threads, [&](size_t job) {
+      columns_[jobs[job].to]->update(batch.columns()[jobs[job].from], scratch());
+    });
+  }
   for (size_t i = 0; i < columns_.size(); ++i) {
     if (!touched[i]) columns_[i]->add_absent(n_rows);
   }
   n_rows_ += n_rows;
   changing_ = false;
+}
+
+/// The columns of the joint, some rows at a time, so that their scores are summed while they are in the
+/// cache; all others as ever.
+void Profile::update_jointly(const arrow::Batch& batch, const std::vector<Job>& jobs, unsigned n_threads) {
+  const auto& members = joint_->spec()->columns();
+  std::vector<size_t> place(columns_.size(), members.size());
+  for (size_t j = 0; j < members.size(); ++j) place[index_.at(members[j].name)] = j;
+  std::vector<Job> alone, together;
+  for (const Job& job : jobs) (place[job.to] == members.size() ? alone : together).push_back(job);
+  parallel_for(alone.size(), n_threads, [&](size_t job) {
+    columns_[alone[job].to]->update(batch.columns()[alone[job].from], scratch());
+  });
+
+  joint::Scores& scores = scratch().together;
+  const auto n_rows = static_cast<size_t>(batch.n_rows());
+  const size_t step = kernels::round_up(kScoredValues / members.size(), static_cast<size_t>(kTile));
+  for (size_t begin = 0; begin < n_rows; begin += step) {
+    const size_t n = std::min(step, n_rows - begin);
+    scores.reset(members.size(), n);
+    parallel_for(together.size(), n_threads, [&](size_t job) {
+      const auto [from, to] = together[job];
+      const arrow::ColumnView part =
+          batch.columns()[from].slice(static_cast<int64_t>(begin), static_cast<int64_t>(n));
+      columns_[to]->update(part, scratch(), {members[place[to]].scores.data(), scores.column(place[to])});
+    });
+    joint_->update(
+        scores, n_rows_ + begin, n_threads,
+        [&](size_t n_jobs, const std::function<void(size_t)>& job) { parallel_for(n_jobs, n_threads, job); });
+  }
 }
 
 void Profile::add_unexpected(const std::string& name, uint64_t n_rows) {
@@ -153,6 +214,7 @@ void Profile::merge(const Profile& other) {
     const Column& ours = *columns_[known->second];
     if (!(open_ && ours.is_blank()) && !(other.open_ && theirs->is_blank())) ours.check_mergeable(*theirs);
   }
+  if (joint_ && other.joint_) joint_->check_mergeable(*other.joint_);
   changing_ = true;
   const size_t n_ours = columns_.size();
   for (const auto& theirs : other.columns_) {
@@ -181,6 +243,15 @@ void Profile::merge(const Profile& other) {
   // By name, so that where there is no room for all, which ones are named depends on the two states alone.
   const std::map<std::string, uint64_t> unexpected(other.unexpected_.begin(), other.unexpected_.end());
   for (const auto& [name, rows] : unexpected) add_unexpected(name, rows);
+  if (n_rows_ + other.n_rows_ > joint::Sums::kMaxRows) {
+    joint_.reset();
+  } else if (joint_ && other.joint_) {
+    joint_->merge(*other.joint_);
+  } else if (n_rows_ == 0 && !joint_) {
+    joint_ = other.joint_;
+  } else if (other.n_rows_ > 0) {
+    joint_.reset();
+  }
   n_rows_ += other.n_rows_;
   changing_ = false;
 }
@@ -195,7 +266,8 @@ const Column* Profile::find(const std::string& name) const {
   return known == index_.end() ? nullptr : columns_[known->second].get();
 }
 
-void Profile::attach(std::span<const std::shared_ptr<const ColumnSpec>> specs) {
+void Profile::attach(std::span<const std::shared_ptr<const ColumnSpec>> specs,
+                     const std::shared_ptr<const joint::Spec>& joint) {
   const auto guard = lock();
   for (const auto& spec : specs) {
     const auto known = index_.find(spec->name);
@@ -204,6 +276,10 @@ void Profile::attach(std::span<const std::shared_ptr<const ColumnSpec>> specs) {
     if (column.spec().detached() && !spec->detached() && column.spec().edges_id == spec->edges_id) {
       column.attach(*spec);
     }
+  }
+  if (joint_ && !joint_->spec() && joint && joint->id() == joint_->id()) {
+    require_columns(*joint);
+    joint_->attach(joint);
   }
 }
 

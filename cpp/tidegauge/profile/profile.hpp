@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -10,6 +11,7 @@
 
 #include "tidegauge/arrow/batch.hpp"
 #include "tidegauge/base/at_fork.hpp"
+#include "tidegauge/joint/joint.hpp"
 #include "tidegauge/profile/column.hpp"
 
 namespace tidegauge {
@@ -26,8 +28,10 @@ class Profile {
  public:
   /// Open: new columns get these accumulators.
   explicit Profile(uint8_t accumulators);
-  /// Closed: exactly these columns, whose names must differ. Throws SchemaError.
-  explicit Profile(std::vector<std::shared_ptr<const ColumnSpec>> specs);
+  /// Closed: exactly these columns, whose names must differ, and some of them together if there is a joint
+  /// spec; `with_parts` also keeps the joint of random parts of the rows. Throws SchemaError.
+  explicit Profile(std::vector<std::shared_ptr<const ColumnSpec>> specs,
+                   std::shared_ptr<const joint::Spec> joint = nullptr, bool with_parts = false);
   Profile(const Profile& other);
 
   /// Adds the rows of a batch, using up to n_threads threads (0: one for each core). Throws ArrowError if any
@@ -36,7 +40,7 @@ class Profile {
   void update(const arrow::Batch& batch, unsigned n_threads);
 
   /// Adds another profile's rows. Columns are united by name; one that a side lacks was absent from all its
-  /// rows. Throws MergeError.
+  /// rows. The sum has a joint if both sides have one, a side without rows aside. Throws MergeError.
   void merge(const Profile& other);
 
   uint64_t n_rows() const;
@@ -46,10 +50,14 @@ class Profile {
   const Column* find(const std::string& name) const;
   /// Rows of batches that held a column the closed profile does not know.
   const std::unordered_map<std::string, uint64_t>& unexpected() const { return unexpected_; }
+  /// Some columns together, if they are watched so; of all rows, and gone where there are more than
+  /// joint::Sums::kMaxRows.
+  const std::optional<joint::Joint>& joint() const { return joint_; }
   std::unique_lock<ForkSafeMutex> lock() const;
 
-  /// Gives detached columns the edges of like-named specs with the same edges_id.
-  void attach(std::span<const std::shared_ptr<const ColumnSpec>> specs);
+  /// Gives detached columns the edges of like-named specs with the same edges_id, and the joint its scores.
+  void attach(std::span<const std::shared_ptr<const ColumnSpec>> specs,
+              const std::shared_ptr<const joint::Spec>& joint = nullptr);
 
   /// Forgets the names, not the counts, of frozen categories that were seen fewer than `from` times.
   void hide_rare_names(uint64_t from);
@@ -67,6 +75,11 @@ class Profile {
   void add_column(std::unique_ptr<Column> column);
   void require_whole() const;
   void add_unexpected(const std::string& name, uint64_t n_rows);
+  struct Job {
+    size_t from, to;  // column of the batch, column of the profile
+  };
+  void update_jointly(const arrow::Batch& batch, const std::vector<Job>& jobs, unsigned n_threads);
+  void require_columns(const joint::Spec& spec) const;
 
   bool open_ = true;
   uint8_t accumulators_ = 0;
@@ -74,6 +87,7 @@ class Profile {
   std::vector<std::unique_ptr<Column>> columns_;
   std::unordered_map<std::string, size_t> index_;
   std::unordered_map<std::string, uint64_t> unexpected_;
+  std::optional<joint::Joint> joint_;
   bool changing_ = false;  // stays true if a change broke off
   mutable ForkSafeMutex mutex_;
 };

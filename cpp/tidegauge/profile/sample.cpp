@@ -72,7 +72,9 @@ void Sample::add(Values& values, const arrow::ColumnView& view, const std::vecto
   const ColumnSpec& spec = *values.spec;
   const bool number = spec.state != State::none && view.type.kind == spec.kind;
   const bool category = spec.kind == arrow::Kind::category && readable_as_texts(view.type);
-  if ((!number && !category) || view.type.null_type) return;
+  const bool boolean = spec.kind == arrow::Kind::boolean && view.type.kind == spec.kind;
+  if ((!number && !category && !boolean) || view.type.null_type) return;
+  uint64_t truths[kTile / 64];
   Scratch& scratch = *scratch_;
   for (size_t at = 0; at < rows.size();) {
     // A tile when rows lie side by side, else a row.
@@ -84,6 +86,8 @@ void Sample::add(Values& values, const arrow::ColumnView& view, const std::vecto
     arrow::read_validity(view, begin, n, scratch.words);
     if (category) {
       read_as_texts(view, begin, n, scratch);
+    } else if (boolean) {
+      arrow::read_booleans(view, begin, n, truths);
     } else if (spec.state == State::f64) {
       arrow::read_numbers(view, begin, n, spec.unit, scratch.reals, scratch.words);
     } else {
@@ -97,7 +101,9 @@ void Sample::add(Values& values, const arrow::ColumnView& view, const std::vecto
         values.distinct.update({&hash, 1});
         return;
       }
-      if (spec.state == State::i64) {
+      if (boolean) {
+        values.reals.push_back(static_cast<double>((truths[i / 64] >> (i % 64)) & 1));
+      } else if (spec.state == State::i64) {
         values.integers.push_back(scratch.integers[i]);
       } else if (std::isfinite(scratch.reals[i])) {
         values.reals.push_back(scratch.reals[i] + 0.0);

@@ -21,7 +21,7 @@ class Sample {
  public:
   struct Values {
     std::shared_ptr<const ColumnSpec> spec;
-    std::vector<double> reals;      // finite values, in the order of rows
+    std::vector<double> reals;      // finite values, in the order of rows; of booleans 0 and 1
     std::vector<int64_t> integers;  // likewise
     std::vector<uint64_t> rows;     // the row of each value
     sketch::Frequent categories;    // counts weighted by what share of the rows was being taken
@@ -29,7 +29,7 @@ class Sample {
     uint64_t n_present = 0;         // sampled rows with a value
   };
 
-  /// The specs of the columns to look at; only numbers, times and categories are.
+  /// The specs of the columns to look at; only numbers, times, categories and booleans are.
   Sample(std::vector<std::shared_ptr<const ColumnSpec>> specs, size_t max_rows);
 
   void update(const arrow::Batch& batch);

@@ -1,6 +1,7 @@
 #include "tidegauge/profile/spec.hpp"
 
 #include "tidegauge/base/error.hpp"
+#include "tidegauge/sketch/scatter.hpp"
 
 namespace tidegauge {
 
@@ -75,6 +76,10 @@ void ColumnSpec::check() const {
     refuse("an embedding has 1 to 65536 floats in a row, other kinds none");
   }
   if (accumulators > accumulate::kAll) refuse("unknown accumulators");
+  if ((accumulators & accumulate::kCovariance) &&
+      (kind != Kind::embedding || static_cast<size_t>(width) > sketch::Scatter::kMaxWidth)) {
+    refuse("only embeddings of at most 256 floats have a covariance");
+  }
 }
 
 void ColumnSpec::check_mergeable(const ColumnSpec& other) const {
@@ -170,6 +175,9 @@ ColumnSpec default_spec(const arrow::Field& field, uint8_t accumulators) {
         break;
       }
       spec.width = field.type.width;
+      if (static_cast<size_t>(spec.width) <= sketch::Scatter::kMaxWidth) {
+        spec.accumulators = accumulators & accumulate::kCovariance;
+      }
       break;
     case Kind::boolean:
       break;

@@ -21,7 +21,8 @@ inline constexpr uint8_t kDistinct = 1;     // numbers, times, categories
 inline constexpr uint8_t kQuantiles = 2;    // numbers: KLL; with edges, of the values outside them
 inline constexpr uint8_t kExponential = 4;  // numbers: base-2 exponential histogram
 inline constexpr uint8_t kFrequent = 8;     // categories: names; with frozen categories, of the unseen values
-inline constexpr uint8_t kAll = 15;
+inline constexpr uint8_t kCovariance = 16;  // embeddings of at most 256 floats: sums of products
+inline constexpr uint8_t kAll = 31;
 }  // namespace accumulate
 
 /// Everything about a column that is fixed before its first row.

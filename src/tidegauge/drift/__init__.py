@@ -36,6 +36,15 @@ from tidegauge.drift.extremes import l_infinity, l_infinity_floor, l_infinity_p_
 from tidegauge.drift.hypergeometric import exact_log_p_value, fisher_exact
 from tidegauge.drift.intervals import Scan, cell_scan, interval_scan
 from tidegauge.drift.moments import mean_change, variance_ratio, variance_ratio_floor, variance_test
+from tidegauge.drift.multivariate import (
+    covariance_test,
+    frechet,
+    frechet_floor,
+    hotelling_t2,
+    mixture_p_value,
+    pca_reconstruction_error,
+    rff_mmd,
+)
 from tidegauge.drift.null_laws import hellinger_p_value, jensen_shannon_p_value, kl_p_value, psi_p_value
 from tidegauge.drift.omnibus import (
     COMPONENTS,
@@ -47,9 +56,11 @@ from tidegauge.drift.omnibus import (
 from tidegauge.drift.quadratic import anderson_darling, cramer_von_mises, energy_test, quadratic_p_value
 from tidegauge.drift.ranks import mann_whitney, mann_whitney_floor
 from tidegauge.drift.shares import share_change, share_p_value, two_proportion_z
+from tidegauge.drift.together import Multivariate, multivariate_outcome
 
 __all__ = [
     "COMPONENTS",
+    "Multivariate",
     "Omnibus",
     "Scan",
     "anderson_darling",
@@ -60,6 +71,7 @@ __all__ = [
     "coarse_starts",
     "coarsen",
     "combine_p_values",
+    "covariance_test",
     "cramer_von_mises",
     "cramers_v",
     "cramers_v_floor",
@@ -69,10 +81,13 @@ __all__ = [
     "epps_singleton",
     "exact_log_p_value",
     "fisher_exact",
+    "frechet",
+    "frechet_floor",
     "g_test",
     "hellinger",
     "hellinger_floor",
     "hellinger_p_value",
+    "hotelling_t2",
     "interval_scan",
     "jensen_shannon",
     "jensen_shannon_divergence",
@@ -94,13 +109,17 @@ __all__ = [
     "mann_whitney",
     "mann_whitney_floor",
     "mean_change",
+    "mixture_p_value",
+    "multivariate_outcome",
     "omnibus_of_categories",
     "omnibus_of_numbers",
+    "pca_reconstruction_error",
     "psi",
     "psi_floor",
     "psi_interval",
     "psi_p_value",
     "quadratic_p_value",
+    "rff_mmd",
     "share_change",
     "share_p_value",
     "total_variation",

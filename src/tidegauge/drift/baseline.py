@@ -38,7 +38,8 @@ class Baseline:
     `cells` `[columns, WIDTH]`, `hits` and `exposed` `[columns, homes]`: its rows in the same seasonal slots
     in the same proportions, as whole rows worth as much. The rest is `Dispersion`, stacked; `known` says for
     which columns there is any, of blocks of `block` of the reference's `n_windows` windows. `tails` and
-    `home_tails` (one a column, one a column and home) say how far to believe a p.
+    `home_tails` (one a column, one a column and home) say how far to believe a p. `seasonal`: not all windows
+    are compared with, as all of the reference's moments are.
     """
 
     cells: Integers
@@ -54,6 +55,7 @@ class Baseline:
     home_tails: tuple[tuple[Tail | None, ...], ...]
     n_windows: int
     block: int
+    seasonal: bool
 
 
 def pooled_in_proportion(counts: Integers, slots: Integers, wanted: Integers) -> Integers:
@@ -84,6 +86,7 @@ def stacked_baseline(
     ordered: bool,
     n_windows: int,
     block: int,
+    seasonal: bool,
 ) -> Baseline:
     """Put the dispersions of columns side by side; those without one are not `known`."""
     columns = len(found)
@@ -109,6 +112,7 @@ def stacked_baseline(
         tuple(tuple(home.tail for home in each) for each in homes),
         n_windows,
         block,
+        seasonal,
     )
 
 
@@ -137,6 +141,7 @@ def joined(parts: list[Baseline]) -> Baseline:
         tuple(each for part in parts for each in part.home_tails),
         parts[0].n_windows,
         parts[0].block,
+        parts[0].seasonal,
     )
 
 
@@ -160,6 +165,7 @@ def rows_of(baseline: Baseline, columns: Integers) -> Baseline:
         tuple(baseline.home_tails[i] for i in columns.tolist()),
         baseline.n_windows,
         baseline.block,
+        baseline.seasonal,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegauge.drift.columns import ColumnCounts, Stack
+from tidegauge.drift.divergences import total_variation, total_variation_floor
 from tidegauge.drift.evidence import NARROW_SHARE, PARTS, SCAN, Evidence
 from tidegauge.drift.moments import variance_test
 from tidegauge.drift.readable import interval, number
@@ -16,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 MAX_CAUSES = 5
+CERTAIN = 1e-4  # p of an interval that may explain a change which another test saw better
 _NOTABLE = 2.0  # standard deviations; smaller residuals are noise, and do not join their neighbours
 
 
@@ -47,7 +49,7 @@ def causes_of_column(stack: Stack, found: Evidence, i: int, column: ColumnCounts
     The coarse cells, with the narrow interval of the scan cut out of them where that is what was found.
     Neighbours that moved notably and the same way are one cause.
     """
-    own = found.winner[i] == SCAN or took_most(stack, found, i)
+    own = found.winner[i] == SCAN or took_most(found, i)
     part_of, a, b = _parts(stack, found, i, own)
     if not a.sum() or not b.sum():
         return ()
@@ -108,6 +110,18 @@ def _parts(stack: Stack, found: Evidence, i: int, own: bool) -> tuple[Integers, 
 def _own(cell: int, column: ColumnCounts) -> int:
     """Return the place of a category in its column: a stack is padded before the unseen."""
     return min(cell, 0 if column.counts is None else len(column.counts))
+
+
+def own_cells(stack: Stack, column: ColumnCounts) -> npt.NDArray[np.bool_]:
+    """Return which of the stack's fine cells are the column's own, and no padding before the last one."""
+    own = np.zeros(stack.reference.cells.shape[1], dtype=np.bool_)
+    own[: int(stack.ordered) + (0 if column.counts is None else len(column.counts))] = True
+    own[-1] = True
+    return own
+
+
+def _named(column: ColumnCounts, fine: Integers) -> str:
+    return category(column, int(fine[0])) if len(fine) == 1 else "all rarer categories"
 
 
 def _in_own_cells(cause: Cause, column: ColumnCounts, stack: Stack) -> Cause:
@@ -175,6 +189,24 @@ def _runs(residual: Floats, ordered: bool, alone: int) -> list[tuple[int, int]]:
     return runs
 
 
+def place_of_scan(stack: Stack, found: Evidence, i: int, column: ColumnCounts) -> str:
+    """Say where the interval, or which the category, of the scan is."""
+    start, stop = int(found.scan.start[i]), int(found.scan.stop[i])
+    if stack.ordered:
+        return place(stack, i, start, stop)
+    if stack.baseline is None:
+        return category(column, start)
+    together = (found.groups[i] == found.scanned.start[i]) & own_cells(stack, column)
+    return _named(column, np.flatnonzero(together))
+
+
+def shares_of_scan(found: Evidence, i: int) -> tuple[float, float]:
+    """Return the shares of both sides in the interval (or category) of the scan; 0 of no rows."""
+    cells = slice(int(found.scanned.start[i]), int(found.scanned.stop[i]))
+    before, after = (float(side[i, cells].sum() / max(side[i].sum(), 1)) for side in found.sides)
+    return before, after
+
+
 KIND_OF_HOME = {
     "absent": "absent rows",
     "mistyped": "mistyped values",
@@ -196,32 +228,38 @@ def kind_of_change(stack: Stack, found: Evidence, i: int) -> str | None:
     if winner > SCAN:
         return KIND_OF_HOME[PARTS[winner]]
     # One narrow place that took half of all that moved is what happened, whichever test saw it best.
-    narrow = winner == SCAN or took_most(stack, found, i)
+    narrow = winner == SCAN or took_most(found, i)
     if not stack.ordered:
-        return "one category" if narrow else "mix"
+        together = (found.groups[i] == found.groups[i, found.scan.start[i]]) & (stack.reference.cells[i] > 0)
+        several = stack.baseline is not None and together.sum() > 1
+        return "one category" if narrow and not several else "mix"
     return kind_of_interval(stack, found, i) if narrow else _kind_of_moments(stack, i)
 
 
-def took_most(stack: Stack, found: Evidence, i: int) -> bool:
-    """Say whether the interval (or category) of the scan took at least half of all rows that moved."""
-    p = stack.reference.cells[i] / max(int(stack.reference.present[i]), 1)
-    q = stack.current.cells[i] / max(int(stack.current.present[i]), 1)
-    return bool(abs(found.scan.change[i]) >= np.abs(q - p).sum() / 4.0)
+def took_most(found: Evidence, i: int) -> bool:
+    """Say whether the interval (or category) of the scan surely took half of all rows that moved.
+
+    Less those that move by chance, which in many cells are many.
+    """
+    a, b = (side[i] for side in found.sides)
+    moved = float(np.maximum(total_variation(a, b) - total_variation_floor(a, b), 0.0))
+    return bool(found.scan.p[i] <= CERTAIN and abs(found.scan.change[i]) >= moved / 2.0)
 
 
 def kind_of_interval(stack: Stack, found: Evidence, i: int) -> str:
     """Name what happened in the interval of the scan; a wide one is told by the moments."""
-    start, stop, change = int(found.scan.start[i]), int(found.scan.stop[i]), float(found.scan.change[i])
-    through = np.cumsum(stack.reference.cells[i]) / max(stack.reference.present[i], 1)
-    before = through[start - 1] if start else 0.0
-    inside = through[stop - 1] - before
+    first, last, change = int(found.scanned.start[i]), int(found.scanned.stop[i]), float(found.scan.change[i])
+    through = np.cumsum(found.sides[0][i]) / max(int(found.sides[0][i].sum()), 1)
+    before = through[first - 1] if first else 0.0
+    inside = through[last - 1] - before
     if inside > NARROW_SHARE:
         return _kind_of_moments(stack, i)
-    at_an_end = before < 0.05 or through[stop - 1] > 0.95
+    at_an_end = before < 0.05 or through[last - 1] > 0.95
     if change < 0:
         return "tail" if at_an_end else "gap"
     assert stack.edges is not None
     edges = stack.edges[i]
+    start, stop = int(found.scan.start[i]), int(found.scan.stop[i])
     if start > 0 and stop <= len(edges):
         narrow = edges[stop - 1] - edges[start - 1] <= 0.1 * np.sqrt(stack.reference.variance[i])
         if narrow:
@@ -233,7 +271,7 @@ def _kind_of_moments(stack: Stack, i: int) -> str:
     """Tell a shift from a change of scale and of shape, by the larger of the two normal deviations."""
     sides = stack.reference, stack.current
     means = [(s.present[i], s.mean[i], s.variance[i]) for s in sides]
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         error = np.sqrt(means[0][2] / max(means[0][0], 1) + means[1][2] / max(means[1][0], 1))
         shift = abs(means[1][1] - means[0][1]) / error
         powers = []

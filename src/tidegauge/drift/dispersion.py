@@ -90,7 +90,7 @@ def dispersion_of_column(
     """Learn the dispersion of blocks of `block` consecutive windows; None where there are too few blocks.
 
     `cells` `[windows, coarse cells]`; `hits` and `exposed` `[windows, homes]`; `slots` `[windows]`, equal for
-    windows of one seasonal slot. Windows are in the order of time. Blocks may be at most a quarter of them.
+    windows of one seasonal slot. Windows are in the order of time.
     """
     n_blocks = len(cells) // block
     if n_blocks < MIN_BLOCKS:
@@ -142,13 +142,15 @@ def dispersion_of_column(
 def _standardised(found: _Gaps) -> tuple[Floats, float]:
     """Return the gaps over their standard deviations but for h, and their degrees of freedom.
 
-    Cells in which fewer than 5 rows are expected are put together, as the test does (`omnibus.without_thin`).
+    Cells in which less than a row is expected are put together, because a single row there would weigh more
+    than all others, unless that leaves hardly any: then all are as thin.
     """
-    thin = found.shares * found.rows.mean() < _MIN_EXPECTED
-    rest = found.shares[thin].sum(), found.gaps[:, thin].sum(axis=1)
-    share, gaps = found.shares[~thin], found.gaps[:, ~thin]
-    if rest[0] * found.rows.mean() >= _MIN_EXPECTED:
-        share, gaps = np.append(share, rest[0]), np.column_stack([gaps, rest[1]])
+    used = found.shares > 0
+    share, gaps = found.shares[used], found.gaps[:, used]
+    thin = share * found.rows.mean() < 1.0
+    if thin.any() and 2 * thin.sum() < len(share):
+        rest, together = share[thin].sum(), gaps[:, thin].sum(axis=1)
+        share, gaps = np.append(share[~thin], rest), np.column_stack([gaps[:, ~thin], together])
     return gaps / np.sqrt(share), float(max(len(share) - 1, 0))
 
 

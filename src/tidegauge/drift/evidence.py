@@ -23,7 +23,13 @@ from tidegauge.drift.history import Tail, calibrated
 from tidegauge.drift.hypergeometric import exact_log_p_value, overdispersed_log_p_value
 from tidegauge.drift.intervals import Scan, cell_scan, interval_scan
 from tidegauge.drift.noncentral import noncentral_tail
-from tidegauge.drift.omnibus import combine_p_values, omnibus_of_categories, omnibus_of_numbers, without_thin
+from tidegauge.drift.omnibus import (
+    MIN_EXPECTED,
+    combine_p_values,
+    omnibus_of_categories,
+    omnibus_of_numbers,
+    without_thin,
+)
 from tidegauge.drift.tolerance import psi_tolerance_p_value, share_tolerance_p_value
 from tidegauge.homes import HOMES, OUTSIDE
 
@@ -50,8 +56,9 @@ class Evidence:
     it was asked. `coarse` are the counts that PSI compares, `[columns, coarse cells]` of each side, in
     `groups` of fine cells. `enough` and `empty` say whether the sizes allow a verdict and whether no side has
     a present value; `needed` are the present values that would be enough. `dispersion` is that of the PSI.
-    `scan` is in fine cells. `untested`: the reference's own windows say nothing about windows of this length
-    or slot.
+    `scanned` is in the cells of `sides`, the counts that were scanned `[columns, cells]`: fine cells, or
+    coarse ones where windows are known; `scan` is the same in fine cells, of several categories at once the
+    first. `untested`: the reference's own windows say nothing about windows of this length or slot.
     """
 
     p: Floats
@@ -62,6 +69,8 @@ class Evidence:
     home_matters: Floats
     darling: Floats | None
     scan: Scan
+    scanned: Scan
+    sides: tuple[Integers, Integers]
     groups: Integers
     coarse: tuple[Integers, Integers]
     dispersion: Floats
@@ -88,17 +97,18 @@ def evidence(
     coarse = cells.coarsen(before.cells, groups), cells.coarsen(after.cells, groups)
     needed = cells.MIN_ROWS_PER_COARSE_CELL * np.clip((coarse[0] > 0).sum(axis=1), 1, np.maximum(n_coarse, 1))
     if stack.baseline is None:
-        values, scan = _of_rows(stack)
-        narrow = _narrow_matters(before.cells, after.cells, scan, tolerance_share)
+        sides = before.cells, after.cells
+        values, scanned = _of_rows(stack)
+        scan = scanned
         spread = None
         untested = np.zeros(len(before.present), dtype=np.bool_)
     else:
         coarse = stack.baseline.cells, np.pad(coarse[1], ((0, 0), (0, WIDTH - coarse[1].shape[1])))
         before = replace(before, hits=stack.reference_homes[0], exposed=stack.reference_homes[1])
-        values, scan = _of_windows(stack.baseline, coarse[1], stack.ordered)
+        sides = coarse
+        values, scanned = _of_windows(stack.baseline, coarse[1], stack.ordered)
+        scan = _in_fine_cells(scanned, groups, stack.ordered)
         spread = stack.baseline.chi_square
-        narrow = _narrow_matters(*coarse, scan, tolerance_share, spread.factor)
-        scan = _in_fine_cells(scan, groups)
         untested = ~stack.baseline.known | (coarse[0].sum(axis=1) == 0)
         values[untested] = np.nan
     darling = values[:, 0].copy() if stack.ordered and stack.baseline is None else None
@@ -116,15 +126,14 @@ def evidence(
     winner = len(PARTS) - 1 - np.argmin(backwards, axis=1)
     p_tolerance = psi_tolerance_p_value(*coarse, tolerance, **_dispersion(spread))
     dispersion = np.ones(len(together)) if spread is None else np.nan_to_num(spread.factor, nan=1.0)
-    # Of rows that come in bunches it takes more to fill a cell.
-    needed = np.ceil(needed * dispersion).astype(np.int64)
     enough = (n_coarse >= 2) & (after.present >= needed) & np.isfinite(p_tolerance) & ~untested
     p_tolerance = np.where(enough, p_tolerance, np.nan)
+    home_matters = _home_matters(stack, before, after, tolerance_share)
+    home_matters[untested] = np.nan
+    narrow = _narrow_matters(*sides, scanned, tolerance_share, 1.0 if spread is None else spread.factor)
     if stack.baseline is not None:
         p_tolerance = _believed(p_tolerance, stack.baseline.tails)
         narrow = _believed(narrow, stack.baseline.tails)
-    home_matters = _home_matters(stack, before, after, tolerance_share)
-    home_matters[untested] = np.nan
     every = np.concatenate([p_tolerance[:, None], narrow[:, None], home_matters], axis=1)
     every[untested] = np.nan
     tests = np.maximum((~np.isnan(every)).sum(axis=1), 1)
@@ -138,6 +147,8 @@ def evidence(
         home_matters=home_matters,
         darling=darling,
         scan=scan,
+        scanned=scanned,
+        sides=sides,
         groups=groups,
         coarse=coarse,
         dispersion=dispersion,
@@ -150,8 +161,13 @@ def evidence(
 
 
 def _of_rows(stack: Stack) -> tuple[Floats, Scan]:
-    test = omnibus_of_numbers if stack.ordered else omnibus_of_categories
-    found = test(stack.reference.cells, stack.current.cells)
+    sides = stack.reference.cells, stack.current.cells
+    if stack.edges is None:
+        found = omnibus_of_categories(*sides)
+    else:
+        # Short columns are continued by their last edge, and by empty cells before the one above it.
+        above = 1 + np.argmax(stack.edges == stack.edges[:, -1:], axis=1)
+        found = omnibus_of_numbers(*sides, above)
     return found.parts.copy(), found.scan
 
 
@@ -159,9 +175,13 @@ def _of_windows(baseline: Baseline, current: Integers, ordered: bool) -> tuple[F
     """Test on coarse cells, each statistic against the dispersion of the reference's own windows in it."""
     a, b = baseline.cells, current
     statistic, degrees, _ = contingency.chi_square(*without_thin(a, b))
-    chi = _scaled_tail(statistic, degrees, baseline.chi_square)
+    # Without its thin cells a window may have fewer directions to differ in than the reference's blocks had.
+    spread = baseline.chi_square
+    chi = _scaled_tail(
+        statistic, degrees, replace(spread, degrees=np.minimum(spread.degrees, np.maximum(degrees, 1.0)))
+    )
     if ordered:
-        statistic, mean, _ = quadratic.anderson_darling(a, b)
+        statistic, mean, _ = quadratic.anderson_darling(a, b, MIN_EXPECTED)
         darling = _scaled_tail(statistic, mean, baseline.anderson_darling)
     else:
         darling = np.full(len(a), np.nan)
@@ -184,15 +204,16 @@ def _believed(p: Floats, tails: Sequence[Tail | None]) -> Floats:
     return np.array([each if tail is None else float(calibrated(each, tail)) for each, tail in pairs])
 
 
-def _in_fine_cells(scan: Scan, groups: Integers) -> Scan:
+def _in_fine_cells(scan: Scan, groups: Integers, ordered: bool) -> Scan:
     """Return a scan of coarse cells in numbers of fine ones; only numbers' groups are runs of them."""
-    start, stop = (
-        np.array([np.searchsorted(row, at) for row, at in zip(groups, ends, strict=True)], dtype=np.int64)
-        for ends in (scan.start, scan.stop)
-    )
-    ascending = (np.diff(groups, axis=1) >= 0).all(axis=1)
+    if ordered:
+        start, stop = (
+            np.array([np.searchsorted(row, at) for row, at in zip(groups, ends, strict=True)], dtype=np.int64)
+            for ends in (scan.start, scan.stop)
+        )
+        return Scan(scan.p, start, stop, scan.change)
     one = np.argmax(groups == scan.start[:, None], axis=1)
-    return Scan(scan.p, np.where(ascending, start, one), np.where(ascending, stop, one + 1), scan.change)
+    return Scan(scan.p, one, one + (scan.stop > scan.start), scan.change)
 
 
 def _kuiper(stack: Stack) -> Floats:
@@ -250,7 +271,7 @@ def _homes_believed(p: Floats, baseline: Baseline) -> Floats:
 
 
 def _missed_by_chance(counts: Integers, excess: Floats) -> Floats:
-    """Return about how many categories of `excess` expected rows and more a reference missed, `[columns]`.
+    """Return about how many categories of at least `excess` expected rows a reference missed, `[columns]`.
 
     The law of unseen rows counts rows; but they come by categories, each with all of its rows or none. With k
     near the excess x, a category of x expected rows has exactly k of them with a probability that is x^k / k!
@@ -284,7 +305,7 @@ def _home_matters(stack: Stack, before: Side, after: Side, tolerance_share: npt.
 
 
 def _narrow_matters(
-    before: Integers, after: Integers, scan: Scan, tolerance_share: npt.ArrayLike, factor: npt.ArrayLike = 1.0
+    before: Integers, after: Integers, scan: Scan, tolerance_share: npt.ArrayLike, factor: npt.ArrayLike
 ) -> Floats:
     """Return the p of "the winning interval moved by at most `tolerance_share`", or NaN if it is wide.
 

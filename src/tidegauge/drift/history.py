@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+_SMALLEST = 1e-300  # p of a history: a smaller one is as impossible
 _LEAST = 3  # windows of the history that make up its tail
 
 
@@ -36,7 +37,7 @@ def tail_of(p: npt.ArrayLike) -> Tail:
 
     Its part is the square root of their number; the mean excess is Hill's estimate (1975).
     """
-    each = np.sort(np.maximum(np.asarray(p, dtype=np.float64), 1e-300))
+    each = np.sort(np.maximum(np.asarray(p, dtype=np.float64), _SMALLEST))
     count = min(max(_LEAST, round(len(each) ** 0.5)), len(each) - 1)
     excess = -np.log(each[: count + 1])
     return Tail(each, count, float(excess[count]), max(float((excess[:count] - excess[count]).mean()), 1.0))
@@ -51,8 +52,9 @@ def calibrated(p: npt.ArrayLike, tail: Tail) -> Floats:
     """
     own = np.asarray(p, dtype=np.float64)
     n = len(tail.p)
-    rank = (1.0 + np.searchsorted(tail.p, own, side="right")) / (n + 1.0)
-    excess = np.maximum(-np.log(np.maximum(own, 1e-300)) - tail.threshold, 0.0)
+    least = np.maximum(own, _SMALLEST)
+    rank = (1.0 + np.searchsorted(tail.p, least, side="right")) / (n + 1.0)
+    excess = np.maximum(-np.log(least) - tail.threshold, 0.0)
     beyond = (tail.count + 1.0) / (n + 1.0) * (1.0 + excess / (tail.count * tail.scale)) ** -tail.count
     believed = np.maximum(own, np.where(excess > 0, beyond, rank))
     return np.asarray(np.where(np.isnan(own), np.nan, believed))

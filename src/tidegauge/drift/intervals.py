@@ -91,14 +91,22 @@ def cell_scan(
 
 
 def interval_scan(
-    reference: npt.ArrayLike, current: npt.ArrayLike, dispersion: Overdispersion | None = None
+    reference: npt.ArrayLike,
+    current: npt.ArrayLike,
+    dispersion: Overdispersion | None = None,
+    *,
+    above: Integers | None = None,
 ) -> Scan:
     """Test every dyadic interval of cells; the order of the cells is that of the numbers.
 
     Of two intervals that hold the same rows one is a candidate. The first interval that splits the rows has
-    complementary halves, so the tests are one fewer than the candidates: 509 for 256 cells.
+    complementary halves, so the tests are one fewer than the candidates: 509 for 256 cells. `above`
+    `[columns]` is the place that the last cell of each column would have without the empty ones that were put
+    before it: a column's intervals are then the same whatever the width.
     """
     a, b = _columns(reference, current)
+    if above is not None:
+        a, b = _with_last_at(a, above), _with_last_at(b, above)
     n, m = a.sum(axis=1), b.sum(axis=1)
     width = a.shape[1]
     levels = (width - 1).bit_length()
@@ -115,7 +123,19 @@ def interval_scan(
             a, b = a[:, left] + a[:, right], b[:, left] + b[:, right]
     hits_a, hits_b, counts = (np.concatenate(each, axis=1) for each in zip(*parts, strict=True))
     every = _Candidates(hits_a, hits_b, counts, *candidates(width, ordered=True))
-    return _best(every, np.maximum(counts.sum(axis=1) - 1, 1), n, m, dispersion)
+    found = _best(every, np.maximum(counts.sum(axis=1) - 1, 1), n, m, dispersion)
+    if above is None:
+        return found
+    start = np.where((found.start == above) & (found.stop > found.start), width - 1, found.start)
+    return Scan(found.p, start, np.where(found.stop > above, width, found.stop), found.change)
+
+
+def _with_last_at(counts: Floats, place: Integers) -> Floats:
+    """Return counts with the last cell of each column moved to `place`, and nothing after it."""
+    moved = counts.copy()
+    moved[:, -1] = 0.0
+    moved[np.arange(len(counts)), place] += counts[:, -1]
+    return moved
 
 
 def _columns(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Floats, Floats]:
@@ -144,7 +164,8 @@ def _best(
             a, n[:, None], b, m[:, None], factor=factor, denominator=denominator
         )
     log_p = np.asarray(np.where(counts, log_p, 1.0), np.float64)
-    winner = np.argmin(log_p, axis=1)[:, None]
+    # Complementary halves have the same p but for rounding, which must not decide.
+    winner = np.argmax(log_p <= log_p.min(axis=1, keepdims=True) * (1.0 - 1e-9), axis=1)[:, None]
     hits_a, hits_b, least = (
         np.asarray(np.take_along_axis(each, winner, 1)[:, 0], np.float64) for each in (a, b, log_p)
     )

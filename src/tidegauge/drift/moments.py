@@ -25,7 +25,7 @@ def mean_change(
     from scipy.special import stdtr
 
     n, x, v, m, y, w = (np.asarray(each, dtype=np.float64) for each in (*reference, *current))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         change = np.where((v > 0) & (n > 1) & (m > 1), (y - x) / np.sqrt(v), np.nan)
         of_x, of_y = v / n, w / m
         error = np.sqrt(of_x + of_y)
@@ -45,7 +45,7 @@ def variance_ratio(variance_reference: npt.ArrayLike, variance_current: npt.Arra
     them it would be wrong for every variable that is not normal.
     """
     v, w = np.asarray(variance_reference, dtype=np.float64), np.asarray(variance_current, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.where(v > 0, w / v, np.nan)
 
 

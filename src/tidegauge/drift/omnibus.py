@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 COMPONENTS = ("anderson_darling", "chi_square", "scan")
-_MIN_EXPECTED = 5  # rows in a cell of the chi-square test, of the smaller sample
+MIN_EXPECTED = 5  # rows in a cell of chi-square, or beyond a gap of Anderson-Darling, of the smaller sample
 # Of a p in the combination: the tangent of a p near 1 would outweigh any evidence. At 0.99 it did so for the
 # scan's p of a thousand categories, which is always near 1; 0.95 leaves sizes below 0.05 as they are.
 _LARGEST = 0.95
@@ -46,15 +46,19 @@ class Omnibus:
     scan: Scan
 
 
-def omnibus_of_numbers(reference: npt.ArrayLike, current: npt.ArrayLike) -> Omnibus:
+def omnibus_of_numbers(
+    reference: npt.ArrayLike, current: npt.ArrayLike, above: Integers | None = None
+) -> Omnibus:
     """Test columns of numbers, counts `[columns, below + cells + above]`, about equal mass in the reference.
 
-    Anderson-Darling and the dyadic scan on all cells; chi-square on about min(32, n // 100, m // 10) coarse
-    ones (`cells.number_groups`), where that is 2 or more.
+    Anderson-Darling (but for tails with fewer than 5 expected rows) and the dyadic scan on all cells;
+    chi-square on about min(32, n // 100, m // 10) coarse ones (`cells.number_groups`), where that is 2 or
+    more. `above` `[columns]`: the place that the last cell of each would have without padding before it.
     """
     a, b = _counted(reference, current)
     groups = cells.number_groups(a + b, np.maximum(_coarse_count(a, b), 1))
-    return _omnibus(a, b, groups, quadratic.anderson_darling(a, b)[2], interval_scan(a, b))
+    darling = quadratic.anderson_darling(a, b, MIN_EXPECTED)[2]
+    return _omnibus(a, b, groups, darling, interval_scan(a, b, above=above))
 
 
 def omnibus_of_categories(reference: npt.ArrayLike, current: npt.ArrayLike) -> Omnibus:
@@ -115,7 +119,7 @@ def without_thin(a: Integers, b: Integers) -> tuple[Integers, Integers]:
     choice depends on pooled counts alone, so it leaves the null law as it is.
     """
     n, m = a.sum(axis=1), b.sum(axis=1)
-    least = _MIN_EXPECTED * (n + m) / np.maximum(np.minimum(n, m), 1)
+    least = MIN_EXPECTED * (n + m) / np.maximum(np.minimum(n, m), 1)
     thin = a + b < least[:, None]
     rest_a, rest_b = np.where(thin, a, 0).sum(axis=1), np.where(thin, b, 0).sum(axis=1)
     own = rest_a + rest_b >= least

@@ -27,15 +27,20 @@ def cramer_von_mises(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[
     return _test(gap, share, share, through, size)
 
 
-def anderson_darling(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
+def anderson_darling(
+    reference: npt.ArrayLike, current: npt.ArrayLike, least: float = 0.0
+) -> tuple[Floats, Floats, Floats]:
     """Return (statistic, floor, p), each `[...]`: N sum h D^2 / (H (1 - H)), its mean without change, its p.
 
     Range [0, inf), higher is worse; feels shifts, and the tails as much as the middle. The floor is the sum
     of h over all cells but the last: 1 for many small cells, whose lambda_j are 1 / (j (j + 1)). Pettitt
-    (1976), with ties Scholz & Stephens (1987), equation 6.
+    (1976), with ties Scholz & Stephens (1987), equation 6. A gap beyond which fewer than `least` rows of the
+    smaller sample are expected has no weight: it is far from normal, and beside a value that most rows have
+    it would be all of the statistic.
     """
     gap, share, through, size = _gaps(reference, current)
-    return _test(gap, _tail_weight(share, through), share, through, size)
+    beyond = size.min(axis=-1, keepdims=True) * np.minimum(through, 1.0 - through)
+    return _test(gap, np.where(beyond < least, 0.0, _tail_weight(share, through)), share, through, size)
 
 
 def energy_test(

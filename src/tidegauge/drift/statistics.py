@@ -59,7 +59,7 @@ def statistics_of(stack: Stack, found: Evidence) -> dict[str, Statistic]:
     told |= _shares(stack)
     if stack.baseline is not None:
         told["history_rank"] = _history_rank(stack.baseline, found)
-    told["interval_change"] = _interval_change(stack, found)
+    told["interval_change"] = _interval_change(found)
     told |= _divergences(found)
     if stack.ordered:
         told |= _ordered(stack, found)
@@ -130,19 +130,18 @@ def home_name(home: int, *, ordered: bool) -> str:
     return HOMES[home]
 
 
-def _interval_change(stack: Stack, found: Evidence) -> Statistic:
+def _interval_change(found: Evidence) -> Statistic:
     """Return the change of share of the interval of cells (or category) that changed most beyond chance."""
     from scipy.special import ndtri
 
-    n, m = stack.reference.present, stack.current.present
-    a, b = (
-        rows_in(side.cells, found.scan.start, found.scan.stop) for side in (stack.reference, stack.current)
-    )
-    looked = np.maximum(((stack.reference.cells + stack.current.cells) > 0).sum(axis=1), 1)
+    before, after = found.sides
+    n, m = before.sum(axis=1), after.sum(axis=1)
+    a, b = (rows_in(side, found.scanned.start, found.scanned.stop) for side in found.sides)
+    looked = np.maximum(((before + after) > 0).sum(axis=1), 1)
     f = found.dispersion
     value, low, high = shares.share_change(a / f, n / f, b / f, m / f, z=-ndtri(0.025 / looked))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Statistic(value, low, high, found.scan.p, a / n, direction="neutral")
+        return Statistic(value, low, high, found.scanned.p, a / n, direction="neutral")
 
 
 def _history_rank(baseline: Baseline, found: Evidence) -> Statistic:

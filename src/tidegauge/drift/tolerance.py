@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from tidegauge.drift.contingency import chi_square
 from tidegauge.drift.divergences import psi
 from tidegauge.drift.noncentral import noncentral_tail
 
@@ -46,7 +47,12 @@ def psi_tolerance_p_value(
         scale = mean * np.asarray(part) / own
         size = n * m / (n + m) / scale
         always = mean * (1.0 - np.asarray(part)) / scale
-        q = np.maximum(size * psi(a, b) - always, 0.0)
+        distance = psi(a, b)
+        if np.any(np.asarray(dispersion) > 1.0):
+            # Rows that come in bunches leave cells empty as if they were few; Pearson's distance, which is
+            # the PSI to second order and less for more, bears that.
+            distance = np.minimum(distance, chi_square(a, b)[0] * (1.0 / n + 1.0 / m))
+        q = np.maximum(size * distance - always, 0.0)
         p = noncentral_tail(q, own, size * np.asarray(tolerance), denominator)
     return np.where((n > 0) & (m > 0), np.where(full > 0, p, 1.0), np.nan)
 

@@ -6,7 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tidegauge.drift.causes import category, causes_of_column, kind_of_interval, place, took_most
+from tidegauge.drift.causes import (
+    causes_of_column,
+    kind_of_interval,
+    place_of_scan,
+    shares_of_scan,
+    took_most,
+)
 from tidegauge.drift.columns import ColumnCounts, Stack
 from tidegauge.drift.evidence import NARROW_SHARE, SCAN, Evidence
 from tidegauge.drift.readable import apart, number, percent
@@ -47,7 +53,7 @@ def reasons(
     outside = stack.ordered and _outside_moved(found, i, limit)
     if outside:
         said.extend((0.0, text) for text in _beyond(before, after))
-    if parts[SCAN] <= limit and _is_narrow(stack, found, i) and not (outside and _at_an_end(stack, found, i)):
+    if parts[SCAN] <= limit and _is_narrow(found, i) and not (outside and _at_an_end(stack, found, i)):
         said.append((parts[SCAN], _interval(stack, found, i, before)))
     values = np.nanmin(parts[: SCAN + 1]) if not np.isnan(parts[: SCAN + 1]).all() else np.nan
     if values <= limit or (not said and found.winner[i] <= SCAN):
@@ -109,10 +115,8 @@ def _unseen(change: str, after: ColumnCounts) -> Iterator[str]:
         yield f"categories unseen in the reference {change}"
 
 
-def _is_narrow(stack: Stack, found: Evidence, i: int) -> bool:
-    start, stop = int(found.scan.start[i]), int(found.scan.stop[i])
-    inside = stack.reference.cells[i, start:stop].sum()
-    return stop > start and bool(inside <= NARROW_SHARE * max(stack.reference.present[i], 1))
+def _is_narrow(found: Evidence, i: int) -> bool:
+    return bool(found.scan.stop[i] > found.scan.start[i] and shares_of_scan(found, i)[0] <= NARROW_SHARE)
 
 
 def _at_an_end(stack: Stack, found: Evidence, i: int) -> bool:
@@ -121,15 +125,13 @@ def _at_an_end(stack: Stack, found: Evidence, i: int) -> bool:
 
 def _interval(stack: Stack, found: Evidence, i: int, before: ColumnCounts) -> str:
     """Tell the narrow interval, or the category, that the scan found."""
-    start, stop = int(found.scan.start[i]), int(found.scan.stop[i])
-    a, b = (side.cells[i, start:stop].sum() for side in (stack.reference, stack.current))
-    p, q = _share(a, stack.reference.present[i]), _share(b, stack.current.present[i])
+    p, q = shares_of_scan(found, i)
     change = f"{percent(p)} -> {percent(q)}"
+    where = place_of_scan(stack, found, i, before)
     if not stack.ordered:
-        return f"category {category(before, start)} {change}"
-    where = place(stack, i, start, stop)
+        return f"category {where} {change}"
     # A spike took at least half of all that moved; else it is part of a broader change.
-    if kind_of_interval(stack, found, i) == "stuck value" and took_most(stack, found, i):
+    if kind_of_interval(stack, found, i) == "stuck value" and took_most(found, i):
         return f"stuck value: cell {where} holds {change}"
     if where.startswith(("below", "at or above")):
         return f"values {where}: {change}"
@@ -141,15 +143,16 @@ def _moments_moved(stack: Stack, told: dict[str, Statistic], i: int) -> str:
     if not stack.ordered:
         return ""
     a, b = stack.reference, stack.current
+    of = " of all windows" if stack.baseline is not None and stack.baseline.seasonal else ""
     mean, ratio = told["mean_change"], told["variance_ratio"]
     assert mean.low is not None
     assert mean.high is not None
-    if abs(mean.value[i]) >= 0.02 and mean.low[i] * mean.high[i] > 0:
+    if abs(mean.value[i]) >= 0.02 and np.sign(mean.low[i]) * np.sign(mean.high[i]) > 0:
         start, end = apart(float(a.mean[i]), float(b.mean[i]))
-        return f"mean {start} -> {end}"
+        return f"mean{of} {start} -> {end}"
     if abs(np.log(max(ratio.value[i], 1e-300))) >= 0.1:
         start, end = apart(float(np.sqrt(a.variance[i])), float(np.sqrt(b.variance[i])))
-        return f"standard deviation {start} -> {end}"
+        return f"standard deviation{of} {start} -> {end}"
     return ""
 
 
