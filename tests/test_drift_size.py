@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from benchmarks.statistics import bars, sequences, size, tolerance, unlike_windows
-from benchmarks.statistics.populations import Counted
+from benchmarks.statistics.populations import NUMBERS, Counted, Numbers
 from benchmarks.statistics.weigh import weigh
 
 from tidegauge.drift.evidence import PARTS
@@ -88,3 +88,15 @@ def test_windows_that_always_differed_are_no_news(name: str) -> None:
     for scale, p in enumerate(by_windows[:4]):
         assert (p <= 0.01).mean() <= 0.025 + 3.5 * np.sqrt(0.01 / p.size), scale
     assert (by_rows[3] <= 0.01).mean() > 0.2
+
+
+@pytest.mark.parametrize("population", NUMBERS, ids=lambda each: each.name)
+def test_masses_are_the_shares_of_rows(population: Numbers) -> None:
+    rng = np.random.default_rng(41)
+    frozen = population.freeze(rng, 2_000)
+    edges = frozen.column.edges
+    assert edges is not None
+    place = np.searchsorted(edges, population.draw(rng, 200_000), side="right")
+    share = np.bincount(place, minlength=len(edges) + 1) / 200_000
+    error = np.sqrt(frozen.mass * (1 - frozen.mass) / 200_000) + 1e-5
+    assert (np.abs(share - frozen.mass) <= 5 * error).all()

@@ -261,24 +261,21 @@ def _speed(told: Found) -> list[str]:
 def _peers(told: list[Found]) -> list[str]:
     asked = [each for each in told if "rows" in each]
     rows = [row for each in asked for row in each["rows"]]
-    draws = min((each["draws"] for each in asked), default=1)
+    draws = min(each["draws"] for each in asked)
     lines = [
         "## Beside other libraries",
         "",
         "Each in its own environment (`benchmarks/statistics/peers/`), with its default thresholds: per cent",
         "of windows in which it names a column that did not change, by rows of reference / window.",
-        f"{draws:,} windows each; standard error up to {50 / draws**0.5:.1f}.",
+        f"{draws:,} windows and more of each kind; standard error up to {50 / draws**0.5:.1f}.",
         "",
     ]
+    named = {(row["population"], row["who"], row["n"], row["m"]): row["named"] for row in rows}
     body = []
-    for who, name in dict.fromkeys((row["who"], row["population"]) for row in rows):
-        some = {
-            (row["n"], row["m"]): row["named"]
-            for row in rows
-            if (row["who"], row["population"]) == (who, name)
-        }
-        body.append([who, name, *(f"{100 * some[size]:.1f}" for size in SIZES)])
-    lines += _table(("library", "population", *(f"{n:,} / {m:,}" for n, m in SIZES)), body)
+    for name in dict.fromkeys(row["population"] for row in rows):
+        for who in dict.fromkeys(row["who"] for row in rows if row["population"] == name):
+            body.append([name, who, *(f"{100 * named[name, who, n, m]:.1f}" for n, m in SIZES)])
+    lines += _table(("population", "library", *(f"{n:,} / {m:,}" for n, m in SIZES)), body)
     lines += [
         "The smallest shift of the mean of a normal column, in standard deviations, that each names in nine",
         "of ten windows:",
@@ -297,7 +294,9 @@ def _peers(told: list[Found]) -> list[str]:
     for each in told:
         if "rows" in each:
             with_ = f"with NumPy {each['numpy']} and pandas {each['pandas']}"
-            lines.append(f"- {each['library']} {each['version']}, {with_}.")
+            lines.append(
+                f"- {each['library']} {each['version']}, {with_}: {each['draws']} windows of each kind."
+            )
         else:
             lines.append(f"- {each['library']} could not be asked: `{each['error']}`")
     return [*lines, ""]

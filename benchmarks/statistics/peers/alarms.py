@@ -24,6 +24,7 @@ from sizes import SHIFT_SIZES, SIZES  # noqa: E402
 SHIFTS = np.round(0.01 * 1.19 ** np.arange(27), 3)  # 0.01 to 0.92
 # Columns of a frame, and windows in a row that are asked about at once: nannyml is slow to fit, quick to ask.
 COLUMNS, WINDOWS = 50, 1
+RUNS = {"evidently": 2, "nannyml": 1, "tidegauge": 4, "whylogs": 4}
 COLUMNS_OF_NANNYML, WINDOWS_OF_NANNYML = 20, 10
 
 Named = dict[str, "np.ndarray"]
@@ -46,12 +47,17 @@ POPULATIONS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
 
 
 def evidently(reference: pd.DataFrame, current: pd.DataFrame) -> Named:
-    from evidently import Report
+    from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
+    # Of a thousand words it would think that they are texts.
+    names = list(current)
+    numbers = current[names[0]].dtype.kind == "f"
+    told_what = DataDefinition(**{"numerical_columns" if numbers else "categorical_columns": names})
+    sides = [Dataset.from_pandas(frame, data_definition=told_what) for frame in (current, reference)]
     found = {}
     for who, options in (("evidently", {}), ("evidently, method='psi'", {"method": "psi"})):
-        told = Report([DataDriftPreset(**options)]).run(current, reference).dict()
+        told = Report([DataDriftPreset(**options)]).run(*sides).dict()
         alarms = []
         for metric in told["metrics"]:
             settings = metric["config"]
@@ -148,7 +154,7 @@ def main() -> None:
     library, quick = sys.argv[1], len(sys.argv) > 2
     ask = LIBRARIES[library]
     shape = (COLUMNS_OF_NANNYML, WINDOWS_OF_NANNYML) if library == "nannyml" else (COLUMNS, WINDOWS)
-    runs = 1 if quick or library == "nannyml" else 4
+    runs = 1 if quick else RUNS[library]
     rows = []
     for population in POPULATIONS:
         for n, m in SIZES[1:2] if quick else SIZES:
