@@ -171,5 +171,5 @@ def _tolerance(rows: list[Found]) -> Iterator[Bar]:
 
 
 def _speed(row: Found) -> Iterator[Bar]:
-    seconds = row["everything_seconds"] * 1_000 / row["columns"]
+    seconds = row["statistics_seconds"] * 1_000 / row["columns"]
     yield Bar("all statistics of 1,000 numeric columns", "<= 0.25 s", f"{seconds:.2f} s", seconds <= 0.25)

@@ -24,7 +24,7 @@ def shortest(run: Callable[[], object]) -> float:
 
 
 def speed(quick: bool) -> dict[str, Any]:
-    """Time the verdict alone, and with every measurement of every column taken."""
+    """Time the verdict alone, with every statistic of every column, and with a record made of each."""
     columns = COLUMNS // 10 if quick else COLUMNS
     rng = np.random.default_rng(12)
     names = [f"x{i}" for i in range(columns)]
@@ -38,5 +38,9 @@ def speed(quick: bool) -> dict[str, Any]:
         "window": WINDOW,
         "statistics": len(whole.measurements) // columns,
         "verdict_seconds": round(shortest(lambda: tg.compare(reference, window)), 3),
-        "everything_seconds": round(shortest(lambda: tg.compare(reference, window).measurements), 3),
+        # Statistics are computed for all columns when one of them is asked for.
+        "statistics_seconds": round(
+            shortest(lambda: tg.compare(reference, window)[names[0]].measurements), 3
+        ),
+        "records_seconds": round(shortest(lambda: tg.compare(reference, window).measurements), 3),
     }

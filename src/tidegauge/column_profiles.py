@@ -41,13 +41,16 @@ class ColumnProfile:
     n_mistyped + n_absent, and with edges n_present = counts.sum() + n_below + n_above + n_unseen.
     """
 
-    __slots__ = ("_column", "_counted", "_homes", "_spec")
+    __slots__ = ("_column", "_counted", "_homes", "_kind", "_powers", "_spec")
 
     def __init__(self, column: _core.Column) -> None:
         self._homes = column
         self._column: Any = column  # the same; what else it can tell depends on its class
         self._spec = column.spec
+        self._kind: str = column.spec.kind
+        # A snapshot does not change, and asking the engine copies: each is asked for once.
         self._counted: Counts | None = None
+        self._powers: tuple[int, float, float, float, float] | None = None
 
     # What the column is.
 
@@ -59,7 +62,7 @@ class ColumnProfile:
     @property
     def kind(self) -> str:
         """Number, boolean, category, time, embedding or unsupported."""
-        return self._spec.kind
+        return self._kind
 
     @property
     def role(self) -> str:
@@ -384,7 +387,7 @@ class ColumnProfile:
         return isinstance(self._column, _core.FloatColumn | _core.IntegerColumn)
 
     def _cells(self) -> Counts:
-        # A snapshot does not change: its cells are copied out of the engine once, and for reading only.
+        # For reading only: the same array is given to everyone who asks.
         if self._counted is None:
             cells: Counts = getattr(self._column, "cells", np.empty(0, np.uint64))
             cells.flags.writeable = False
@@ -392,10 +395,12 @@ class ColumnProfile:
         return self._counted
 
     def _central(self) -> tuple[int, float, float, float, float] | None:
-        if self.kind != "number" or self.n_present == 0:
-            return None
-        central: tuple[int, float, float, float, float] = self._column.central
-        return central if math.isfinite(central[1]) else None
+        if self._powers is None:
+            if self._kind != "number" or self.n_present == 0:
+                return None
+            self._powers = self._column.central
+        assert self._powers is not None
+        return self._powers if math.isfinite(self._powers[1]) else None
 
     def _extreme(self, name: str) -> Any:
         if not self._is_numeric() or self.n_present == 0:

@@ -229,21 +229,18 @@ def kind_of_change(stack: Stack, found: Evidence, i: int) -> str | None:
     if winner > SCAN:
         return KIND_OF_HOME[PARTS[winner]]
     # One narrow place that took most of all that moved is what happened, whichever test saw it best.
-    narrow = took_most(found, i)
+    narrow = winner == SCAN or took_most(found, i)
     if not stack.ordered:
-        return "one category" if narrow or winner == SCAN else "mix"
-    moments = _kind_of_moments(stack, i)
-    if narrow or (winner == SCAN and moments == "shape"):
-        return kind_of_interval(stack, found, i)
-    return moments
+        return "one category" if narrow else "mix"
+    return kind_of_interval(stack, found, i) if narrow else _kind_of_moments(stack, i)
 
 
 def took_most(found: Evidence, i: int) -> bool:
     """Say whether the interval (or category) of the scan surely took most of all rows that moved.
 
-    Less those that move by chance, which in many cells are many.
+    Of the coarse cells, in which few move by chance.
     """
-    a, b = (side[i] for side in found.sides)
+    a, b = (side[i] for side in found.coarse)
     moved = float(np.maximum(total_variation(a, b) - total_variation_floor(a, b), 0.0))
     return bool(found.scan.p[i] <= CERTAIN and abs(found.scan.change[i]) >= MOST * moved)
 

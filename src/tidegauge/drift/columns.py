@@ -185,19 +185,18 @@ def _side(
 ) -> Side:
     first = int(ordered)
     cells = np.zeros((len(columns), first + width + 1), dtype=np.int64)
-    rows = np.empty((len(columns), 2), dtype=np.int64)
-    hits = np.empty((len(columns), len(HOMES)), dtype=np.int64)
-    numbers = np.full((len(columns), 5), np.nan)
     for i, (c, own) in enumerate(zip(columns, counts, strict=True)):
         cells[i, first : first + len(own)] = own
         if ordered:
             cells[i, 0] = c.n_below
             cells[i, -1] = c.n_above
-            numbers[i] = _moments(c)
         else:
             cells[i, -1] = c.n_unseen
-        rows[i] = c.n_rows, c.n_present
-        hits[i] = homes_of(c)
+    rows = np.array([(c.n_rows, c.n_present) for c in columns], np.int64).reshape(-1, 2)
+    hits = np.array([homes_of(c) for c in columns], np.int64).reshape(-1, len(HOMES))
+    numbers = np.full((len(columns), 5), np.nan)
+    if ordered and len(columns):
+        numbers = np.array([_moments(c) for c in columns], np.float64)
     exposed = np.empty_like(hits)
     exposed[:, ABSENT] = rows[:, 0]
     exposed[:, MISTYPED:OUTSIDE] = (rows[:, 0] - hits[:, ABSENT])[:, None]

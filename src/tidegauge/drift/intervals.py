@@ -149,11 +149,19 @@ def _best(
     sets: _Candidates, tests: Integers, n: Floats, m: Floats, dispersion: Overdispersion | None
 ) -> Scan:
     """Return the candidate with the smallest p of every column; the first of equals."""
-    deviance = np.where(sets.counts, _deviance(sets.a, sets.b, n, m), -1.0)
+    factor = 1.0 if dispersion is None else dispersion.factor
+    # The normal deviation costs a tenth of the deviance, and errs on the side of thin sets: it keeps four
+    # times as many as are needed.
+    square = np.where(sets.counts, _squared_deviation(sets.a, sets.b, n, m) / factor, -1.0)
+    screened = _largest(square, 4 * _EXACT)
+    near_a, near_b = (
+        np.asarray(np.take_along_axis(each, screened, 1), np.float64) for each in (sets.a, sets.b)
+    )
+    near = np.take_along_axis(sets.counts, screened, 1)
+    deviance = np.where(near, _deviance(near_a, near_b, n, m), -1.0)
     if dispersion is not None:
-        deviance /= dispersion.factor
-    count = min(_EXACT, deviance.shape[1])
-    screened = np.sort(np.argpartition(-deviance, count - 1, axis=1)[:, :count], axis=1)
+        deviance /= np.take_along_axis(dispersion.factor, screened, 1)
+    screened = np.take_along_axis(screened, _largest(deviance, _EXACT), 1)
     a, b, counts = (np.take_along_axis(each, screened, 1) for each in (sets.a, sets.b, sets.counts))
     if dispersion is None:
         log_p = exact_log_p_value(a, n[:, None], b, m[:, None])
@@ -185,6 +193,22 @@ def _best(
         np.where(some, sets.stop[place], 0),
         np.where(filled, change, np.nan),
     )
+
+
+def _largest(score: Floats, count: int) -> Integers:
+    """Return the places of the `count` largest of each row, in ascending order of place."""
+    count = min(count, score.shape[1])
+    return np.asarray(np.sort(np.argpartition(-score, count - 1, axis=1)[:, :count], axis=1), np.int64)
+
+
+def _squared_deviation(a: Floats, b: Floats, n: Floats, m: Floats) -> Floats:
+    """Return the squared normal deviation of each candidate, half a row nearer to what is expected."""
+    total = (n + m)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled, rate = a + b, m[:, None] / total
+        off = np.maximum(np.abs(b - pooled * rate) - 0.5, 0.0)
+        spread = pooled * rate * (1.0 - rate) * (1.0 - pooled / total)
+        return np.asarray(np.nan_to_num(off * off / spread))
 
 
 def _deviance(a: Floats, b: Floats, n: Floats, m: Floats) -> Floats:

@@ -161,26 +161,26 @@ def quadratic_p_value(statistic: npt.ArrayLike, weight: Floats, share: Floats) -
     p = np.where(c1 > 0, p, np.where(np.isnan(q), np.nan, 1.0))
     far = np.flatnonzero(q > c1 + 0.2 * np.sqrt(np.maximum(2.0 * c2, 0.0)))
     if len(far):
-        signed, ratio = _saddlepoint(q[far], weight[:, far], share[:, far])
+        first = (d1 + q)[far] / -(2.0 * d2 + q * d1)[far]  # Newton's step from 0, where D = 1
+        signed, ratio = _saddlepoint(q[far], weight[:, far], share[:, far], first)
         good = signed > _NEAR
         signed, ratio = signed[good], ratio[good]
         p[far[good]] = ndtr(-(signed + np.log(ratio / signed) / signed))
     return np.asarray(p).reshape(shape)
 
 
-def _saddlepoint(q: Floats, weight: Floats, share: Floats) -> tuple[Floats, Floats]:
+def _saddlepoint(q: Floats, weight: Floats, share: Floats, at: Floats) -> tuple[Floats, Floats]:
     """Return (w, v) of the saddlepoint formula for q above the mean.
 
     The cumulant generating function is K(s) = -ln D(2s) / 2. K'(s) = q means D' + q D = 0 at 2s. All roots of
-    that function are real, because those of D are, and ours is the least; so Newton's steps from 0 grow
-    towards it and never beyond.
+    that function are real, because those of D are, and ours is the least; so Newton's steps from 0, of which
+    `at` is the first, grow towards it and never beyond.
     """
-    at = np.zeros_like(q)
     for _ in range(50):
         d0, d1, d2 = _determinant(at, weight, share, 3)
         step = (d1 + q * d0) / -(2.0 * d2 + q * d1)
         at = at + step
-        if not (step > 1e-9 * at).any():
+        if not (step > 1e-5 * at).any():  # the error is the square of the last step
             break
     d0, d1, d2 = _determinant(at, weight, share, 3)
     slope = d1 / d0
