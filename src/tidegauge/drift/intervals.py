@@ -167,7 +167,7 @@ def _best(
         log_p = exact_log_p_value(a, n[:, None], b, m[:, None])
     else:
         factor = np.take_along_axis(dispersion.factor, screened, 1)
-        denominator = np.take_along_axis(np.broadcast_to(dispersion.denominator, deviance.shape), screened, 1)
+        denominator = np.take_along_axis(np.broadcast_to(dispersion.denominator, sets.a.shape), screened, 1)
         log_p = overdispersed_log_p_value(
             a, n[:, None], b, m[:, None], factor=factor, denominator=denominator
         )
