@@ -13,7 +13,7 @@ sources := pyproject.toml CMakeLists.txt README.md LICENSE CHANGELOG.md \
   $(shell find cpp src tests/contract -name '*.[ch]pp' -o -name 'CMakeLists.txt' -o -path '*/templates/*' -o -name '*.py*' -not -name '*.pyc')
 cpp_sources := $(shell find cpp tests/contract -name '*.[ch]pp')
 
-.PHONY: setup demo test lint bench statistics clean
+.PHONY: setup demo test test-slow lint bench statistics clean
 .DELETE_ON_ERROR:
 
 setup: .venv/.package .venv/.group-test .venv/.group-lint
@@ -25,6 +25,10 @@ demo: .venv/.package
 # PYTEST narrows it: make test PYTEST="-k kll"
 test: .venv/.package .venv/.group-test
 	$(bin)/python -m pytest $(PYTEST)
+
+# The whole grid of what `test` samples: some minutes more.
+test-slow: .venv/.package .venv/.group-test
+	$(bin)/python -m pytest -m slow $(PYTEST)
 
 lint: .venv/.package .venv/.group-test .venv/.group-lint
 	$(bin)/ruff check .
