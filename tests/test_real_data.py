@@ -64,3 +64,19 @@ def test_electricity_drifts_and_its_first_half_does_not_from_itself() -> None:
     later = tg.compare(reference, tg.profile(table.slice(half.num_rows), reference))
     assert same.status == "ok", same
     assert later.status == "alert"
+
+
+def test_hotel_days_differ_by_themselves_and_only_what_is_new_raises_an_alarm() -> None:
+    """The last 54 days of one summer against its first 100: groups come and go, and little else changes."""
+    table = pq.read_table(DATA / "hotel_reference.parquet").sort_by("timestamp")
+    roles = {"prediction": "y_pred", "label": "is_canceled", "id": "customer_id", "timestamp": "timestamp"}
+    schema = tg.Schema.infer(table, score="y_pred_proba", **roles)
+    first, rest = table.slice(0, 11_000), table.slice(11_000)
+    alarms = {}
+    for window in ("1d", None):
+        reference = tg.Reference.fit(first, schema=schema, window=window)
+        alarms[window] = tg.scan(reference, tg.profile_windows(rest, reference, window="1d")).alarms
+    assert {alarm.comparison.component for alarm in alarms["1d"]} <= {"unseen categories"}
+    assert len(alarms["1d"]) <= 3
+    # Taken as independent, its rows raise ten times as many.
+    assert len(alarms[None]) >= 20
