@@ -1,8 +1,9 @@
 """The command line: `tidegauge profile | reference | show | compare | scan | bench`.
 
-Exit codes: 0 nothing found, 1 something found (`compare` and `scan`: a warning or an alert, or what
---fail-on says), 2 an error. Results go to
-stdout, progress (on a terminal only) and errors to stderr.
+Exit codes: 0 nothing found, 1 something found (`compare` and `scan`: a warning or an alert, or what --fail-on
+says), 2 an error. Results go to stdout, progress (on a terminal only) and errors to stderr.
+
+Longer than most files: every command stands here with its options and their words.
 """
 
 from __future__ import annotations

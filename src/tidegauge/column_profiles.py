@@ -1,4 +1,7 @@
-"""ColumnProfile: everything that a profile knows of one column, as a snapshot."""
+"""ColumnProfile: everything that a profile knows of one column, as a snapshot.
+
+Longer than most files: one property for each thing a profile tells, most of it their docstrings.
+"""
 
 from __future__ import annotations
 

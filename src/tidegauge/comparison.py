@@ -1,4 +1,7 @@
-"""Compare a profile with a reference: every judged column measured, judged, and told in words."""
+"""Compare a profile with a reference: every judged column measured, judged, and told in words.
+
+Longer than most files: the outcome, how it reads, and the one function that makes it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Judge a sequence of windows: each one, and merged ones, in which small lasting changes show."""
+"""Judge a sequence of windows: each one, and merged ones, in which small lasting changes show.
+
+Longer than most files: one algorithm, whose steps share the cumulated counts and are of no use apart.
+"""
 
 from __future__ import annotations
 
