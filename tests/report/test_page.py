@@ -127,7 +127,7 @@ def test_it_reads_from_the_verdict_to_the_doubts(comparison: Comparison, togethe
     assert sections == sorted(sections)
     assert together.summary in text
     assert "domain_classifier" in text
-    assert 'id="together"' not in render_html(comparison)
+    assert 'id="together"' not in render_html(replace(comparison, multivariate=None))
 
 
 def with_multivariate(comparison: Comparison, together: SimpleNamespace) -> Any:
