@@ -114,7 +114,8 @@ def test_two_profiles_merged_into_each_other_do_not_lock_each_other_out():
 def test_the_gil_is_released_during_a_large_update(threads):
     """Python goes on in this thread while another is inside the engine."""
     profile = tg.Profile.empty()
-    (batch,) = tg.arrow.batches(LARGE)
+    # Long enough inside for this thread to have its turns, also where eight others share two cores.
+    (batch,) = tg.arrow.batches({name: np.tile(values, 4) for name, values in LARGE.items()})
     n_updates, inside, steps_inside = 20, threading.Event(), 0
 
     def update() -> None:
@@ -134,7 +135,7 @@ def test_the_gil_is_released_during_a_large_update(threads):
         worker.join()
     finally:
         sys.setswitchinterval(before)
-    assert profile.n_rows == n_updates * 400_000
+    assert profile.n_rows == n_updates * 1_600_000
     assert steps_inside > 10 * n_updates
 
 
