@@ -17,19 +17,20 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
-def test_the_example_runs_and_names_the_column(tmp_path: Path) -> None:
-    (example,) = blocks("python")
+def output_of(program: str, folder: Path) -> str:
+    """What a program prints that ends well and says nothing on stderr."""
     done = subprocess.run(
-        [sys.executable, "-c", example],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False, timeout=120
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "amount" in done.stdout
-    assert "alert" in done.stdout.lower()
+    return done.stdout
+
+
+def test_the_example_runs_and_names_the_column(tmp_path: Path) -> None:
+    (example,) = blocks("python")
+    said = output_of(example, tmp_path)
+    assert "amount" in said
+    assert "alert" in said.lower()
     assert (tmp_path / "today.tg").stat().st_size < 32_768
 
 
@@ -44,30 +45,14 @@ october["time"] = np.datetime64("2026-10-01", "s") + (np.arange(50_000) * 51).as
 
 def test_the_scan_of_the_example_finds_when(tmp_path: Path) -> None:
     (example,), (windows, _) = blocks("python"), blocks("py")
-    done = subprocess.run(
-        [sys.executable, "-c", example + IN_TIME + windows + "\nprint(result.since, result)"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "2026-10-01 UTC" in done.stdout
-    assert "shift" in done.stdout
+    said = output_of(example + IN_TIME + windows + "\nprint(result.since, result)", tmp_path)
+    assert "2026-10-01 UTC" in said
+    assert "shift" in said
 
 
 def test_the_reports_of_the_example_are_written(tmp_path: Path) -> None:
     (example,), (_, reports) = blocks("python"), blocks("py")
-    done = subprocess.run(
-        [sys.executable, "-c", example + reports],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    output_of(example + reports, tmp_path)
     names = re.findall(r'"([\w.]+\.(?:html|xml|png))"', reports)
     assert len(names) == 3
     for name in names:

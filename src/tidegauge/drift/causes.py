@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tidegauge.drift.columns import ColumnCounts, Stack
 from tidegauge.drift.divergences import total_variation, total_variation_floor
 from tidegauge.drift.evidence import NARROW_SHARE, PARTS, SCAN, Evidence
-from tidegauge.drift.moments import variance_test
+from tidegauge.drift.moments import power_sums, variance_test
 from tidegauge.drift.readable import interval, number
 
 Floats = npt.NDArray[np.float64]
@@ -273,13 +273,9 @@ def _kind_of_moments(stack: Stack, i: int) -> str:
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         error = np.sqrt(means[0][2] / max(means[0][0], 1) + means[1][2] / max(means[1][0], 1))
         shift = abs(means[1][1] - means[0][1]) / error
-        powers = []
-        for s in sides:
-            square = s.variance[i] * max(int(s.present[i]) - 1, 0)
-            powers.append(
-                (s.present[i], square, (s.kurtosis[i] + 3.0) * square * square / max(s.present[i], 1))
-            )
-        ratio, low, _, _ = variance_test(*powers)
+        ratio, low, _, _ = variance_test(
+            *(power_sums(s.present[i], s.variance[i], s.kurtosis[i]) for s in sides)
+        )
         scale = abs(np.log(ratio)) / (np.log(ratio / low) / 1.96)
     shift, scale = np.nan_to_num([shift, scale])
     if max(shift, scale) < 2.5:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tidegauge.homes import ABSENT, HOMES, MISTYPED, OUTSIDE, homes_of
+from tidegauge.homes import ABSENT, HOMES, MISTYPED, OUTSIDE, Homes, homes_of
 
 if TYPE_CHECKING:
     from tidegauge.drift.baseline import Baseline
@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
-class ColumnCounts(Protocol):
+class ColumnCounts(Homes, Protocol):
     """What a profile knows of one column, as far as a comparison reads it."""
 
     @property
@@ -31,22 +31,6 @@ class ColumnCounts(Protocol):
     def edges_id(self) -> str | None: ...  # noqa: D102
     @property
     def n_rows(self) -> int: ...  # noqa: D102
-    @property
-    def n_absent(self) -> int: ...  # noqa: D102
-    @property
-    def n_mistyped(self) -> int: ...  # noqa: D102
-    @property
-    def n_null(self) -> int: ...  # noqa: D102
-    @property
-    def n_nan(self) -> int: ...  # noqa: D102
-    @property
-    def n_inf(self) -> int: ...  # noqa: D102
-    @property
-    def n_below(self) -> int: ...  # noqa: D102
-    @property
-    def n_above(self) -> int: ...  # noqa: D102
-    @property
-    def n_unseen(self) -> int: ...  # noqa: D102
     @property
     def n_present(self) -> int: ...  # noqa: D102
     @property

@@ -78,6 +78,16 @@ def variance_test(
     return ratio, low, high, np.where(defined, p, np.nan)
 
 
+def power_sums(
+    rows: npt.ArrayLike, variance: npt.ArrayLike, kurtosis: npt.ArrayLike
+) -> tuple[Floats, Floats, Floats]:
+    """Return a side of `variance_test`, (rows, M2, M4), from variance and excess kurtosis, `[...]` each."""
+    n, v, k = (np.asarray(each, dtype=np.float64) for each in (rows, variance, kurtosis))
+    square = v * np.maximum(n - 1.0, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return n, square, (k + 3.0) * square * square / n
+
+
 def variance_ratio_floor(
     reference: tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike],
     current: tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike],

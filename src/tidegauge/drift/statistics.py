@@ -233,7 +233,8 @@ def moments_of(stack: Stack) -> dict[str, Statistic]:
     nothing = np.where((n > 0) & (m > 0), 0.0, np.nan)
     change = moments.mean_change((n, before.mean, before.variance), (m, after.mean, after.variance))
     ratio, low, high, p = moments.variance_test(
-        _power_sums(n, before.variance, before.kurtosis), _power_sums(m, after.variance, after.kurtosis)
+        moments.power_sums(n, before.variance, before.kurtosis),
+        moments.power_sums(m, after.variance, after.kurtosis),
     )
     plain = moments.variance_ratio(before.variance, after.variance)
     return {
@@ -248,10 +249,3 @@ def _l_infinity(a: Integers, b: Integers) -> Statistic:
     return Statistic(
         extremes.l_infinity(a, b), p=extremes.l_infinity_p_value(a, b), floor=extremes.l_infinity_floor(a, b)
     )
-
-
-def _power_sums(n: Integers, variance: Floats, kurtosis: Floats) -> tuple[Integers, Floats, Floats]:
-    """Return (rows, sums of the squares and of the fourth powers of the deviations)."""
-    square = variance * np.maximum(n - 1, 0)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return n, square, (kurtosis + 3.0) * square * square / n
