@@ -257,9 +257,9 @@ def compare(
     if interval is None and windows is not None:
         interval = _time_of(profile, settings, windows.width_ns)
     stacks, assumptions = _in_season(stacks, windows, profile.n_rows, interval)
+    limits = [tolerances_of(stack.names, settings, tolerance, tolerance_share) for stack in stacks]
     found: list[Evidence] = []
-    for stack in stacks:
-        tolerances = tolerances_of(stack.names, settings, tolerance, tolerance_share)
+    for stack, tolerances in zip(stacks, limits, strict=True):
         circular = np.array([bool(getattr(settings.get(name), "circular", False)) for name in stack.names])
         found.append(evidence(stack, *tolerances, circular))
     together = _together(getattr(reference, "profile", reference), given)
@@ -267,8 +267,7 @@ def compare(
     verdicts = decide(found, budget, together.family if together and judged_together else ())
     if together is not None and judged_together:
         together = together.judged(verdicts[0].p_changed if verdicts else budget)
-    for stack, each, verdict in zip(stacks, found, verdicts, strict=True):
-        tolerances = tolerances_of(stack.names, settings, tolerance, tolerance_share)
+    for stack, each, verdict, tolerances in zip(stacks, found, verdicts, limits, strict=True):
         span = None if interval is None else (interval.start_ns, interval.end_ns)
         outcomes |= dict(
             column_outcomes(
