@@ -18,7 +18,7 @@ PACKAGE = ROOT / "src" / "tidegauge"
 PYTHON_LAYERS = [
     {"_core"},
     {"errors"},
-    {"window", "measurement", "tables", "edges", "cells", "homes", "arrow", "scores"},
+    {"window", "measurement", "tables", "edges", "cells", "homes", "arrow", "scores", "segments"},
     {"schema", "ranks", "joints"},
     {"column_profiles"},
     {"profiles"},
@@ -30,8 +30,9 @@ PYTHON_LAYERS = [
     {"scan_result"},
     {"window_scan"},
     {"alerts", "export", "report", "interop"},
-    {"distributed", "config"},
+    {"distributed", "config", "verdicts"},
     {"monitor"},
+    {"serving"},
     {"cli", "demo"},
 ]
 # Methods that draw what they are asked of: the upper layer is imported inside them, when they are called.
