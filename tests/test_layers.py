@@ -19,7 +19,7 @@ PYTHON_LAYERS = [
     {"_core"},
     {"errors"},
     {"window", "measurement", "tables", "edges", "cells", "homes", "arrow", "scores", "segments"},
-    {"schema", "ranks", "joints"},
+    {"schema", "ranks", "joints", "calendar"},
     {"column_profiles"},
     {"profiles"},
     {"reference_windows"},
