@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.monitor.conftest import T0, payments
 
 import tidegauge as tg
-from tidegauge.arrow import at_once
+from tidegauge.arrow import batches
 from tidegauge.calendar import Calendar
 from tidegauge.errors import InputError, SchemaError
 from tidegauge.intake import Intake
@@ -22,6 +22,11 @@ from tidegauge.window import HOUR, Window
 
 MINUTE = HOUR // 60
 SEGMENTS = ("country", ("country", "device"))
+
+
+def at_once(data):
+    (batch,) = batches(data)
+    return batch
 
 
 def intake(reference, timestamp="time", segments=SEGMENTS, budget_bytes=64 << 20):
@@ -185,12 +190,12 @@ def test_values_beyond_the_cap_add_up_in_other(reference):
     assert other[0].n_rows == n - sum(p.n_rows for p in parts if p.segment and p is not other[0])
 
 
-def test_a_refused_batch_changes_nothing(reference):
+def test_times_that_are_none_are_said_and_the_rows_are_kept(reference):
     one = intake(reference)
-    one.update(at_once(payments(10)), T0)
-    with pytest.raises(SchemaError):
-        one.update(at_once({"time": np.arange(3.0), "amount": np.ones(3)}), T0)
-    assert rows_by_window(one.take(T0, everything=True)) == {hour(0): 10}
+    one.update(at_once({"time": np.arange(3.0), "amount": np.ones(3)}), T0 + HOUR)
+    assert "holds numbers" in str(one.untimed_why)
+    assert one.counts["untimed"] == 3
+    assert rows_by_window(one.take(T0, everything=True)) == {hour(1): 3}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tidegauge._core import Batch, SegmentedProfile
 from tidegauge.calendar import Calendar
+from tidegauge.errors import SchemaError
 from tidegauge.intake.part import Part
 from tidegauge.intake.segmentation import Segmentation
 from tidegauge.window import MOST, Window
@@ -57,9 +58,13 @@ class Intake:
         self._closed: list[OpenWindow] = []  # not yet taken
         self._remembered: deque[int] = deque(maxlen=REMEMBERED)
         self._n_opened = 0
+        self.untimed_why: SchemaError | None = None
 
     def update(self, batch: Batch, now_ns: int, threads: int = 1) -> None:
-        """Add rows. Raises ArrowError or SchemaError before the first is added."""
+        """Add rows. Raises ArrowError or SchemaError before the first is added.
+
+        A column of times that holds something else is noted in `untimed_why`, and its rows have no time.
+        """
         for window, part in self._split(batch, now_ns):
             while True:  # until a window is met that nobody closes meanwhile
                 target, home = self._target(window, now_ns)
@@ -76,10 +81,15 @@ class Intake:
 
     def _timed(self, batch: Batch, here: Window) -> Iterator[tuple[Window, Batch]]:
         assert self.timestamp is not None
-        for window, part in self.calendar.split(batch, self.timestamp):
-            if window is None:
-                self._count("untimed", part.n_rows)
-            yield here if window is None else window, part
+        try:
+            for window, part in self.calendar.split(batch, self.timestamp):
+                if window is None:
+                    self._count("untimed", part.n_rows)
+                yield here if window is None else window, part
+        except SchemaError as error:  # before the first part
+            self.untimed_why = error
+            self._count("untimed", batch.n_rows)
+            yield here, batch
 
     def _count(self, what: str, n_rows: int) -> None:
         with self._lock:

@@ -119,6 +119,7 @@ class Monitor:
         self._ticking = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._ready = False  # rows can be taken without looking at the clock
         self._stage = Stage(self._segmentation.specs, self._extra)
         self._intake = Intake(self._segmentation, self._calendar, self._timestamp, self._grace_ns)
         self._outbox = Outbox(self._budget_bytes // 2)
@@ -143,7 +144,7 @@ class Monitor:
         reference does not know as unexpected.
         """
         try:
-            if self._thread is None or self._timestamp is None:
+            if not self._ready:
                 self._before_rows()
             if self._stage.record(row):
                 self._flush()
@@ -178,9 +179,13 @@ class Monitor:
         self._place(batch, self._clock())
 
     def _place(self, batch: Batch, now_ns: int) -> None:
-        self._intake.update(batch, now_ns, self._threads)
+        intake = self._intake
+        intake.update(batch, now_ns, self._threads)
         with self._lock:
             self._n_rows += batch.n_rows
+        if intake.untimed_why is not None:
+            self._note("untimed", intake.untimed_why)
+            intake.untimed_why = None
 
     def _flush(self) -> None:
         """Move the rows that wait in the stage into the open windows."""
@@ -197,14 +202,16 @@ class Monitor:
             raise InputError("monitor: it is closed and takes no more rows; make another one")
         if self._thread is None:
             self._start()
-        if self._timestamp is None and not self._here.contains(now_ns := self._clock()):
+        if self._timestamp is not None:
+            self._ready = True
+        elif not self._here.contains(now_ns := self._clock()):
             with self._ticking:
                 self._flush()
                 self._here = self._calendar.window_of(now_ns)
 
     def _start(self) -> None:
         with self._lock:
-            if self._thread is None:
+            if self._thread is None and not self._closed:
                 name = f"tidegauge {self.model}"
                 thread = threading.Thread(target=self._run, args=(self._stop,), name=name, daemon=True)
                 thread.start()
@@ -324,7 +331,7 @@ class Monitor:
         with self._lock:
             if self._closed:
                 return
-            self._closed = True
+            self._closed, self._ready = True, False
         if self._thread is None:  # without a row here: a parent that only forks says nothing
             self._leave()
             return
