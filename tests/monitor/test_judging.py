@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.monitor.conftest import T0, payments
-from tidegauge.archive import Series, Writer
 
 import tidegauge as tg
+from tidegauge.archive import Series, Writer
 from tidegauge.errors import DecodeError, InputError
 from tidegauge.judging import CLAIMED_NS, of_like_length
 from tidegauge.verdict import latest, name_of, parsed

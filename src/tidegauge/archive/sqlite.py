@@ -8,6 +8,7 @@ import sqlite3
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 from tidegauge.archive.records import Found, Key, Quarantined, Record, checked_text
@@ -136,6 +137,13 @@ class SqliteStore:
                     ArchiveWarning,
                     stacklevel=3,
                 )
+
+    def document_names(self, kind: str, prefix: str = "") -> list[str]:
+        """See Store."""
+        asked = "SELECT name FROM documents WHERE kind = ? AND name >= ? ORDER BY name"
+        with self._file.using(f"list the documents {kind}/{prefix}") as connection:
+            names = (name for (name,) in connection.execute(asked, (kind, prefix)))
+            return list(takewhile(lambda name: name.startswith(prefix), names))
 
     def delete_documents(self, kind: str, names: Sequence[str]) -> None:
         """See Store."""

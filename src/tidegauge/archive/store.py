@@ -57,6 +57,9 @@ class Store(Protocol):
     def documents(self, kind: str, prefix: str = "") -> Iterator[tuple[str, bytes]]:
         """Give (name, body) of a kind's documents whose names start with `prefix`, in order of names."""
 
+    def document_names(self, kind: str, prefix: str = "") -> list[str]:
+        """Return the names of a kind's documents that start with `prefix`, in order, without reading them."""
+
     def delete_documents(self, kind: str, names: Sequence[str]) -> None:
         """Delete those of the named documents that are there."""
 
