@@ -13,7 +13,7 @@ from typing import TypedDict
 from tidegauge.archive import Archive, Found, Series, Writer
 from tidegauge.comparison import Comparison, compare
 from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE
-from tidegauge.errors import TidegaugeError
+from tidegauge.errors import ArchiveError, DecodeError, MergeError, TidegaugeError
 from tidegauge.measurement import SEVERITY, Status
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
@@ -25,6 +25,7 @@ from tidegauge.window_scan import scan
 LOG = logging.getLogger("tidegauge")
 SCANNED = 128  # windows before the first new one that are scanned with it: twice the longest merge
 CLAIMS = "claims"
+MERGED = "merged-"  # how the writers that compaction makes up begin
 CLAIMED_NS = 600 * SECOND  # after which another process may take up a window that one began to judge
 
 
@@ -64,14 +65,21 @@ def judge(
     settings = Settings(budget=budget, tolerance=tolerance, tolerance_share=tolerance_share)
     found: list[Verdict] = []
     for series in archive.series(model=model, version=version):
-        for verdict in _Job(archive, series, now_ns, start_ns, elect).verdicts(settings):
-            name = name_of(series, verdict.window, verdict.revision, verdict.inputs)
-            if not archive.store.put_document(KIND, name, verdict.to_bytes(), if_absent=True):
-                continue  # another process was faster
-            found.append(verdict)
-            if on_close is not None:
-                _call(on_close, verdict)
+        try:
+            for verdict in _Job(archive, series, now_ns, start_ns, elect).verdicts(settings):
+                name = name_of(series, verdict.window, verdict.revision, verdict.inputs)
+                if not archive.store.put_document(KIND, name, verdict.to_bytes(), if_absent=True):
+                    continue  # another process was faster
+                found.append(verdict)
+                if on_close is not None:
+                    _call(on_close, verdict)
+        except (DecodeError, MergeError, SeriesError) as error:
+            LOG.error("judge: %r version %r cannot be judged: %s", series.model, series.version, error)
     return found
+
+
+class SeriesError(ArchiveError):
+    """What is wrong with one series, and says nothing of the others."""
 
 
 class _Job:
@@ -96,7 +104,7 @@ class _Job:
         }
         if not due:
             return
-        reference = self.archive.reference(self.series.reference_id)
+        reference = self._reference()
         for like in of_like_length(by_window):
             wanted = [window for window in like if window in due]
             if not wanted:
@@ -110,6 +118,12 @@ class _Job:
                     parts, gaps = by_window[window], gaps_of(writers, window, self.now_ns)
                     yield self._verdict(comparison, scanned, parts, revision=due[window], gaps=gaps)
 
+    def _reference(self) -> Reference:
+        try:
+            return self.archive.reference(self.series.reference_id)
+        except ArchiveError as error:
+            raise SeriesError(str(error)) from error
+
     def _due(self, by_window: Mapping[Window, Sequence[Found]]) -> dict[Window, int]:
         """Return the windows whose rows were not judged, with the revision that is due."""
         judged: dict[Window, tuple[int, set[str]]] = {}
@@ -117,13 +131,17 @@ class _Job:
             window, revision, inputs = parsed(name)
             last, seen = judged.get(window, (-1, set()))
             judged[window] = max(last, revision), seen | {inputs}
+        # What compaction merged was judged before, window by window; what is late for it is too late.
+        merged = [
+            window
+            for window, parts in by_window.items()
+            if any(each.key.writer.startswith(MERGED) for each in parts)
+        ]
         due = {}
         for window, parts in by_window.items():
             last, seen = judged.get(window, (-1, set()))
-            # What compaction merged was judged before, window by window.
-            if inputs_of(parts) not in seen and not all(
-                each.key.writer.startswith("compact") for each in parts
-            ):
+            is_merged = any(each.start_ns <= window.start_ns < each.end_ns for each in merged)
+            if inputs_of(parts) not in seen and not is_merged:
                 due[window] = last + 1
         return due
 
