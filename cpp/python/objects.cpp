@@ -2,13 +2,13 @@
 // text.
 
 #include <array>
-#include <cmath>
 #include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "columns.hpp"
+#include "meaning.hpp"
 
 namespace py = pybind11;
 
@@ -69,26 +69,6 @@ Texts fixed_texts(const py::array& array) {
     texts.end_row();
   }
   return texts;
-}
-
-enum class Meaning : uint8_t { null, nan, boolean, integer, real, text, bytes, other };
-constexpr size_t kMeanings = 8;
-
-/// What one object is as a cell. NumPy's scalars, pandas' NA and NaT, and decimals are known by name, so that
-/// nothing is imported.
-Meaning meaning_of(PyObject* object) {
-  if (object == nullptr || object == Py_None) return Meaning::null;
-  if (PyUnicode_Check(object)) return Meaning::text;
-  if (PyFloat_Check(object)) return std::isnan(PyFloat_AS_DOUBLE(object)) ? Meaning::nan : Meaning::real;
-  if (PyBool_Check(object)) return Meaning::boolean;
-  if (PyLong_Check(object)) return Meaning::integer;
-  if (PyBytes_Check(object)) return Meaning::bytes;
-  const std::string_view type = Py_TYPE(object)->tp_name;
-  if (type.ends_with("NAType") || type.ends_with("NaTType")) return Meaning::null;
-  if (type == "numpy.bool" || type == "numpy.bool_") return Meaning::boolean;
-  if (type.starts_with("numpy.int") || type.starts_with("numpy.uint")) return Meaning::integer;
-  if (type.starts_with("numpy.float") || type == "decimal.Decimal") return Meaning::real;
-  return Meaning::other;
 }
 
 /// The rows of an object array and what each of them is.

@@ -1,6 +1,6 @@
 """The engine of tidegauge. Internal: use the tidegauge package."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self, overload
 
 import numpy as np
@@ -284,6 +284,23 @@ class Profile:
     def to_bytes(self, with_edges: bool, note: str = "") -> bytes: ...
     @staticmethod
     def from_bytes(data: bytes | bytearray | memoryview) -> tuple[Profile, str]: ...
+
+class Stage:
+    def __init__(
+        self,
+        specs: Sequence[ColumnSpec],
+        extra: Sequence[str] = ...,
+        *,
+        max_rows: int = 4096,
+        max_bytes: int = 4194304,
+    ) -> None: ...
+    def record(self, row: Mapping[str, object]) -> bool: ...
+    def append(self, batch: Batch) -> bool | None: ...
+    def take(self) -> list[Batch]: ...
+    @property
+    def n_rows(self) -> int: ...
+    @property
+    def n_unknown(self) -> int: ...
 
 class Sample:
     def __init__(self, specs: Sequence[ColumnSpec], max_rows: int) -> None: ...

@@ -32,6 +32,15 @@ inline uint64_t load_bits(const uint8_t* bits, int64_t at, int64_t n) {
   return word & low_bits(n);
 }
 
+/// How many of the bits [at, at + n) of a bitmap are set; a null bitmap has none.
+inline int64_t count_bits(const uint8_t* bits, int64_t at, int64_t n) {
+  int64_t count = 0;
+  for (int64_t done = 0; bits && done < n; done += 64) {
+    count += std::popcount(load_bits(bits, at + done, n - done < 64 ? n - done : 64));
+  }
+  return count;
+}
+
 inline int64_t n_words(int64_t n_rows) { return (n_rows + 63) >> 6; }
 
 }  // namespace tidegauge::arrow

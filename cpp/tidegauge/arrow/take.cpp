@@ -53,6 +53,13 @@ const uint8_t* take_validity(const ColumnView& column, Rows rows, Memory& memory
   return gather_validity(rows, is_set, memory);
 }
 
+/// A bitmap that lies like the column's own.
+const uint8_t* take_marks(const ColumnView& column, const uint8_t* marks, Rows rows, Memory& memory) {
+  if (!marks) return nullptr;
+  const auto is_set = [&](int64_t row) { return test_bit(marks, column.offset + row); };
+  return reinterpret_cast<const uint8_t*>(gather_bits(rows, is_set, memory));
+}
+
 const void* take_fixed(const ColumnView& column, int64_t width, Rows rows, Memory& memory) {
   auto* out = memory.make<char>(std::ssize(rows), width);
   if (width > 0) {
@@ -134,6 +141,8 @@ ColumnView take_column(const ColumnView& column, Rows rows, Memory& memory) {
   out.type = column.type;
   out.index = column.index;
   out.length = std::ssize(rows);
+  out.absent = take_marks(column, column.absent, rows, memory);
+  out.mistyped = take_marks(column, column.mistyped, rows, memory);
   if (column.type.kind == Kind::unsupported) return out;
   if (column.type.run_end) {
     take_runs(column, rows, out, memory);

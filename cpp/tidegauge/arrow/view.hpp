@@ -72,6 +72,10 @@ struct ColumnView {
   const uint8_t* validity = nullptr;         // LSB-first bits from row 0 of the buffer; null means all valid
   const uint8_t* parent_validity = nullptr;  // the batch struct's own bitmap; null means all valid
   int64_t parent_offset = 0;                 // row i is bit parent_offset + i
+  // Why rows that `validity` says are null have no value, where it is something else: bits placed like its.
+  // No Arrow producer says so, but whoever collects rows one by one knows.
+  const uint8_t* absent = nullptr;    // the row came without the column
+  const uint8_t* mistyped = nullptr;  // the row's value was of a type that the column cannot hold
   const void* values = nullptr;  // fixed-width values, bits, offsets, views, dictionary codes, or run ends
   const char* text = nullptr;    // offsets32/offsets64: the bytes they point into
   const void* const* variadic = nullptr;  // views: data buffers

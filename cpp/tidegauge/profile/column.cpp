@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tidegauge/arrow/bits.hpp"
 #include "tidegauge/arrow/read.hpp"
 #include "tidegauge/profile/boolean_column.hpp"
 #include "tidegauge/profile/category_column.hpp"
@@ -70,6 +71,13 @@ std::unique_ptr<Column> Column::make(std::shared_ptr<const ColumnSpec> spec) {
 void Column::update(const arrow::ColumnView& view, Scratch& scratch, const kernels::CellScores& scores) {
   scratch.scores = scores;
   homes_.n_rows += static_cast<uint64_t>(view.length);
+  if (view.absent || view.mistyped) {  // they come below as nulls, which is put right beforehand
+    const auto n_absent = static_cast<uint64_t>(arrow::count_bits(view.absent, view.offset, view.length));
+    const auto n_mistyped = static_cast<uint64_t>(arrow::count_bits(view.mistyped, view.offset, view.length));
+    homes_.n_absent += n_absent;
+    homes_.n_mistyped += n_mistyped;
+    homes_.n_null -= n_absent + n_mistyped;
+  }
   if (view.type.null_type) {
     homes_.n_null += static_cast<uint64_t>(view.length);
   } else if (accepts(view.type)) {

@@ -6,6 +6,7 @@
 #include <thread>
 #include <unordered_set>
 
+#include "tidegauge/arrow/bits.hpp"
 #include "tidegauge/base/error.hpp"
 #include "tidegauge/profile/category_column.hpp"
 #include "tidegauge/profile/parallel.hpp"
@@ -130,7 +131,9 @@ void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
     auto known = index_.find(fields[i].name);
     if (known == index_.end()) {
       if (!open_) {
-        add_unexpected(fields[i].name, n_rows);
+        const arrow::ColumnView& view = batch.columns()[i];
+        const auto n_absent = static_cast<uint64_t>(arrow::count_bits(view.absent, view.offset, view.length));
+        if (n_absent == 0 || n_absent < n_rows) add_unexpected(fields[i].name, n_rows - n_absent);
         continue;
       }
       add_column(Column::make(std::make_shared<ColumnSpec>(default_spec(fields[i], accumulators_))));

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tidegauge/profile/staged_column.hpp"
+
+namespace tidegauge::python {
+
+/// The names of a stage's columns as Python knows them, to find their places.
+class Names {
+ public:
+  explicit Names(const std::vector<std::string>& names);
+
+  size_t size() const { return names_.size(); }
+  /// Whether the key is this very name: dicts written in code share the interned text of their keys.
+  bool is(size_t place, PyObject* key) const { return names_[place].ptr() == key; }
+  /// The place of a name, -1 if it is none. Runs no Python code for a str.
+  int place_of(PyObject* key) const;
+  int place_of(std::string_view name) const;
+
+ private:
+  std::vector<pybind11::str> names_;
+  pybind11::dict places_;
+};
+
+/// Reads Python rows into cells; reused for the next row, by one thread at a time.
+///
+/// A dict is walked without running a line of Python: another thread may then not change it halfway, and
+/// nothing can call back. Values that take Python to read (decimals, datetimes with a zone, lists) are held,
+/// and read when the walk has ended.
+class RowReader {
+ public:
+  /// The cells of a row, until the next call. Throws SchemaError for what is no mapping of texts to values,
+  /// and whatever reading a value raised.
+  const Row& read(pybind11::handle row, const Names& names);
+
+  /// Lets go of the objects of the last row.
+  void forget();
+
+ private:
+  void read_dict(PyObject* dict, const Names& names);
+  void read_items(PyObject* mapping, const Names& names);
+  void read_item(size_t i, PyObject* key, PyObject* value, const Names& names);
+  void read_key(size_t i, PyObject* key, PyObject* value, const Names& names);
+  void read_value(size_t place, PyObject* key, PyObject* value);
+  void read_held(Cell& cell, pybind11::handle value);
+
+  Row row_;
+  std::vector<int> order_;  // the place that the i-th key of a row had: rows mostly are like the last one
+  std::vector<std::pair<size_t, pybind11::object>> held_;
+  pybind11::object wrong_key_, repeated_key_;
+};
+
+/// Once, before the first row is read.
+void import_datetime();
+
+}  // namespace tidegauge::python

@@ -1,0 +1,78 @@
+#include "tidegauge/profile/stage.hpp"
+
+#include <pybind11/stl.h>
+
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "register.hpp"
+#include "row.hpp"
+#include "tidegauge/base/error.hpp"
+
+namespace py = pybind11;
+
+namespace tidegauge::python {
+namespace {
+
+/// A stage and what reads rows for it. The reader that lies ready is taken by whoever comes first; a thread,
+/// or a row that records another row while it is read, that finds none makes one.
+class PythonStage {
+ public:
+  PythonStage(const std::vector<std::shared_ptr<ColumnSpec>>& specs, const std::vector<std::string>& extra,
+              int64_t max_rows, int64_t max_bytes)
+      : stage_({specs.begin(), specs.end()}, extra, max_rows, max_bytes), names_(stage_.names()) {}
+  ~PythonStage() { delete ready_.load(); }
+  PythonStage(const PythonStage&) = delete;
+  PythonStage& operator=(const PythonStage&) = delete;
+
+  /// The stage's lock is taken when no Python is left to run, and whoever holds it never waits for the GIL.
+  bool record(const py::object& row) {
+    std::unique_ptr<RowReader> reader(ready_.exchange(nullptr));
+    if (!reader) reader = std::make_unique<RowReader>();
+    struct PutBack {
+      std::atomic<RowReader*>& ready;
+      std::unique_ptr<RowReader>& reader;
+      ~PutBack() {
+        reader->forget();
+        reader.reset(ready.exchange(reader.release()));
+      }
+    } put_back{ready_, reader};
+    return stage_.add(reader->read(row, names_));
+  }
+
+  Stage& stage() { return stage_; }
+
+ private:
+  Stage stage_;
+  Names names_;
+  std::atomic<RowReader*> ready_ = nullptr;
+};
+
+}  // namespace
+
+void register_stage(py::module_& m) {
+  import_datetime();
+  py::class_<PythonStage>(m, "Stage",
+                          "Rows on their way into a profile, in typed columns; bounded; any thread.")
+      .def(py::init<const std::vector<std::shared_ptr<ColumnSpec>>&, const std::vector<std::string>&, int64_t,
+                    int64_t>(),
+           py::arg("specs"), py::arg("extra") = std::vector<std::string>(), py::kw_only(),
+           py::arg("max_rows") = 4096, py::arg("max_bytes") = int64_t{1} << 22)
+      .def("record", &PythonStage::record, py::arg("row"),
+           "Add one row. True: take() is due; the row is in any case accepted.")
+      .def(
+          "append", [](PythonStage& self, const arrow::Batch& batch) { return self.stage().add(batch); },
+          py::arg("batch"), py::call_guard<py::gil_scoped_release>(),
+          "Copy the rows of a small batch. True: take() is due. None: it cannot be staged without loss.")
+      .def(
+          "take", [](PythonStage& self) { return self.stage().take(); },
+          py::call_guard<py::gil_scoped_release>(), "What waits, oldest first; nothing waits afterwards.")
+      .def_property_readonly(
+          "n_rows", [](PythonStage& self) { return self.stage().n_rows(); }, "Rows that wait now.")
+      .def_property_readonly(
+          "n_unknown", [](PythonStage& self) { return self.stage().n_unknown(); },
+          "Fields of rows that were no column of the stage, so far.");
+}
+
+}  // namespace tidegauge::python
