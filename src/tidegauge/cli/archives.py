@@ -144,6 +144,8 @@ def judge(
         click.echo(json.dumps(verdict.to_dict(), allow_nan=False) if as_json else line_of(verdict))
 
     with tg.Archive(archive) as opened:
+        if not follow:
+            require_filled(opened, archive)
         while True:
             tg.judge(
                 opened,
@@ -197,6 +199,7 @@ def windows(
     """
     wanted = None if segment is None else segment_of(segment)
     with tg.Archive(archive, read_only=True) as opened:
+        require_filled(opened, archive)
         series = only_series(opened, model, version)
         end_ns = max(each.key.window.end_ns for each in opened.find(series, segment=""))
         start_ns = end_ns - parse_duration(last)
@@ -246,6 +249,7 @@ def windows(
 def compact(archive: str, *, older_than: str, to: str, model: str | None) -> None:
     """Merge the old windows of an ARCHIVE into longer ones, and those of all processes; no count changes."""
     with tg.Archive(archive) as opened:
+        require_filled(opened, archive)
         now_ns = time.time_ns()
         done = opened.compact(
             older_than=now_ns - parse_duration(older_than), to=to, now_ns=now_ns, model=model
@@ -267,12 +271,18 @@ def segment_of(text: str) -> dict[str, Any]:
     return {column: value for column, _, value in pairs}
 
 
+def require_filled(archive: tg.Archive, url: str) -> None:
+    """Raise InputError for an archive without profiles, which a wrong path is as well."""
+    if not archive.models():
+        raise InputError(f"{url}: no profiles are archived there: name an archive that a monitor fills")
+
+
 def only_series(archive: tg.Archive, model: str | None, version: str | None) -> Series:
     """Return the one series meant. Raises InputError where there is none, or more than one."""
     found = archive.series(model=model, version=version)
     if len(found) != 1:
-        told = ", ".join(f"{each.model!r} version {each.version!r}" for each in found[:10])
-        raise InputError(
-            f"the archive has {told or 'no such model'}: say which one with --model and --version"
-        )
+        there = found or archive.models()
+        told = ", ".join(f"{each.model!r} version {each.version!r}" for each in there[:10])
+        what = "several of these" if found else "no such model"
+        raise InputError(f"the archive has {what}: say which one with --model and --version; it has {told}")
     return found[0]
