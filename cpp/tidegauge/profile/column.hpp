@@ -37,6 +37,9 @@ struct Scratch {
   joint::Scores together;  // of the rows at hand, of all columns that are watched together
 };
 
+/// This thread's own.
+Scratch& thread_scratch();
+
 /// Where the rows that carry no usable value are counted. Together with the present values they add up to
 /// n_rows.
 struct Homes {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <exception>
 #include <mutex>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -38,6 +39,26 @@ void parallel_for(size_t n, unsigned n_threads, F f) {
   work();
   helpers.clear();
   if (failure) std::rethrow_exception(failure);
+}
+
+/// Calls f(i) for i in [0, n) with the mutex lock_of(i) held, those first that no other thread holds: threads
+/// that go over the same things follow each other through them rather than wait.
+template <class LockOf, class F>
+void for_each_free(size_t n, LockOf lock_of, F f) {
+  std::vector<size_t> left(n);
+  std::iota(left.begin(), left.end(), size_t{0});
+  while (!left.empty()) {
+    const size_t before = left.size();
+    std::erase_if(left, [&](size_t i) {
+      const std::unique_lock lock(lock_of(i), std::try_to_lock);
+      if (lock) f(i);
+      return lock.owns_lock();
+    });
+    if (left.size() < before) continue;
+    const std::lock_guard lock(lock_of(left.back()));
+    f(left.back());
+    left.pop_back();
+  }
 }
 
 }  // namespace tidegauge
