@@ -205,7 +205,8 @@ template <class F>
 void Profile::for_each_column(const std::vector<Job>& jobs, unsigned n_threads, F f) {
   if (n_threads == 1) {
     return for_each_free(
-        jobs.size(), [&](size_t i) -> std::mutex& { return busy(jobs[i].to); }, [&](size_t i) { f(jobs[i]); });
+        jobs.size(), [&](size_t i) -> std::mutex& { return busy(jobs[i].to); },
+        [&](size_t i) { f(jobs[i]); });
   }
   parallel_for(jobs.size(), n_threads, [&](size_t i) {
     const std::lock_guard lock(busy(jobs[i].to));
