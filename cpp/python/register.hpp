@@ -9,5 +9,6 @@ void register_arrow(pybind11::module_& m);
 void register_spec(pybind11::module_& m);
 void register_joint(pybind11::module_& m);
 void register_profile(pybind11::module_& m);
+void register_segmented(pybind11::module_& m);
 
 }  // namespace tidegauge::python

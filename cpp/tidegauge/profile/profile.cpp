@@ -14,28 +14,8 @@
 namespace tidegauge {
 namespace {
 
-/// Below this many values a batch is done before a second thread has started.
-constexpr uint64_t kWorthAThread = uint64_t{1} << 18;
-
 /// Values at a time of the columns that are watched together: their scores stay in the second-level cache.
 constexpr size_t kScoredValues = size_t{1} << 18;
-
-/// How many threads a batch is worth; `wanted` 0 leaves it to the machine.
-unsigned threads_for(uint64_t n_rows, size_t n_columns, unsigned wanted) {
-  if (n_rows < kWorthAThread / std::max<size_t>(n_columns, 1)) return 1;
-  return wanted > 0 ? wanted : std::max(1u, std::thread::hardware_concurrency());
-}
-
-/// Carries out what no other thread may find half done.
-template <class F>
-void changing(std::atomic<bool>& whole, F f) {
-  try {
-    f();
-  } catch (...) {
-    whole = false;
-    throw;
-  }
-}
 
 }  // namespace
 
@@ -119,11 +99,11 @@ void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
     const std::shared_lock inside(mutex_);
     require_whole();
     check(batch);
-    if (count_rows(n_rows, false)) return changing(whole_, [&] { add_rows(batch, n_threads); });
+    if (count_rows(n_rows, false)) return changing([&] { add_rows(batch, n_threads); });
   }
   const auto alone = lock();
   check(batch);
-  changing(whole_, [&] {
+  changing([&] {
     gain_columns(batch.schema());
     count_rows(n_rows, true);
     add_rows(batch, n_threads);
@@ -203,15 +183,8 @@ std::vector<Profile::Job> Profile::jobs_of(const arrow::Schema& schema) const {
 
 template <class F>
 void Profile::for_each_column(const std::vector<Job>& jobs, unsigned n_threads, F f) {
-  if (n_threads == 1) {
-    return for_each_free(
-        jobs.size(), [&](size_t i) -> std::mutex& { return busy(jobs[i].to); },
-        [&](size_t i) { f(jobs[i]); });
-  }
-  parallel_for(jobs.size(), n_threads, [&](size_t i) {
-    const std::lock_guard lock(busy(jobs[i].to));
-    f(jobs[i]);
-  });
+  const auto busy = [&](size_t i) -> std::mutex& { return busy_[jobs[i].to % std::size(busy_)]; };
+  for_each_free(jobs.size(), n_threads, busy, [&](size_t i) { f(jobs[i]); });
 }
 
 /// Rows that have been counted already.
@@ -294,7 +267,7 @@ void Profile::merge(const Profile& other) {
     if (!(open_ && ours.is_blank()) && !(other.open_ && theirs->is_blank())) ours.check_mergeable(*theirs);
   }
   if (joint_ && other.joint_) joint_->check_mergeable(*other.joint_);
-  changing(whole_, [&] { add_merged(other); });
+  changing([&] { add_merged(other); });
 }
 
 /// The rows of a profile that has been found to fit.

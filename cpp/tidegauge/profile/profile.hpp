@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <iterator>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -96,12 +95,20 @@ class Profile {
   void gain_columns(const arrow::Schema& schema);
   void add_rows(const arrow::Batch& batch, unsigned n_threads);
 
+  template <class F>
+  void changing(F f) {
+    try {
+      f();
+    } catch (...) {
+      whole_ = false;
+      throw;
+    }
+  }
   std::vector<Job> jobs_of(const arrow::Schema& schema) const;
   void add_merged(const Profile& other);
   void update_jointly(const arrow::Batch& batch, const std::vector<Job>& jobs, unsigned n_threads);
   template <class F>
   void for_each_column(const std::vector<Job>& jobs, unsigned n_threads, F f);
-  std::mutex& busy(size_t column) const { return busy_[column % std::size(busy_)]; }
   void require_columns(const joint::Spec& spec) const;
 
   bool open_ = true;
@@ -113,7 +120,7 @@ class Profile {
   std::optional<joint::Joint> joint_;
   std::atomic<bool> whole_{true};  // until a change breaks off
   mutable ForkSafeMutex mutex_;    // shared by updates of a closed profile, for which what follows is
-  mutable std::mutex busy_[32], unexpected_busy_, joint_busy_;  // held by one for a moment, never two
+  std::mutex busy_[32], unexpected_busy_, joint_busy_;  // of column i % 32, ...; no one holds two of them
 };
 
 }  // namespace tidegauge
