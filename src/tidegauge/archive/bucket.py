@@ -106,6 +106,13 @@ class Bucket:
 def connected(url: str) -> tuple[Any, str]:
     """Return the file system of a URL and the path in it. Raises OSError or ArrowException."""
     from pyarrow import fs
+    from pyarrow.lib import ArrowInvalid
 
+    if url.startswith("s3:") and "allow_delayed_open" not in url:
+        try:  # one put instead of a multipart upload, where pyarrow knows how
+            files, root = fs.FileSystem.from_uri(f"{url}{'&' if '?' in url else '?'}allow_delayed_open=true")
+            return files, root.rstrip("/")
+        except ArrowInvalid:
+            pass
     files, root = fs.FileSystem.from_uri(url)
     return files, root.rstrip("/")

@@ -100,7 +100,9 @@ def document_path(kind: str, name: str) -> str:
 
 
 def document_folder(kind: str) -> str:
-    """Return the folder of a kind of documents."""
+    """Return the folder of a kind of documents. Raises InputError for a long kind."""
+    if len(encoded(kind)) > LONGEST:
+        raise InputError(f"document: the kind {kind[:40]!r}... is longer than {LONGEST} characters in a path")
     return f"documents/={encoded(kind)}"
 
 
