@@ -21,12 +21,8 @@ SE, REST = segment_key({"country": "SE"}), segment_key({"country": OTHER})
 
 def stored(archive, reference, profiles, *, final=True, **fields):
     """Store profiles by (hour, segment)."""
-    named = {
-        "model": "m",
-        "version": "1",
-        "writer": "w",
-        "reference_id": archive.put_reference(reference),
-    } | fields
+    named = {"model": "m", "version": "1", "writer": "w"} | fields
+    named["reference_id"] = archive.put_reference(reference)
     archive.store.append(
         [
             Record(
@@ -46,9 +42,8 @@ def test_any_range_is_the_profile_of_its_rows(archive, reference, profiled):
     stored(archive, reference, parts)
     for start, end in [(None, None), (0, 24), (13, 14), (24, None), (None, 5), (47, 48)]:
         for segment, asked in (("", None), (SE, {"country": "SE"}), (SE, SE)):
-            inside = [
-                p for (hour, s), p in parts.items() if s == segment and (start or 0) <= hour < (end or 99)
-            ]
+            hours = range(start or 0, end or 48)
+            inside = [profile for (hour, s), profile in parts.items() if s == segment and hour in hours]
             ends = (None if start is None else start * HOUR, None if end is None else end * HOUR)
             found = archive.merged("m", *ends, segment=asked)
             assert found == tg.merge(inside)
@@ -64,7 +59,7 @@ def test_a_window_that_reaches_over_an_end_is_not_in_the_range(archive, referenc
 
 
 def test_windows_by_step(archive, reference, profiled):
-    parts = {(hour, ""): profiled(hour, 10) for hour in range(-30, 200, 5)}
+    parts = {(hour, ""): profiled(hour + 30, 10) for hour in range(-30, 200, 5)}
     stored(archive, reference, parts)
     stored(archive, reference, {(0, ""): profiled(999, 3)}, sequence=1)
     as_stored = archive.windows("m")
@@ -73,16 +68,12 @@ def test_windows_by_step(archive, reference, profiled):
     for step, width, origin in (("1d", DAY, 0), ("6h", 6 * HOUR, 0), ("1w", WEEK, 4 * DAY)):
         found = archive.windows("m", step=step)
         assert list(found) == sorted(found)
-        assert all(
-            each.start_ns % width == origin % width and each.end_ns - each.start_ns == width for each in found
-        )
+        assert {(each.start_ns % width, each.end_ns - each.start_ns) for each in found} == {(origin, width)}
         for window, profile in found.items():
             inside = [each for each in as_stored if window.start_ns <= each.start_ns < window.end_ns]
             assert profile == tg.merge([as_stored[each] for each in inside])
         assert sum(each.n_rows for each in found.values()) == 10 * len(parts) + 3
-    assert list(archive.windows("m", step="30m")) == list(as_stored), (
-        "what nests in no step stands for itself"
-    )
+    assert list(archive.windows("m", step="30m")) == list(as_stored), "what nests in none stands for itself"
     assert list(archive.windows("m", start=0, end=10 * HOUR)) == [Window(0, HOUR), Window(5 * HOUR, 6 * HOUR)]
     some = [Window(0, HOUR), Window(5 * HOUR, 6 * HOUR), Window(1, 2)]
     of = archive.windows_of(archive.models()[0], some)
@@ -104,18 +95,16 @@ def test_versions_merge_and_references_do_not(archive, reference, profiled, make
     assert archive.merged("m").n_rows == 100
     assert archive.merged("m", version="2") == profiled(2)
     other = tg.Reference.fit(make.rows(77, 3_000))
-    second = stored(
-        archive, other, {(1, ""): tg.profile(make.rows(3), other, accumulators="light")}, version="2"
-    )
+    unlike = tg.profile(make.rows(3), other, accumulators="light")
+    second = stored(archive, other, {(1, ""): unlike}, version="2")
     with pytest.raises(InputError, match="against 2 references") as refused:
         archive.merged("m")
     assert first in str(refused.value)
     assert second in str(refused.value)
     assert archive.merged("m", HOUR).n_rows == 50, "in this range there is one"
     assert archive.merged("m", reference_id=first).n_rows == 100
-    assert archive.models() == sorted(
-        [Series("m", "1", first), Series("m", "2", first), Series("m", "2", second)]
-    )
+    all_of_them = [Series("m", "1", first), Series("m", "2", first), Series("m", "2", second)]
+    assert archive.models() == sorted(all_of_them)
     assert archive.series(model="m", version="1") == [Series("m", "1", first)]
     assert [each.key.version for each in archive.find(Series("m", "2", first))] == ["2"]
 
@@ -176,9 +165,8 @@ def test_what_does_not_decode_is_set_aside_and_the_rest_is_read(archive, referen
     torn = profiled(1).to_bytes()
     flipped = bytearray(torn)
     flipped[len(torn) // 2] ^= 1
-    archive.store.append(
-        [Record(bad[0], 50, torn[:-3]), Record(bad[1], 50, bytes(flipped)), Record(bad[2], 49, torn)]
-    )
+    states = [(50, torn[:-3]), (50, bytes(flipped)), (49, torn)]
+    archive.store.append([Record(key, *state) for key, state in zip(bad, states, strict=True)])
     reader = Archive(archive.store, read_only=True)
     with pytest.warns(ArchiveWarning, match="left out") as warned:
         assert reader.merged("m").n_rows == 50
@@ -197,7 +185,7 @@ def test_what_does_not_merge_with_the_most_rows_is_left_out(archive, reference, 
     stored(archive, reference, {(0, ""): profiled(1, 30, "full")}, writer="a")
     stored(archive, reference, {(hour, ""): profiled(hour, 20) for hour in range(3)})
     for _ in range(2):
-        with pytest.warns(ArchiveWarning, match="1 profiles, the first of .*writer 'a'.* 'full' and 'light'"):
+        with pytest.warns(ArchiveWarning, match="1 profiles, the first of .*writer 'a'.*'full' and 'light'"):
             assert archive.merged("m").n_rows == 60
     assert archive.quarantined() == [], "its bytes are whole"
 
@@ -262,9 +250,8 @@ def test_compaction_keeps_every_count(tmp_path_factory, reference, profiled, dat
     older = data.draw(st.integers(-60, 120)) * HOUR
     url = data.draw(st.sampled_from(["a.db", "directory"]))
     with Archive(tmp_path_factory.mktemp("archive") / url) as archive:
-        parts = {
-            (hour, s): profiled(abs(hour) * 3 + len(s), 5 + abs(hour) % 3) for hour in hours for s in segments
-        }
+        both = itertools.product(hours, segments)
+        parts = {(hour, s): profiled(abs(hour) * 3 + len(s), 5 + abs(hour) % 3) for hour, s in both}
         stored(archive, reference, parts)
         whole = {s: archive.merged("m", segment=s) for s in segments}
         n_records = len(archive.store.find())
