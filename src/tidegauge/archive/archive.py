@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tidegauge.archive.compaction import compact, step_of
 from tidegauge.archive.reading import attach, merged_by
@@ -179,7 +179,8 @@ class Archive:
             lambda key: key.reference_id,
             read_only=self.read_only,
         )
-        for of_reference, each in merged.items():
+        if merged:
+            ((of_reference, each),) = merged.items()
             attach(each.profile, self._reference(of_reference))
             return each.profile
         references = {each.reference_id for each in self._known(model, version, reference_id)}
@@ -224,7 +225,7 @@ class Archive:
 
         return self._by_window(find, None)
 
-    def _by_window(self, find: Any, width_ns: int | None) -> dict[Window, Profile]:
+    def _by_window(self, find: Callable[[], Sequence[Found]], width_ns: int | None) -> dict[Window, Profile]:
         def window_of(key: Key) -> tuple[str, Window]:
             step = None if width_ns is None else step_of(key.window, width_ns)
             return key.reference_id, step or key.window
@@ -232,7 +233,7 @@ class Archive:
         merged = merged_by(self.store, find, window_of, read_only=self.read_only)
         for (reference_id, _), each in merged.items():
             attach(each.profile, self._reference(reference_id))
-        return {window: each.profile for (_, window), each in sorted(merged.items(), key=lambda item: item[0])}
+        return {window: each.profile for (_, window), each in sorted(merged.items(), key=lambda of: of[0])}
 
     def _select(
         self,
@@ -343,7 +344,7 @@ def checked_reference(reference_id: str, body: bytes) -> Reference:
     found = hashlib.blake2b(body, digest_size=16).hexdigest()
     if found != reference_id:
         raise ArchiveError(
-            f"archive: reference {reference_id!r} changed after it was stored (it is {found!r} now): store it "
-            "again with put_reference, after deleting the document"
+            f"archive: reference {reference_id!r} changed after it was stored (it is {found!r} now): delete "
+            "the document, and store it again with put_reference"
         )
     return Reference.from_bytes(body)

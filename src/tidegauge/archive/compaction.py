@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tidegauge.archive.reading import merged_by
 from tidegauge.archive.records import Compacted, Found, Key, Record
-from tidegauge.archive.store import Overtaken, Store
+from tidegauge.archive.store import OvertakenError, Store
 from tidegauge.window import Window, origin_ns
 
 Step = tuple[str, str, str, Window]  # model, version, reference_id and the window to be
@@ -38,7 +38,7 @@ def compact(
                 start_ns=step[3].start_ns,
                 end_ns=step[3].end_ns,
             )
-            return next((each for found, each in by_step(again, width_ns, before_ns, settled) if found == step), [])
+            return dict(by_step(again, width_ns, before_ns, settled)).get(step, [])
 
         merged = merged_by(store, first_then(parts, found_again), lambda key: key.segment, read_only=False)
         replaced = sorted(key for each in merged.values() for key in each.keys)
@@ -55,7 +55,7 @@ def compact(
         ]
         try:
             store.replace(records, replaced)
-        except Overtaken:
+        except OvertakenError:
             continue
         before += len(replaced)
         after += len(records)
@@ -90,9 +90,7 @@ def done_already(parts: Sequence[Found], window: Window) -> bool:
     return whole and len({each.key.segment for each in parts}) == len(parts)
 
 
-def first_then(
-    found: Sequence[Found], again: Callable[[], Sequence[Found]]
-) -> Callable[[], Sequence[Found]]:
+def first_then(found: Sequence[Found], again: Callable[[], Sequence[Found]]) -> Callable[[], Sequence[Found]]:
     """Return a function that gives `found`, and from its second call on what `again` gives."""
     kept = iter([found])
     return lambda: next(kept, None) or again()

@@ -67,7 +67,7 @@ class _Attempt(Generic[Group]):
             try:
                 profile = Profile.from_bytes(state)
             except DecodeError as error:
-                self.damaged[key] = f"its state cannot be read: {error}" if state else "its bytes are unreadable"
+                self.damaged[key] = f"its state is damaged: {error}" if state else "its bytes are unreadable"
                 continue
             if profile.n_rows != self.found[key].n_rows:
                 self.differs.add(key)
@@ -92,7 +92,9 @@ class _Attempt(Generic[Group]):
             if any(now.get(key) != self.found[key] for key in self.differs):
                 return True
             for key in self.differs:
-                self.damaged[key] = f"its state is not of the {self.found[key].n_rows:,} rows it was stored as"
+                self.damaged[key] = (
+                    f"its state has not the {self.found[key].n_rows:,} rows it was stored with"
+                )
         return False
 
     def set_damaged_aside(self, store: Store, read_only: bool) -> None:
@@ -110,9 +112,9 @@ class _Attempt(Generic[Group]):
             for part in parts:
                 if part is not made[group]:
                     _warn(
-                        f"archive: {len(part.keys):,} profiles, the first of {part.keys[0]}, are left out: they "
-                        f"do not merge with those of {made[group].keys[0]}, which have more rows: they have "
-                        "other edges or other accumulators ('full' and 'light' do not mix)"
+                        f"archive: {len(part.keys):,} profiles, the first of {part.keys[0]}, are left out: "
+                        f"they do not merge with those of {made[group].keys[0]}, which have more rows: they "
+                        "have other edges or other accumulators ('full' and 'light' do not mix)"
                     )
         return made
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tidegauge.archive.records import Found, Key, Quarantined, Record, checked_text
 from tidegauge.archive.sqlite_file import SqliteFile
-from tidegauge.archive.store import Overtaken
+from tidegauge.archive.store import OvertakenError
 from tidegauge.errors import ArchiveError, ArchiveWarning, InputError
 from tidegauge.window import Window
 
@@ -22,7 +22,10 @@ READ_AT_A_TIME = 64
 KEYS = "model, version, reference_id, start_ns, end_ns, segment, writer, sequence"
 HEAD = f"{KEYS}, n_rows, final"
 THIS_KEY = " AND ".join(f"{name} = ?" for name in KEYS.split(", "))
-APPEND = f"INSERT OR REPLACE INTO profiles ({HEAD}, seal, state) VALUES ({', '.join('?' * 12)})"
+APPEND = f"""
+INSERT INTO profiles ({HEAD}, seal, state) VALUES ({", ".join("?" * 12)}) ON CONFLICT ({KEYS}) DO UPDATE SET
+    n_rows = excluded.n_rows, final = excluded.final, seal = excluded.seal, state = excluded.state
+    WHERE excluded.final >= profiles.final"""
 # Those that are set aside but could not be moved, because their pages are damaged.
 STUCK = "rowid NOT IN (SELECT profile FROM quarantined WHERE profile IS NOT NULL)"
 
@@ -103,7 +106,7 @@ class SqliteStore:
         with self._file.transaction(f"compact {len(replaced)} profiles") as connection:
             for key in set(replaced):
                 if not connection.execute(f"DELETE FROM profiles WHERE {THIS_KEY}", parts_of(key)).rowcount:
-                    raise Overtaken(f"archive {self._file.path}: cannot compact {key}: it is not there")
+                    raise OvertakenError(f"archive {self._file.path}: cannot compact {key}: it is not there")
             connection.executemany(APPEND, rows)
 
     def put_document(self, kind: str, name: str, body: bytes, *, if_absent: bool = False) -> bool:
@@ -201,8 +204,7 @@ class SqliteStore:
                 )
                 connection.execute("DELETE FROM profiles WHERE rowid = ?", (rowid,))
         except ArchiveError as error:
-            cause = error.__cause__
-            if not isinstance(cause, sqlite3.Error) or cause.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            if not is_corrupt(error.__cause__):
                 raise
             with self._file.transaction("mark a damaged profile") as connection:
                 connection.execute(
@@ -261,7 +263,12 @@ def state_of(connection: sqlite3.Connection, key: Key) -> bytes | None:
             f"SELECT state FROM profiles WHERE {THIS_KEY} AND {STUCK}", parts_of(key)
         ).fetchone()
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+        if not is_corrupt(error):
             raise
         return b""
     return None if found is None else bytes(found[0])
+
+
+def is_corrupt(error: BaseException | None) -> bool:
+    """Tell whether an error says that pages are damaged."""
+    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT

@@ -46,7 +46,7 @@ REMEDIES = {
     sqlite3.SQLITE_BUSY: "another process holds it locked: try again, or look who does not let go",
     sqlite3.SQLITE_LOCKED: "another connection holds it locked: try again",
     sqlite3.SQLITE_FULL: "the disk, or the file size this process may have, is full: free some space",
-    sqlite3.SQLITE_READONLY: "it, or its folder, may not be written: allow it, or open it with read_only=True",
+    sqlite3.SQLITE_READONLY: "it, or its folder, may not be written: allow it, or pass read_only=True",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: look whether its folder exists and may be written",
     sqlite3.SQLITE_PERM: "it may not be opened: look at its permissions",
     sqlite3.SQLITE_NOTADB: "it is no SQLite database: name another file, or move this one away",
@@ -136,13 +136,13 @@ class SqliteFile:
     def _opened(self) -> sqlite3.Connection:
         if self._stranded:
             raise ArchiveError(
-                f"archive {self.path}: this process was forked while a transaction ran, or not by Python, and "
-                "SQLite cannot open the same file again: open the archive in the parent only after the fork"
+                f"archive {self.path}: this process was forked while a transaction ran, or not by Python, "
+                "and SQLite cannot open the same file again: open the archive in the parent after the fork"
             )
         if self._connection is not None and self._moved():
             warnings.warn(
-                f"archive {self.path}: the file was removed or replaced while it was open; what is at its path "
-                "now is used, or made anew",
+                f"archive {self.path}: the file was removed or replaced while it was open; what is at its "
+                "path now is used, or made anew",
                 ArchiveWarning,
                 stacklevel=6,
             )
@@ -189,7 +189,7 @@ class SqliteFile:
             connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
         except sqlite3.OperationalError as error:
             connection.close()
-            # Of a folder that may not be written the log's index cannot be made; without a log none is needed.
+            # Where no file can be made the log has no index; without a log none is needed.
             if error.sqlite_errorcode & 0xFF not in _UNWRITABLE or os.path.exists(self.path + "-wal"):
                 raise
             return sqlite3.connect(
@@ -254,8 +254,8 @@ class SqliteFile:
             )
         if version > SCHEMA_VERSION:
             raise ArchiveError(
-                f"archive {self.path}: it has version {version}, and this tidegauge knows {SCHEMA_VERSION} at "
-                "most: upgrade tidegauge"
+                f"archive {self.path}: it has version {version}, and this tidegauge knows {SCHEMA_VERSION} "
+                "at most: upgrade tidegauge"
             )
 
     @staticmethod

@@ -9,7 +9,7 @@ from tidegauge.archive.records import Found, Key, Quarantined, Record
 from tidegauge.errors import ArchiveError
 
 
-class Overtaken(ArchiveError):
+class OvertakenError(ArchiveError):
     """What was to be replaced is no longer all there: another process was faster. Nothing was changed."""
 
 
@@ -25,7 +25,10 @@ class Store(Protocol):
     """Whether put_document(if_absent=True) is atomic between processes."""
 
     def append(self, records: Sequence[Record]) -> None:
-        """Store all or none, durable when it returns; a record replaces the one of an equal key."""
+        """Store all or none, durable when it returns; a record replaces the one of an equal key.
+
+        Save that a checkpoint, which may come late, does not replace a final record.
+        """
 
     def find(
         self,
@@ -48,7 +51,7 @@ class Store(Protocol):
     def replace(self, merged: Sequence[Record], replaced: Sequence[Key]) -> None:
         """Put `merged` in the place of `replaced`; at no moment does a reader miss rows or see them twice.
 
-        All are of one model. Raises Overtaken if some of `replaced` are not there.
+        All are of one model. Raises OvertakenError if some of `replaced` are not there.
         """
 
     def put_document(self, kind: str, name: str, body: bytes, *, if_absent: bool = False) -> bool:

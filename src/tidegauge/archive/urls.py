@@ -38,7 +38,7 @@ def opened(
 
 
 def of_path(path: str, *, read_only: bool) -> Store:
-    """Return the store of a path: SQLite by its name or its first bytes, else a directory of Parquet files."""
+    """Return the store of a path: SQLite by its name or first bytes, else a directory of Parquet files."""
     if path.endswith(SQLITE_ENDS) or is_sqlite(path):
         return of_sqlite(path, read_only=read_only)
     if os.path.isfile(path):

@@ -32,7 +32,7 @@ class Writer:
     closed_ns: int | None = None
 
     def lives(self, now_ns: int) -> bool:
-        """Tell whether more is to be expected: not closed, and not silent for five checkpoints and a minute."""
+        """Tell whether more may come: not closed, and not silent for five checkpoints and a minute."""
         silent_ns = int((5 * self.checkpoint_seconds + SLACK_SECONDS) * SECOND)
         return self.closed_ns is None and now_ns - self.seen_ns < silent_ns
 
