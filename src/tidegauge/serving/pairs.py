@@ -18,11 +18,13 @@ def pair(features: Any, result: Any, output: str) -> tuple[Sequence[Row], dict[s
 
     `output`: the column of a plain score. Raises InputError for what is neither. Copies no array.
     """
-    if isinstance(features, list | tuple) and not hasattr(features, "_fields"):
+    if type(features) is dict and type(result) is float:  # most calls: 0.3 µs rather than 1
+        return ({**features, output: result},), None
+    if isinstance(features, (list, tuple)):
         return rows_of(features, result, output), None
     row = fields_of(features)
     if row is not None and (is_one(result) or is_one_row(row)):
-        return [{**row, **outcome_of(result, output)}], None
+        return ({**row, **outcome_of(result, output)},), None
     columns = dict(row) if row is not None else columns_of(features, "features")
     is_table = isinstance(result, Mapping) or table(result) is not None
     return (), {**columns, **(columns_of(result, "a result") if is_table else {output: result})}
@@ -57,8 +59,8 @@ def fields_of(record: Any) -> Row | None:
     if isinstance(record, Mapping):
         return record
     kind = type(record)
-    if hasattr(kind, "model_fields"):  # pydantic keeps a model's fields, and nothing else, in its __dict__
-        return dict(vars(record))
+    if hasattr(kind, "__pydantic_fields__"):
+        return record.__dict__  # type: ignore[no-any-return]  # pydantic keeps the fields there, nothing else
     if hasattr(kind, "__dataclass_fields__"):
         return {name: getattr(record, name) for name in kind.__dataclass_fields__}
     if hasattr(kind, "__struct_fields__"):
@@ -81,9 +83,9 @@ def is_one_row(row: Row) -> bool:
 
 def is_scalar(value: Any) -> bool:
     """Tell whether a value is one value, rather than several: text is one, and so is an array of no axis."""
-    if type(value) in {float, int, str, bool, type(None)}:
+    if isinstance(value, (float, int, str, bytes)):
         return True
-    if isinstance(value, str | bytes) or not hasattr(value, "__len__"):
+    if not hasattr(value, "__len__"):
         return fields_of(value) is None
     return getattr(value, "ndim", None) == 0
 
