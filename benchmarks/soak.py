@@ -70,8 +70,8 @@ def run(n_values: int, folder: Path) -> None:
     slope = np.polyfit(half[:, 0], half[:, 1], 1)[0] * 1e9 if len(half) > 2 else 0.0
     n_rows = n_batches * N_ROWS
     print(
-        f"{n_rows * N_COLUMNS:.3g} values in {seconds:.0f} s; {n_all:,} rows archived of {n_rows:,}, {n_parts:,} "
-        f"in segments; {len(found):,} profiles; resident {half[-1, 1] / 2**20:.1f} MB, slope "
+        f"{n_rows * N_COLUMNS:.3g} values in {seconds:.0f} s; {n_all:,} rows archived of {n_rows:,}, "
+        f"{n_parts:,} in segments; {len(found):,} profiles; resident {half[-1, 1] / 2**20:.1f} MB, slope "
         f"{slope / 2**20:+.3f} MB for 10^9 values"
     )
     if not (n_all == n_parts == n_rows and health.n_rows_refused == health.n_rows_lost == 0):
