@@ -117,9 +117,7 @@ class SlowStore:
 
 
 def slowed(url: str, seconds: float) -> tg.Archive:
-    archive = tg.Archive(url)
-    archive.store = SlowStore(archive.store, seconds)
-    return archive
+    return tg.Archive(SlowStore(tg.Archive(url).store, seconds))
 
 
 async def lags(monitor: tg.Monitor, store: SlowStore, seconds: float) -> list[float]:
