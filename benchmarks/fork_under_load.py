@@ -12,6 +12,7 @@ import argparse
 import atexit
 import faulthandler
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -109,5 +110,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--forks", type=int, default=500)
     faulthandler.enable()
-    with tempfile.TemporaryDirectory() as name:
-        run(parser.parse_args().forks, Path(name))
+    options = parser.parse_args()
+    # Not a TemporaryDirectory, which the exit handlers of the first child would delete.
+    folder = tempfile.mkdtemp()
+    try:
+        run(options.forks, Path(folder))
+    finally:
+        shutil.rmtree(folder)

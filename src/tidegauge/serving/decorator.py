@@ -42,7 +42,7 @@ def watched(
     only where it was made with strict=True. Costs about 1 µs a row beyond `monitor.record`. Raises
     InputError, when it decorates, for what is no scoring function or has no such parameter.
     """
-    monitor_now = cast("Callable[[], Monitor]", monitor if callable(monitor) else lambda: monitor)
+    monitor_now = monitor if callable(monitor) else lambda: monitor
     missing: list[Exception] = []  # why there was no monitor, the first time
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
