@@ -27,11 +27,11 @@ py::object key_tuple(const std::optional<SegmentKey>& key) {
   return values;
 }
 
-py::list take_changed(SegmentedProfile& profile) {
+py::list take_changed(SegmentedProfile& profile, bool everything) {
   std::vector<SegmentedProfile::Part> parts;
   {
     const py::gil_scoped_release unlocked;
-    parts = profile.take_changed();
+    parts = profile.take_changed(everything);
   }
   py::list found;
   for (const auto& part : parts) {
@@ -58,9 +58,9 @@ void register_segmented(py::module_& m) {
            py::call_guard<py::gil_scoped_release>(), "False, and nothing is added, once sealed.")
       .def("seal", &SegmentedProfile::seal, py::call_guard<py::gil_scoped_release>(),
            "Waits for updates under way; later ones add nothing.")
-      .def("take_changed", &take_changed,
+      .def("take_changed", &take_changed, py::arg("everything") = false,
            "(dimension or -1 for the total, values or None, n_rows, bytes without edges) of every part that "
-           "changed since the last time, all of one moment.")
+           "changed since the last time, or of everything, all of one moment.")
       .def_property_readonly("n_rows", &SegmentedProfile::n_rows)
       .def_property_readonly("n_segments",
                              [](const SegmentedProfile& p) {

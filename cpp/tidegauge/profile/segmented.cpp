@@ -186,18 +186,19 @@ Contents SegmentedProfile::contents(const Dimension& dimension, size_t segment) 
   return {false, 0, held.n_rows, std::move(columns), nullptr, held.unexpected};
 }
 
-std::vector<SegmentedProfile::Part> SegmentedProfile::take_changed() {
+std::vector<SegmentedProfile::Part> SegmentedProfile::take_changed(bool everything) {
   const auto alone = total_.lock();
   std::vector<Part> parts;
-  if (total_changed_) parts.push_back({{}, {}, total_.n_rows_, encode(total_.contents(), false)});
+  if (everything ? total_.n_rows_ > 0 : total_changed_.load())
+    parts.push_back({{}, {}, total_.n_rows_, encode(total_.contents(), false)});
   for (size_t d = 0; d < dimensions_.size(); ++d) {
     const Dimension& dimension = *dimensions_[d];
     for (size_t s = 0; s < dimension.segments.size(); ++s) {
-      if (!dimension.segments[s].changed) continue;
+      const Segment& segment = dimension.segments[s];
+      if (everything ? segment.n_rows == 0 : !segment.changed) continue;
       std::optional<SegmentKey> key;
       if (s != SegmentIndex::kOther) key = index_.key(d, static_cast<uint32_t>(s));
-      parts.push_back(
-          {d, std::move(key), dimension.segments[s].n_rows, encode(contents(dimension, s), false)});
+      parts.push_back({d, std::move(key), segment.n_rows, encode(contents(dimension, s), false)});
     }
   }
   total_changed_ = false;

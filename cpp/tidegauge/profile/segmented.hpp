@@ -39,8 +39,8 @@ class SegmentedProfile {
     uint64_t n_rows;
     std::vector<std::byte> bytes;  // without edges
   };
-  /// All parts that changed since the last time, as they were at one moment.
-  std::vector<Part> take_changed();
+  /// All parts that changed since the last time, or `everything` that has rows, as it is at one moment.
+  std::vector<Part> take_changed(bool everything = false);
 
   uint64_t n_rows() const { return total_.n_rows_; }
   /// Segments that have rows, other rows not counted.
