@@ -237,14 +237,18 @@ class ParquetStore:
 
     def documents(self, kind: str, prefix: str = "") -> Iterator[tuple[str, bytes]]:
         """See Store."""
-        self._after_fork()
-        listed = self._place.listed(document_folder(kind))
-        named = ((document_name(kind, each.path), each.path) for each in listed)
-        wanted = sorted(each for each in named if each[0].startswith(prefix))
-        bodies = in_threads(lambda each: self._place.get(each[1]), wanted)
-        for (name, _), body in zip(wanted, bodies, strict=True):
+        names = self.document_names(kind, prefix)
+        bodies = in_threads(lambda name: self._place.get(document_path(kind, name)), names)
+        for name, body in zip(names, bodies, strict=True):
             if body is not None:
                 yield name, body
+
+    def document_names(self, kind: str, prefix: str = "") -> list[str]:
+        """See Store."""
+        self._after_fork()
+        listed = self._place.listed(document_folder(kind))
+        names = (document_name(kind, each.path) for each in listed)
+        return sorted(name for name in names if name.startswith(prefix))
 
     def delete_documents(self, kind: str, names: Sequence[str]) -> None:
         """See Store."""
