@@ -126,7 +126,9 @@ class ParquetStore:
     def _take_over(self, records: Sequence[Record]) -> None:
         for model in sorted({each.key.model for each in records}):
             of_model = [each for each in records if each.key.model == model]
-            listing = self._catalog.listing(model)
+            start_ns = min(each.key.window.start_ns for each in of_model)
+            end_ns = max(each.key.window.end_ns for each in of_model)
+            listing = self._catalog.listing(model, start_ns, end_ns)
             # What went to its place just before the process died, or was compacted since, is there already.
             there = listing.replaced | {
                 key
@@ -151,7 +153,7 @@ class ParquetStore:
     ) -> list[Found]:
         """See Store."""
         self._after_fork()
-        self._listing = listing = self._catalog.listing(model, start_ns, end_ns)
+        self._listing = listing = self._catalog.listing(model, start_ns, end_ns, totals=segment == "")
         found = [
             each.found
             for key, each in listing.held.items()
