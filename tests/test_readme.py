@@ -44,14 +44,22 @@ october["time"] = np.datetime64("2026-10-01", "s") + (np.arange(50_000) * 51).as
 
 
 def test_the_scan_of_the_example_finds_when(tmp_path: Path) -> None:
-    (example,), (windows, _) = blocks("python"), blocks("py")
+    (example,), (windows, _, _) = blocks("python"), blocks("py")
     said = output_of(example + IN_TIME + windows + "\nprint(result.since, result)", tmp_path)
     assert "2026-10-01 UTC" in said
     assert "shift" in said
 
 
+def test_the_monitor_of_the_example_archives_and_judges(tmp_path: Path) -> None:
+    (example,), (_, monitor, _) = blocks("python"), blocks("py")
+    said = output_of(f"import time\n{example}{monitor}", tmp_path)
+    assert "Health(status='closed'" in said
+    assert "Profile of" in said
+    assert (tmp_path / "tidegauge.db").stat().st_size > 4_096
+
+
 def test_the_reports_of_the_example_are_written(tmp_path: Path) -> None:
-    (example,), (_, reports) = blocks("python"), blocks("py")
+    (example,), (_, _, reports) = blocks("python"), blocks("py")
     output_of(example + reports, tmp_path)
     names = re.findall(r'"([\w.]+\.(?:html|xml|png))"', reports)
     assert len(names) == 3

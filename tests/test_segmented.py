@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
-import math
 from collections.abc import Sequence
-from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tidegauge as tg
 from tidegauge import _core, arrow
-from tidegauge.errors import ArrowError, SchemaError
 
 Key = tuple[str | None, ...]
 N = 400

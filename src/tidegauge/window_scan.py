@@ -326,9 +326,9 @@ def _incidents(loud: Integers, scale: Integers) -> Iterator[tuple[int, int]]:
     for t in loud.tolist():
         if first is None or last is None:
             first = t
-        elif t - (1 << int(scale[t])) < last:
-            continue
         elif t - last > quiet:
+            if t - (1 << int(scale[t])) < last:
+                continue
             yield first, last
             first, quiet = t, 0
         last = t

@@ -205,6 +205,7 @@ def test_documents(store):
     assert store.put_document("verdicts", "n/1", b"")
     assert list(store.documents("verdicts")) == [("m/1", b"one"), ("m/2", b"two"), ("n/1", b"")]
     assert list(store.documents("verdicts", "m/")) == [("m/1", b"one"), ("m/2", b"two")]
+    assert store.document_names("verdicts", "m/") == ["m/1", "m/2"]
     assert store.put_document("verdicts", "m/1", b"replaced")
     assert dict(store.documents("verdicts", "m/1")) == {"m/1": b"replaced"}
     store.delete_documents("verdicts", ["m/2", "not there"])

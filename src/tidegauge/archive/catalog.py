@@ -66,9 +66,16 @@ class Catalog:
         self._asides: dict[Entry, tuple[Key, int] | None] = {}
 
     def listing(
-        self, model: str | None = None, start_ns: int | None = None, end_ns: int | None = None
+        self,
+        model: str | None = None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        *,
+        totals: bool = False,
     ) -> Listing:
         """Return what is there of windows that overlap [start_ns, end_ns), consistent for one moment.
+
+        `totals`: records of segments may be left out, which spares reading files whose names tell the rest.
 
         What is moved goes from the spool to profiles/ to merged/, and is written before it is deleted: so it
         is looked for in that order. Within merged/ a listing that a compaction overtakes may miss a file,
@@ -82,7 +89,7 @@ class Catalog:
                 pass
             files += [File(self._place, each) for each in merged]
             try:
-                return self._read(files, start_ns, end_ns)
+                return self._read(files, start_ns, end_ns, totals)
             except GoneError:
                 continue
         raise ArchiveError(
@@ -93,7 +100,7 @@ class Catalog:
         folder = folder if model is None else f"{folder}/{model_folder(model)}"
         return [each for each in self._place.listed(folder) if each.path.endswith(".parquet")]
 
-    def _read(self, files: Sequence[File], start_ns: int | None, end_ns: int | None) -> Listing:
+    def _read(self, files: Sequence[File], start_ns: int | None, end_ns: int | None, totals: bool) -> Listing:
         heads: dict[File, Head] = {}
         unread: list[File] = []
         for file in files:
@@ -102,10 +109,15 @@ class Catalog:
                 (start_ns is None or said.end_ns > start_ns) and (end_ns is None or said.start_ns < end_ns)
             ):
                 continue
-            if said is not None and said.found is not None and not file.entry.path.startswith(MERGED):
-                heads[file] = Head((said.found,), frozenset(), 0)
-            elif file in self._heads:
+            if file in self._heads:
                 heads[file] = self._heads[file]
+            elif (
+                said is not None
+                and said.found is not None
+                and (totals or not said.n_more)
+                and not file.entry.path.startswith(MERGED)  # what it replaces is in no name
+            ):
+                heads[file] = Head((said.found,), frozenset(), 0)
             else:
                 unread.append(file)
         heads |= self._read_heads(unread)

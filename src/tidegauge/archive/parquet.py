@@ -126,7 +126,9 @@ class ParquetStore:
     def _take_over(self, records: Sequence[Record]) -> None:
         for model in sorted({each.key.model for each in records}):
             of_model = [each for each in records if each.key.model == model]
-            listing = self._catalog.listing(model)
+            start_ns = min(each.key.window.start_ns for each in of_model)
+            end_ns = max(each.key.window.end_ns for each in of_model)
+            listing = self._catalog.listing(model, start_ns, end_ns)
             # What went to its place just before the process died, or was compacted since, is there already.
             there = listing.replaced | {
                 key
@@ -151,7 +153,7 @@ class ParquetStore:
     ) -> list[Found]:
         """See Store."""
         self._after_fork()
-        self._listing = listing = self._catalog.listing(model, start_ns, end_ns)
+        self._listing = listing = self._catalog.listing(model, start_ns, end_ns, totals=segment == "")
         found = [
             each.found
             for key, each in listing.held.items()
@@ -237,14 +239,18 @@ class ParquetStore:
 
     def documents(self, kind: str, prefix: str = "") -> Iterator[tuple[str, bytes]]:
         """See Store."""
-        self._after_fork()
-        listed = self._place.listed(document_folder(kind))
-        named = ((document_name(kind, each.path), each.path) for each in listed)
-        wanted = sorted(each for each in named if each[0].startswith(prefix))
-        bodies = in_threads(lambda each: self._place.get(each[1]), wanted)
-        for (name, _), body in zip(wanted, bodies, strict=True):
+        names = self.document_names(kind, prefix)
+        bodies = in_threads(lambda name: self._place.get(document_path(kind, name)), names)
+        for name, body in zip(names, bodies, strict=True):
             if body is not None:
                 yield name, body
+
+    def document_names(self, kind: str, prefix: str = "") -> list[str]:
+        """See Store."""
+        self._after_fork()
+        listed = self._place.listed(document_folder(kind))
+        names = (document_name(kind, each.path) for each in listed)
+        return sorted(name for name in names if name.startswith(prefix))
 
     def delete_documents(self, kind: str, names: Sequence[str]) -> None:
         """See Store."""

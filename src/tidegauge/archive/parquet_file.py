@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tidegauge.archive.records import Found, Key, Record
 from tidegauge.errors import ArchiveError, InputError
 from tidegauge.window import Window
@@ -37,21 +39,20 @@ def encode(records: Sequence[Record], replaces: Sequence[Key] = (), *, written_n
     import pyarrow.parquet as pq
 
     keys = [record.key for record in records]
-    moment = pa.timestamp("ns", "UTC")
-    table = pa.table(
-        {
-            "model": [key.model for key in keys],
-            "version": [key.version for key in keys],
-            "reference_id": [key.reference_id for key in keys],
-            "window_start": pa.array([key.window.start_ns for key in keys], moment),
-            "window_end": pa.array([key.window.end_ns for key in keys], moment),
-            "segment": [key.segment for key in keys],
-            "writer": [key.writer for key in keys],
-            "sequence": pa.array([key.sequence for key in keys], pa.int64()),
-            "n_rows": pa.array([record.n_rows for record in records], pa.int64()),
-            "state": pa.array([record.state for record in records], pa.large_binary()),
-        }
-    )
+    text, count, moment = pa.string(), pa.int64(), pa.timestamp("ns", "UTC")
+    columns: dict[str, tuple[Any, list[Any]]] = {
+        "model": (text, [key.model for key in keys]),
+        "version": (text, [key.version for key in keys]),
+        "reference_id": (text, [key.reference_id for key in keys]),
+        "window_start": (moment, [key.window.start_ns for key in keys]),
+        "window_end": (moment, [key.window.end_ns for key in keys]),
+        "segment": (text, [key.segment for key in keys]),
+        "writer": (text, [key.writer for key in keys]),
+        "sequence": (count, [key.sequence for key in keys]),
+        "n_rows": (count, [record.n_rows for record in records]),
+        "state": (pa.large_binary(), [record.state for record in records]),
+    }
+    table = pa.Table.from_arrays([array_of(*each) for each in columns.values()], list(columns))
     told = {
         "format": FORMAT,
         "written_ns": written_ns,
@@ -70,6 +71,20 @@ def encode(records: Sequence[Record], replaces: Sequence[Key] = (), *, written_n
         write_page_checksum=True,
     )
     return sink.getvalue()
+
+
+def array_of(kind: Any, values: Sequence[Any]) -> Any:
+    """Return an Arrow array of texts, bytes or integers; pyarrow.array would load pandas, half a second."""
+    import pyarrow as pa
+
+    if pa.types.is_string(kind) or pa.types.is_large_binary(kind):
+        parts = [value.encode() if isinstance(value, str) else value for value in values]
+        width = np.int32 if pa.types.is_string(kind) else np.int64
+        offsets = np.cumsum([0, *map(len, parts)], dtype=width)
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(parts))]
+    else:
+        buffers = [None, pa.py_buffer(np.array(values, np.int64))]
+    return pa.Array.from_buffers(kind, len(values), buffers)
 
 
 def open_file(source: Any) -> Any:

@@ -1,15 +1,16 @@
 """Paths of a Parquet archive: what can be told of a file without reading it.
 
 profiles/model=fraud/date=2026-11-02/START_END_WRITER_SEQUENCE_ROWS_REFERENCE_VERSION_SEGMENT.parquet is one
-record; files of several, and those whose names would be too long, say START_END_RECORDS_ROWS_DIGEST instead.
-Files that replace others are below merged/. Texts are percent-encoded, "_" and "~" too.
+record. With +N-DIGEST for the segment it is that of all rows and N of segments of the same window; other
+files, and those whose names would be too long, say START_END_RECORDS_ROWS_DIGEST. Files that replace others
+are below merged/. Texts are percent-encoded, "_" and "~" too.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote
 
 from tidegauge.archive.records import Found, Key
@@ -23,33 +24,40 @@ LONGEST_DOCUMENT = 800  # characters of a document's path; object stores take 1,
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What the path of a file says: the time of its windows, and its one record, None if it must be read."""
+    """What the path of a file says: the time of its windows, its first record, and how many more there are.
+
+    `found` is None where the file must be read.
+    """
 
     start_ns: int
     end_ns: int
     found: Found | None
+    n_more: int = 0
 
 
 def path_of(found: Sequence[Found], folder: str) -> str:
-    """Return the path of the file of these records, all of one model: the same for the same records."""
+    """Return the path of the file of these records, all of one model, in order of their keys.
+
+    The same for the same records, so that an append that is tried again makes no other file.
+    """
     start_ns = min(each.key.window.start_ns for each in found)
     end_ns = max(each.key.window.end_ns for each in found)
     day = f"date={datetime_of(start_ns):%Y-%m-%d}"
     head = f"{start_ns}_{end_ns}"
     key = found[0].key
-    name = "_".join(
-        [
-            head,
-            encoded(key.writer),
-            str(key.sequence),
-            str(found[0].n_rows),
-            *map(encoded, (key.reference_id, key.version, key.segment)),
-        ]
-    )
-    if len(found) > 1 or len(name) > LONGEST:
-        told = "\0".join(map(repr, found)).encode()
+    parts = [
+        encoded(key.writer),
+        str(key.sequence),
+        str(found[0].n_rows),
+        *map(encoded, (key.reference_id, key.version, key.segment)),
+    ]
+    alike = all(replace(each.key, segment="") == key for each in found)
+    if alike and len(found) > 1:  # the first is all rows
+        parts[-1] = f"+{len(found) - 1}-{digest_of([each.key.segment for each in found])}"
+    name = "_".join([head, *parts])
+    if not (alike or len(found) == 1) or len(name) > LONGEST:
         n_rows = sum(each.n_rows for each in found)
-        name = f"{head}_{len(found)}_{n_rows}_{hashlib.blake2b(told, digest_size=16).hexdigest()}"
+        name = f"{head}_{len(found)}_{n_rows}_{digest_of(found)}"
     return f"{folder}/{model_folder(key.model)}/{day}/{name}.parquet"
 
 
@@ -57,8 +65,13 @@ def model_folder(model: str) -> str:
     """Return the folder of a model; a name too long is cut, and told apart by its digest."""
     name = encoded(model)
     if len(name) > LONGEST:
-        name = f"{name[: LONGEST - 40]}~{hashlib.blake2b(model.encode(), digest_size=16).hexdigest()}"
+        name = f"{name[: LONGEST - 40]}~{digest_of([model])}"
     return f"model={name}"
+
+
+def digest_of(parts: Sequence[object]) -> str:
+    """Return a short name of what is too long for one: 96 bits of BLAKE2b, in hex."""
+    return hashlib.blake2b("\0".join(map(repr, parts)).encode(), digest_size=12).hexdigest()
 
 
 def named(path: str) -> Named | None:
@@ -73,16 +86,17 @@ def named(path: str) -> Named | None:
         window = Window(int(start), int(end))
         if "~" in model:
             return Named(window.start_ns, window.end_ns, None)
+        n_more = int(segment[1:].partition("-")[0]) if segment.startswith("+") else 0
         key = Key(
             unquote(model, errors="strict"),
             unquote(version, errors="strict"),
             unquote(reference_id, errors="strict"),
             window,
-            unquote(segment, errors="strict"),
+            "" if n_more else unquote(segment, errors="strict"),
             unquote(writer, errors="strict"),
             int(sequence),
         )
-        return Named(window.start_ns, window.end_ns, Found(key, int(n_rows)))
+        return Named(window.start_ns, window.end_ns, Found(key, int(n_rows)), n_more)
     except (ValueError, InputError):
         return None
 

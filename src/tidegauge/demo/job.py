@@ -96,9 +96,10 @@ def told(served: list[Served], seconds: float) -> str:
     watching = sum(each.monitor_seconds for each in served)
     return (
         f"{n_rows:,} payments scored by {len(served)} processes on {os.cpu_count()} cores in {seconds:.1f} s "
-        f"({n_rows / max(each.seconds for each in served):,.0f} a second); the monitors took "
-        f"{watching / in_all:.1%} of it, {watching / n_rows * 1e6:.2f} us a row of 25 columns, and archived "
-        f"{sum(each.health.n_rows_archived for each in served):,} rows"
+        f"({n_rows / max(each.seconds for each in served):,.0f} a second); watching took "
+        f"{watching / in_all:.1%} of it, {watching / n_rows * 1e6:.2f} us a row of 25 columns\n"
+        f"{sum(each.health.n_rows_archived for each in served):,} rows archived in windows of an hour, "
+        f"the last of them {max(each.closing_seconds for each in served):.1f} s after the last payment"
     )
 
 

@@ -50,6 +50,7 @@ class Segmentation:
         self.max_segments = min(MOST_SEGMENTS, room // max(light, 1)) if self._dimensions else 0
         each_share = self.max_segments // max(len(self._dimensions), 1)
         self._reserved = [frequent_values(reference, names, each_share) for names in self._names]
+        self.empty()  # refuses columns whose type has no segments
 
     def empty(self) -> SegmentedProfile:
         """Return a window's profile of no rows."""
