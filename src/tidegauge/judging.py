@@ -21,7 +21,7 @@ from tidegauge.measurement import SEVERITY, Status
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
 from tidegauge.scan_result import Alarm, ScanResult
-from tidegauge.segments import parse_segment
+from tidegauge.segments import TOTAL, parse_segment
 from tidegauge.verdict import KIND, Gap, Verdict, name_of, parsed, prefix_of
 from tidegauge.window import DAY, SECOND, Window, parse_duration
 from tidegauge.window_scan import scan
