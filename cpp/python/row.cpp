@@ -364,7 +364,7 @@ void RowReader::read_held(Cell& cell, py::handle value) {
       return set_embedding(cell, value, row_.floats);
     }
   } catch (py::error_already_set& error) {
-    if (!error.matches(PyExc_ValueError) && !error.matches(PyExc_TypeError)) throw;
+    if (!error.matches(PyExc_Exception) || error.matches(PyExc_MemoryError)) throw;
   }
   cell.content = Content::other;
 }

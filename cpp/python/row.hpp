@@ -32,11 +32,12 @@ class Names {
 ///
 /// A dict is walked without running a line of Python: another thread may then not change it halfway, and
 /// nothing can call back. Values that take Python to read (decimals, datetimes with a zone, lists) are held,
-/// and read when the walk has ended.
+/// and read when the walk has ended. One that cannot be read, because it raises, is of no type; what is no
+/// Exception passes, as does running out of memory.
 class RowReader {
  public:
   /// The cells of a row, until the next call. Throws SchemaError for what is no mapping of texts to values,
-  /// and whatever reading a value raised.
+  /// and what passes.
   const Row& read(pybind11::handle row, const Names& names);
 
   /// Lets go of the objects of the last row.
