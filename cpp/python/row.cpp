@@ -216,6 +216,8 @@ void RowReader::forget() {
 
 const Row& RowReader::read(py::handle row, const Names& names) {
   row_.clear(names.size());
+  after_.resize(names.size() + 1, kNone);
+  last_ = names.size();
   if (PyDict_CheckExact(row.ptr())) {
     read_dict(row.ptr(), names);
   } else {
@@ -238,7 +240,7 @@ void RowReader::read_dict(PyObject* dict, const Names& names) {
   const HoldStill still(dict);
   PyObject *key = nullptr, *value = nullptr;
   Py_ssize_t at = 0;
-  for (size_t i = 0; PyDict_Next(dict, &at, &key, &value); ++i) read_item(i, key, value, names);
+  while (PyDict_Next(dict, &at, &key, &value)) read_item(key, value, names);
 }
 
 void RowReader::read_items(PyObject* mapping, const Names& names) {
@@ -249,35 +251,40 @@ void RowReader::read_items(PyObject* mapping, const Names& names) {
   const auto items = py::reinterpret_steal<py::object>(PyMapping_Items(mapping));
   if (!items) throw py::error_already_set();
   const py::list pairs(items);
-  for (size_t i = 0; i < pairs.size(); ++i) {
-    const py::object pair = pairs[i];
+  for (const py::handle pair : pairs) {
     if (!PyTuple_Check(pair.ptr()) || PyTuple_GET_SIZE(pair.ptr()) != 2) {
       throw SchemaError("record: items() of a row gives pairs of a name and a value, not a " +
                         std::string(Py_TYPE(pair.ptr())->tp_name));
     }
-    read_item(i, PyTuple_GET_ITEM(pair.ptr(), 0), PyTuple_GET_ITEM(pair.ptr(), 1), names);
+    read_item(PyTuple_GET_ITEM(pair.ptr(), 0), PyTuple_GET_ITEM(pair.ptr(), 1), names);
   }
 }
 
-void RowReader::read_item(size_t i, PyObject* key, PyObject* value, const Names& names) {
-  if (i < order_.size() && names.is(static_cast<size_t>(order_[i]), key)) {
-    return read_value(static_cast<size_t>(order_[i]), key, value);
+void RowReader::read_item(PyObject* key, PyObject* value, const Names& names) {
+  // Rows mostly have the columns of the last one in its order, and perhaps lack one of them.
+  size_t guess = after_[last_];
+  if (guess != kNone && !names.is(guess, key)) {
+    guess = after_[guess];
+    if (guess != kNone && !names.is(guess, key)) guess = kNone;
+  }
+  if (guess != kNone) {
+    last_ = guess;
+    return read_value(guess, key, value);
   }
   if (!PyUnicode_Check(key)) {
     wrong_key_ = py::reinterpret_borrow<py::object>(key);
-    return;
-  }
-  if (!PyUnicode_CheckExact(key)) {  // whose hash and equality may be anything
+  } else if (PyUnicode_CheckExact(key)) {
+    read_key(key, value, names);
+  } else {  // whose hash and equality may be anything
     const auto exact = py::reinterpret_steal<py::object>(PyUnicode_FromObject(key));
     if (!exact) throw py::error_already_set();
-    return read_key(i, exact.ptr(), value, names);
+    read_key(exact.ptr(), value, names);
   }
-  read_key(i, key, value, names);
 }
 
-void RowReader::read_key(size_t i, PyObject* key, PyObject* value, const Names& names) {
-  int place = names.place_of(key);
-  if (place < 0) {
+void RowReader::read_key(PyObject* key, PyObject* value, const Names& names) {
+  int found = names.place_of(key);
+  if (found < 0) {
     const size_t at = row_.text.size();
     bool escaped = false;
     put_utf8(key, row_.text, [&](Py_UCS4 c) {
@@ -287,17 +294,16 @@ void RowReader::read_key(size_t i, PyObject* key, PyObject* value, const Names& 
       escaped = true;
     });
     const size_t size = row_.text.size() - at;
-    if (escaped) place = names.place_of(row_.text_of(at, size));
-    if (place < 0) {
+    if (escaped) found = names.place_of(row_.text_of(at, size));
+    if (found < 0) {
       row_.unknown.push_back({at, size});
       return;
     }
   }
-  if (i < 4 * names.size()) {
-    if (order_.size() <= i) order_.resize(i + 1, place);
-    order_[i] = place;
-  }
-  read_value(static_cast<size_t>(place), key, value);
+  const auto place = static_cast<size_t>(found);
+  after_[last_] = place;
+  last_ = place;
+  read_value(place, key, value);
 }
 
 void RowReader::read_value(size_t place, PyObject* key, PyObject* value) {
