@@ -284,6 +284,13 @@ def test_a_free_column_that_the_profile_knows() -> None:
     assert profiled(batches)["whole"].n_mistyped == one_by_one(rows)["whole"].n_mistyped == 2
 
 
+@pytest.mark.parametrize("n_free", range(1, 20))
+def test_any_number_of_free_columns(n_free: int) -> None:
+    extra = [f"key {i}" for i in range(n_free)]
+    (batch,) = staged([{name: i for i, name in enumerate(extra)} | {"real": 1.0}], extra)
+    assert [values_of([batch], name) for name in extra] == [[i] for i in range(n_free)]
+
+
 def test_alternating_types_of_a_free_column_stay_in_few_batches() -> None:
     kinds: list[Any] = ["SE", 1, 1.5, True, b"x", DAY, dt.timedelta(1)]
     rows = [{"real": float(i), "key": kinds[i % len(kinds)]} for i in range(700)]

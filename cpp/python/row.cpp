@@ -210,6 +210,7 @@ int Names::place_of(PyObject* key) const {
 int Names::place_of(std::string_view name) const { return place_of(py::str(name.data(), name.size()).ptr()); }
 
 void RowReader::forget() {
+  row_.clear(0);
   held_.clear();
   wrong_key_ = repeated_key_ = py::object();
 }

@@ -52,7 +52,7 @@ class RowReader {
   /// and what passes.
   const Row& read(pybind11::handle row, const Names& names);
 
-  /// Lets go of the objects of the last row.
+  /// Lets go of the objects of the last row, and of the memory that a huge one took.
   void forget();
 
  private:
