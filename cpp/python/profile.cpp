@@ -38,7 +38,7 @@ void register_number(py::module_& m, const char* name) {
                                return py::make_tuple(central.n, central.mean, central.m2, central.m3,
                                                      central.m4);
                              })
-      .def_property_readonly("cells", [](const Number& c) { return to_array<uint64_t>(c.cells()); })
+      .def_property_readonly("cells", [](const Number& c) { return to_array<uint64_t>(c.cells().values()); })
       .def_property_readonly("n_distinct",
                              [](const Number& c) -> py::object {
                                return c.distinct() ? py::object(py::float_(c.distinct()->estimate()))
@@ -87,7 +87,8 @@ void register_columns(py::module_& m) {
       .def_property_readonly("n_bytes", [](const CategoryColumn& c) { return c.sizes().n_bytes; })
       .def_property_readonly("shortest", [](const CategoryColumn& c) { return c.sizes().shortest; })
       .def_property_readonly("longest", [](const CategoryColumn& c) { return c.sizes().longest; })
-      .def_property_readonly("cells", [](const CategoryColumn& c) { return to_array<uint64_t>(c.cells()); })
+      .def_property_readonly("cells",
+                             [](const CategoryColumn& c) { return to_array<uint64_t>(c.cells().values()); })
       .def_property_readonly("n_distinct",
                              [](const CategoryColumn& c) -> py::object {
                                return c.distinct() ? py::object(py::float_(c.distinct()->estimate()))

@@ -10,5 +10,6 @@ void register_spec(pybind11::module_& m);
 void register_joint(pybind11::module_& m);
 void register_profile(pybind11::module_& m);
 void register_stage(pybind11::module_& m);
+void register_segmented(pybind11::module_& m);
 
 }  // namespace tidegauge::python

@@ -10,8 +10,12 @@ from tidegauge.reference import Reference, load
 from tidegauge.schema import Column, Schema
 
 if TYPE_CHECKING:
+    from tidegauge.archive import Archive
     from tidegauge.comparison import Comparison, compare
+    from tidegauge.judging import judge
+    from tidegauge.monitor import Health, Monitor
     from tidegauge.scan_result import ScanResult
+    from tidegauge.verdict import Verdict, verdicts
     from tidegauge.window import Window
     from tidegauge.window_profiles import profile_windows
     from tidegauge.window_scan import scan
@@ -19,25 +23,37 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Archive",
     "Column",
     "Comparison",
+    "Health",
+    "Monitor",
     "Profile",
     "Reference",
     "ScanResult",
     "Schema",
+    "Verdict",
     "Window",
     "__version__",
     "compare",
     "errors",
+    "judge",
     "load",
     "merge",
     "profile",
     "profile_windows",
     "scan",
+    "verdicts",
 ]
 
 # Imported only when asked for, so that profiling starts in milliseconds.
 _LATER = {
+    "Archive": "archive",
+    "Health": "monitor",
+    "Monitor": "monitor",
+    "Verdict": "verdict",
+    "judge": "judging",
+    "verdicts": "verdict",
     "Comparison": "comparison",
     "compare": "comparison",
     "Window": "window",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from tidegauge._core import ArrowError, DecodeError, MergeError, SchemaError, TidegaugeError
 
 __all__ = [
+    "ArchiveError",
+    "ArchiveWarning",
     "ArrowError",
     "DecodeError",
     "InputError",
@@ -13,6 +15,14 @@ __all__ = [
     "SchemaError",
     "TidegaugeError",
 ]
+
+
+class ArchiveError(TidegaugeError):
+    """An archive that cannot be opened, read or written: what it already holds is as it was."""
+
+
+class ArchiveWarning(UserWarning):
+    """Something of an archive was set aside or made anew; what else it holds was read."""
 
 
 class InputError(TidegaugeError):

@@ -319,12 +319,15 @@ def _incidents(loud: Integers, scale: Integers) -> Iterator[tuple[int, int]]:
     """Yield (first, last) of windows with evidence that belong together.
 
     Evidence of 2^j merged windows can be there only every 2^j windows: it is over after two such turns.
+    Merged windows that reach back into an incident that is known show its rows once more: nothing new.
     """
     first = last = None
     quiet = 0
     for t in loud.tolist():
         if first is None or last is None:
             first = t
+        elif t - (1 << int(scale[t])) < last:
+            continue
         elif t - last > quiet:
             yield first, last
             first, quiet = t, 0

@@ -182,6 +182,19 @@ py::array_t<uint64_t> search(const Array<T>& x, const Array<T>& edges) {
 }
 
 template <class T>
+py::array_t<uint64_t> cells(const std::string& level, const Array<T>& x, const Array<T>& edges) {
+  const auto frozen = binning::Edges<T>::make(std::vector<T>(edges.data(), edges.data() + edges.size()));
+  const auto n = static_cast<size_t>(x.size());
+  Output<uint64_t> out(n);
+  if constexpr (std::is_same_v<T, double>) {
+    at_level(level).cells_f64(x.data(), n, frozen->grid, out.data());
+  } else {
+    at_level(level).cells_i64(x.data(), n, frozen->grid, out.data());
+  }
+  return out.first(n);
+}
+
+template <class T>
 py::array_t<uint64_t> hash(const std::string& level, const Array<T>& x, uint64_t seed, uint64_t limit) {
   const kernels::Table& kernel = at_level(level);
   const auto n = static_cast<size_t>(x.size());
@@ -223,6 +236,8 @@ void register_kernels(py::module_& m) {
         return count(level, x, edges);
       },
       py::arg("level"), py::arg("x"), py::arg("edges"));
+  m.def("kernel_cells_f64", &cells<double>, py::arg("level"), py::arg("x"), py::arg("edges"));
+  m.def("kernel_cells_i64", &cells<int64_t>, py::arg("level"), py::arg("x"), py::arg("edges"));
   m.def("kernel_score_f64", &score<double>, py::arg("level"), py::arg("x"), py::arg("edges"),
         py::arg("scores"));
   m.def("kernel_score_i64", &score<int64_t>, py::arg("level"), py::arg("x"), py::arg("edges"),

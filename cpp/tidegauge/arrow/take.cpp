@@ -1,3 +1,5 @@
+#include "tidegauge/arrow/take.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <new>
@@ -136,7 +138,9 @@ void take_runs(const ColumnView& column, Rows rows, ColumnView& out, Memory& mem
   out.values = values;
 }
 
-ColumnView take_column(const ColumnView& column, Rows rows, Memory& memory) {
+}  // namespace
+
+ColumnView take(const ColumnView& column, std::span<const int64_t> rows, Memory& memory) {
   ColumnView out;
   out.type = column.type;
   out.index = column.index;
@@ -179,6 +183,8 @@ ColumnView take_column(const ColumnView& column, Rows rows, Memory& memory) {
   return out;
 }
 
+namespace {
+
 /// The field of a taken column: runs have become a dictionary.
 Field take_field(const Field& field, const ColumnView& taken) {
   Field out = field;
@@ -207,7 +213,7 @@ Batch Batch::take(Rows rows) const {
   schema->root = schema_->root;
   std::vector<ColumnView> taken;
   for (size_t i = 0; i < columns_.size(); ++i) {
-    taken.push_back(take_column(columns_[i], rows, *memory));
+    taken.push_back(arrow::take(columns_[i], rows, *memory));
     schema->fields.push_back(take_field(schema_->fields[i], taken.back()));
   }
   Batch batch = borrow(std::move(schema), std::move(taken), std::ssize(rows), std::move(memory));

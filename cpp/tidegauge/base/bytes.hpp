@@ -54,6 +54,7 @@ class ByteWriter {
     put_array(std::span<const char>(text.data(), text.size()));
   }
 
+  void clear() { buffer_.clear(); }
   size_t size() const { return buffer_.size(); }
   std::span<const std::byte> bytes() const { return buffer_; }
   std::vector<std::byte> take() { return std::move(buffer_); }

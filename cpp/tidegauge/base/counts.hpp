@@ -10,7 +10,8 @@
 namespace tidegauge {
 
 /// Counts of cells as varints; a run of n zeros is a zero and n - 1. Small when sparse, and one form only.
-inline void encode_counts(ByteWriter& out, std::span<const uint64_t> counts) {
+template <class Count>
+void encode_counts(ByteWriter& out, std::span<const Count> counts) {
   out.put_varint(counts.size());
   for (size_t i = 0; i < counts.size();) {
     out.put_varint(counts[i]);

@@ -60,6 +60,12 @@ void Joint::update(const Scores& rows, uint64_t first_row, size_t n_jobs, const 
   }
 }
 
+Sums Joint::sums_of(const Scores& rows) const {
+  Sums found(total_.n_columns(), total_.n_waves());
+  found.update(rows.view(), spec_->waves());
+  return found;
+}
+
 void Joint::check_mergeable(const Joint& other) const {
   if (id_ != other.id_) {
     throw MergeError(

@@ -33,6 +33,10 @@ class Joint {
   /// Sums::kMaxRows must not be exceeded, and the spec be at hand.
   void update(const Scores& rows, uint64_t first_row, size_t n_jobs, const Run& run);
 
+  /// The sums of rows, to be added later: without parts, several threads may work at once.
+  Sums sums_of(const Scores& rows) const;
+  void add(const Sums& rows) { total_.merge(rows); }
+
   /// Throws MergeError unless merge(other) can be done.
   void check_mergeable(const Joint& other) const;
   /// Parts are kept only if both sides that have rows have them.

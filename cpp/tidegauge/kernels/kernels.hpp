@@ -50,6 +50,10 @@ struct Table {
   void (*count_i64)(const int64_t* x, size_t n, const Grid<int64_t>& grid, uint32_t* counts,
                     const CellScores& scores);
 
+  /// Writes the cell of every finite x; `out` has room for n + 8.
+  void (*cells_f64)(const double* x, size_t n, const Grid<double>& grid, uint64_t* out);
+  void (*cells_i64)(const int64_t* x, size_t n, const Grid<int64_t>& grid, uint64_t* out);
+
   /// Writes the hashes (hash_bits of the canonical bits) of those values whose hash could change a distinct
   /// counter that ignores hashes h with (h << 12) >= limit. Returns how many were written.
   size_t (*hash_f64)(const double* x, size_t n, uint64_t seed, uint64_t limit, uint64_t* out);

@@ -179,39 +179,42 @@ TIDEGAUGE_INLINE U64 cells_by_search(const Grid<T>& grid, Pack<T> v) {
 }
 
 template <class T, class Cells>
+TIDEGAUGE_INLINE void write_cells(const T* x, size_t n, uint64_t* out, Cells cells_of) {
+  size_t i = 0;
+  for (; n - i >= 8; i += 8) store(out + i, cells_of(load(x + i)));
+  if (i == n) return;
+  T padded[8];
+  for (size_t j = 0; j < 8; ++j) padded[j] = x[i + j < n ? i + j : i];
+  store(out + i, cells_of(load(padded)));
+}
+
+template <class T, class Cells>
 TIDEGAUGE_INLINE void count_cells(const T* x, size_t n, const Grid<T>& grid, uint32_t* counts,
                                   const CellScores& scores, Cells cells_of) {
   constexpr size_t kBlock = 256;
   const size_t stride = grid.stride;
   alignas(64) uint64_t block[kBlock];
-  size_t i = 0;
   // Four tables, so that a run of equal values does not wait for its own counter.
-  for (; n - i >= kBlock; i += kBlock) {
-    for (size_t j = 0; j < kBlock; j += 8) store(block + j, cells_of(load(x + i + j)));
-    for (size_t j = 0; j < kBlock; j += 4) {
+  for (size_t i = 0; i < n; i += kBlock) {
+    const size_t m = n - i < kBlock ? n - i : kBlock;
+    write_cells(x + i, m, block, cells_of);
+    size_t j = 0;
+    for (; m - j >= 4; j += 4) {
       ++counts[block[j]];
       ++counts[stride + block[j + 1]];
       ++counts[2 * stride + block[j + 2]];
       ++counts[3 * stride + block[j + 3]];
     }
+    for (; j < m; ++j) ++counts[block[j]];
     if (scores.of_cell) {
-      for (size_t j = 0; j < kBlock; ++j) scores.out[i + j] = scores.of_cell[block[j]];
+      for (j = 0; j < m; ++j) scores.out[i + j] = scores.of_cell[block[j]];
     }
-  }
-  while (i < n) {
-    const size_t m = n - i < 8 ? n - i : 8;
-    T padded[8];
-    for (size_t j = 0; j < 8; ++j) padded[j] = x[j < m ? i + j : i];
-    store(block, cells_of(load(padded)));
-    for (size_t j = 0; j < m; ++j) ++counts[block[j]];
-    for (size_t j = 0; scores.of_cell && j < m; ++j) scores.out[i + j] = scores.of_cell[block[j]];
-    i += m;
   }
 }
 
-template <class T>
-TIDEGAUGE_INLINE void count(const T* x, size_t n, const Grid<T>& grid, uint32_t* counts,
-                            const CellScores& scores) {
+/// Calls use with the way from eight values to their cells that suits the grid.
+template <class T, class Use>
+TIDEGAUGE_INLINE void with_cells(const Grid<T>& grid, Use use) {
   // The padding behind the last edge is never passed by a double; INT64_MAX passes it, once per correction.
   const U64 top = broadcast(uint64_t{grid.n_edges});
   const auto capped = [&](U64 c) {
@@ -219,20 +222,24 @@ TIDEGAUGE_INLINE void count(const T* x, size_t n, const Grid<T>& grid, uint32_t*
     return c;
   };
   if (grid.corrections == 0) {
-    count_cells(x, n, grid, counts, scores, [&](Pack<T> v) { return cells_by_search(grid, v); });
+    use([&](Pack<T> v) { return cells_by_search(grid, v); });
   } else if (grid.corrections == 1) {  // nearly always: worth a loop of its own
     if (grid.folded) {
-      count_cells(x, n, grid, counts, scores, [&](Pack<T> v) { return capped(cells<true>(grid, v, 1)); });
+      use([&](Pack<T> v) { return capped(cells<true>(grid, v, 1)); });
     } else {
-      count_cells(x, n, grid, counts, scores, [&](Pack<T> v) { return capped(cells<false>(grid, v, 1)); });
+      use([&](Pack<T> v) { return capped(cells<false>(grid, v, 1)); });
     }
   } else if (grid.folded) {
-    count_cells(x, n, grid, counts, scores,
-                [&](Pack<T> v) { return capped(cells<true>(grid, v, grid.corrections)); });
+    use([&](Pack<T> v) { return capped(cells<true>(grid, v, grid.corrections)); });
   } else {
-    count_cells(x, n, grid, counts, scores,
-                [&](Pack<T> v) { return capped(cells<false>(grid, v, grid.corrections)); });
+    use([&](Pack<T> v) { return capped(cells<false>(grid, v, grid.corrections)); });
   }
+}
+
+template <class T>
+TIDEGAUGE_INLINE void count(const T* x, size_t n, const Grid<T>& grid, uint32_t* counts,
+                            const CellScores& scores) {
+  with_cells(grid, [&](auto cells_of) { count_cells(x, n, grid, counts, scores, cells_of); });
 }
 
 void count_f64(const double* x, size_t n, const Grid<double>& grid, uint32_t* counts,
@@ -242,6 +249,13 @@ void count_f64(const double* x, size_t n, const Grid<double>& grid, uint32_t* co
 void count_i64(const int64_t* x, size_t n, const Grid<int64_t>& grid, uint32_t* counts,
                const CellScores& scores) {
   count(x, n, grid, counts, scores);
+}
+
+void cells_f64(const double* x, size_t n, const Grid<double>& grid, uint64_t* out) {
+  with_cells(grid, [&](auto cells_of) { write_cells(x, n, out, cells_of); });
+}
+void cells_i64(const int64_t* x, size_t n, const Grid<int64_t>& grid, uint64_t* out) {
+  with_cells(grid, [&](auto cells_of) { write_cells(x, n, out, cells_of); });
 }
 
 TIDEGAUGE_INLINE U64 canonical_bits(F64 v) { return bits<U64>(v + 0.0); }  // -0.0 hashes as 0.0
@@ -378,6 +392,8 @@ const Table kTable = {TIDEGAUGE_TEXT(TIDEGAUGE_LEVEL),
                       finite_f64,
                       count_f64,
                       count_i64,
+                      cells_f64,
+                      cells_i64,
                       hash_f64,
                       hash_i64,
                       unseen,

@@ -13,6 +13,7 @@ class BooleanColumn final : public Column {
   uint64_t n_true() const { return n_true_; }
   uint64_t n_false() const { return n_present() - n_true_; }
   size_t n_scored_cells() const override { return 2; }
+  size_t memory_bytes(uint64_t) const override { return sizeof *this; }
 
  private:
   BooleanColumn(const BooleanColumn&) = default;

@@ -11,12 +11,25 @@ namespace tidegauge {
 
 CategoryColumn::CategoryColumn(std::shared_ptr<const ColumnSpec> spec) : Column(std::move(spec)) {
   const ColumnSpec& s = this->spec();
-  if (s.categories) cells_.resize(s.categories->n_cells());
+  if (s.categories) cells_ = store::Counts(s.categories->n_cells());
   if (s.accumulators & accumulate::kDistinct) distinct_.emplace();
   if (s.accumulators & accumulate::kFrequent) frequent_.emplace(s.keep_values);
 }
 
 bool CategoryColumn::accepts(const arrow::Type& type) const { return readable_as_texts(type); }
+
+size_t CategoryColumn::memory_bytes(uint64_t n_rows) const {
+  return sizeof *this + cells_.size() * store::Counts::width_for(n_rows) +
+         (distinct_ ? distinct_->memory_bytes() : 0) + (frequent_ ? frequent_->memory_bytes() : 0);
+}
+
+void CategoryColumn::prefetch() const {
+  prefetch_lines(this, sizeof *this);
+  cells_.visit([](const auto& cells) {
+    constexpr size_t kMost = 1024;  // of many cells, a few rows touch few
+    prefetch_lines(cells.data(), std::min(kMost, cells.size() * sizeof cells[0]));
+  });
+}
 
 void CategoryColumn::add_size(uint64_t size, uint64_t count) {
   sizes_.n_empty += size == 0 ? count : 0;
@@ -29,7 +42,9 @@ void CategoryColumn::add(std::string_view text, uint64_t hash, uint64_t count) {
   const binning::Categories* frozen = spec().categories.get();
   if (frozen) {
     const size_t cell = frozen->cell_of(hash);
-    cells_[cell] += count;
+    cells_.change(homes_.n_rows, [&](auto& cells) {
+      cells[cell] = static_cast<std::decay_t<decltype(cells[0])>>(cells[cell] + count);
+    });
     if (cell < frozen->size()) return;
   }
   if (frequent_) frequent_->update(hash, count, text);
@@ -49,6 +64,63 @@ void CategoryColumn::update_values(const arrow::ColumnView& view, Scratch& scrat
   } else {
     update_by_text(view, scratch);
   }
+}
+
+void CategoryColumn::read_facts(const ColumnSpec& spec, const arrow::ColumnView& view, Scratch& scratch,
+                                TextFacts* out) {
+  const binning::Categories* frozen = spec.categories.get();
+  const auto read = [&](const arrow::ColumnView& texts, TextFacts* facts) {
+    for (int64_t begin = 0; begin < texts.length; begin += kTextTile) {
+      const int64_t n = std::min(kTextTile, texts.length - begin);
+      arrow::read_validity(texts, begin, n, scratch.words);
+      uint64_t valid[kTextTile / 64];
+      std::copy_n(scratch.words, std::size(valid), valid);
+      read_as_texts(texts, begin, n, scratch);
+      for (size_t i = 0; i < static_cast<size_t>(n); ++i, ++facts) {
+        const auto bit = [i](const uint64_t* words) { return (words[i / 64] >> (i % 64)) & 1; };
+        if (bit(scratch.words)) {
+          const std::string_view text = scratch.texts[i];
+          *facts = {text.size(), 0};
+          if (frozen) facts->cell = static_cast<uint32_t>(frozen->cell_of(hash_text(text, spec.seed)));
+        } else {
+          *facts = {0, bit(valid) ? TextFacts::kMistyped : TextFacts::kNull};
+        }
+      }
+    }
+  };
+  if (!view.type.dictionary || view.child->length > 4 * view.length + 1024) return read(view, out);
+  std::vector<TextFacts> entries(static_cast<size_t>(std::max<int64_t>(view.child->length, 1)));
+  read(*view.child, entries.data());
+  scratch.codes.resize(kTile);
+  for (int64_t begin = 0; begin < view.length; begin += kTile) {
+    const int64_t n = std::min(kTile, view.length - begin);
+    arrow::read_codes(view, begin, n, scratch.codes.data());
+    arrow::read_validity(view, begin, n, scratch.words);
+    for (size_t i = 0; i < static_cast<size_t>(n); ++i, ++out) {
+      const bool is_valid = (scratch.words[i / 64] >> (i % 64)) & 1;
+      *out = is_valid ? entries[scratch.codes[i]] : TextFacts{0, TextFacts::kNull};
+    }
+  }
+}
+
+void CategoryColumn::update(std::span<const int64_t> rows, const TextFacts* facts) {
+  homes_.n_rows += rows.size();
+  TextSizes sizes = sizes_;
+  cells_.change(homes_.n_rows, [&](auto& cells) {
+    for (const int64_t row : rows) {
+      const auto [size, cell] = facts[row];
+      if (cell >= TextFacts::kMistyped) {
+        ++(cell == TextFacts::kNull ? homes_.n_null : homes_.n_mistyped);
+        continue;
+      }
+      if (!cells.empty()) ++cells[cell];
+      sizes.n_empty += size == 0;
+      sizes.n_bytes += size;
+      sizes.shortest = std::min(sizes.shortest, size);
+      sizes.longest = std::max(sizes.longest, size);
+    }
+  });
+  sizes_ = sizes;
 }
 
 void CategoryColumn::update_by_code(const arrow::ColumnView& view, Scratch& scratch) {
@@ -146,7 +218,7 @@ void CategoryColumn::merge_values(const Column& other) {
   sizes_.n_bytes += theirs.sizes_.n_bytes;
   sizes_.shortest = std::min(sizes_.shortest, theirs.sizes_.shortest);
   sizes_.longest = std::max(sizes_.longest, theirs.sizes_.longest);
-  for (size_t i = 0; i < theirs.cells_.size(); ++i) cells_[i] += theirs.cells_[i];
+  cells_.merge(theirs.cells_, homes_.n_rows);
   if (distinct_) distinct_->merge(*theirs.distinct_);
   if (frequent_) frequent_->merge(*theirs.frequent_);
 }
@@ -156,7 +228,7 @@ void CategoryColumn::encode_values(ByteWriter& out) const {
     for (const uint64_t n : {sizes_.n_empty, sizes_.n_bytes, sizes_.shortest, sizes_.longest})
       out.put_varint(n);
   }
-  if (spec().frozen()) encode_counts(out, cells_);
+  if (spec().frozen()) cells_.visit([&](const auto& cells) { encode_counts(out, std::span(cells)); });
   if (distinct_) distinct_->encode(out);
   if (frequent_) frequent_->encode(out);
 }
@@ -180,7 +252,7 @@ void CategoryColumn::decode_values(ByteReader& in) {
     }
     unseen = 0;
     for (size_t i = cells.size() - binning::kHashCells; i < cells.size(); ++i) unseen += cells[i];
-    cells_ = std::move(cells);
+    cells_ = store::Counts(std::move(cells));
   }
   if (distinct_) distinct_ = sketch::Distinct::decode(in);
   if (frequent_) {

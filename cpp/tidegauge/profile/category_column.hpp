@@ -1,12 +1,14 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "tidegauge/profile/column.hpp"
 #include "tidegauge/sketch/distinct.hpp"
 #include "tidegauge/sketch/frequent.hpp"
+#include "tidegauge/store/counts.hpp"
 
 namespace tidegauge {
 
@@ -18,6 +20,13 @@ struct TextSizes {
   bool operator==(const TextSizes&) const = default;
 };
 
+/// What counting a row takes where nothing asks for its text: found once, for rows that go to many columns.
+struct TextFacts {
+  static constexpr uint32_t kNull = ~uint32_t{0}, kMistyped = ~uint32_t{0} - 1;
+  uint64_t size = 0;
+  uint32_t cell = 0;  // of frozen categories, else 0
+};
+
 /// Texts, told apart by a keyed hash of 64 bits. Integers and booleans may be read as categories too, as the
 /// decimal text of the number or "true" and "false".
 class CategoryColumn final : public Column {
@@ -27,12 +36,21 @@ class CategoryColumn final : public Column {
     return std::unique_ptr<Column>(new CategoryColumn(*this));
   }
 
+  /// Reads every row of a column for columns of this spec, which must accept its type.
+  static void read_facts(const ColumnSpec& spec, const arrow::ColumnView& view, Scratch& scratch,
+                         TextFacts* out);
+  /// Adds rows by what read_facts found of them; only without distinct and frequent values.
+  void update(std::span<const int64_t> rows, const TextFacts* facts);
+  using Column::update;
+
   const TextSizes& sizes() const { return sizes_; }
   /// With frozen categories: one cell each, then binning::kHashCells for all other values. Empty without.
-  const std::vector<uint64_t>& cells() const { return cells_; }
+  const store::Counts& cells() const { return cells_; }
   const std::optional<sketch::Distinct>& distinct() const { return distinct_; }
   /// Of all values; with frozen categories, of the values that are none of them.
   const std::optional<sketch::Frequent>& frequent() const { return frequent_; }
+  size_t memory_bytes(uint64_t n_rows) const override;
+  void prefetch() const override;
 
  private:
   CategoryColumn(const CategoryColumn&) = default;
@@ -51,7 +69,7 @@ class CategoryColumn final : public Column {
   void add_size(uint64_t size, uint64_t count);
 
   TextSizes sizes_;
-  std::vector<uint64_t> cells_;
+  store::Counts cells_;
   std::optional<sketch::Distinct> distinct_;
   std::optional<sketch::Frequent> frequent_;
 };

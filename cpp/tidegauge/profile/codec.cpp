@@ -22,6 +22,7 @@
 
 #include "tidegauge/base/error.hpp"
 #include "tidegauge/base/hash.hpp"
+#include "tidegauge/profile/contents.hpp"
 #include "tidegauge/profile/profile.hpp"
 
 namespace tidegauge {
@@ -170,25 +171,24 @@ Sections open_container(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-std::vector<std::byte> Profile::to_bytes(bool with_edges, std::string_view note) const {
-  const auto guard = lock();
-  std::vector<const Column*> by_name;
-  for (const auto& column : columns_) by_name.push_back(column.get());
+std::vector<std::byte> encode(const Contents& contents, bool with_edges, std::string_view note) {
+  std::vector<const Column*> by_name = contents.columns;
   std::ranges::sort(by_name, {}, [](const Column* column) { return std::string_view(column->spec().name); });
 
   ByteWriter rows, spec, edges, states, more;
-  rows.put(static_cast<uint8_t>(open_ ? 1 : 0));
-  rows.put(accumulators_);
-  rows.put_varint(n_rows_);
+  rows.put(static_cast<uint8_t>(contents.open ? 1 : 0));
+  rows.put(contents.accumulators);
+  rows.put_varint(contents.n_rows);
 
   spec.put_varint(by_name.size());
   std::map<uint64_t, const ColumnSpec*> frozen;
+  ByteWriter state;
   for (const Column* column : by_name) {
     column->spec().encode(spec);
-    if (column->spec().frozen() && !column->spec().detached()) {
+    if (with_edges && column->spec().frozen() && !column->spec().detached()) {
       frozen.emplace(column->spec().edges_id, &column->spec());
     }
-    ByteWriter state;
+    state.clear();
     column->encode(state);
     states.put_varint(state.size());
     states.put_bytes(state.bytes());
@@ -196,7 +196,7 @@ std::vector<std::byte> Profile::to_bytes(bool with_edges, std::string_view note)
   edges.put_varint(frozen.size());
   for (const auto& [id, holder] : frozen) encode_edges(edges, *holder);
 
-  const std::map<std::string, uint64_t> unexpected(unexpected_.begin(), unexpected_.end());
+  const std::map<std::string, uint64_t> unexpected(contents.unexpected.begin(), contents.unexpected.end());
   more.put_varint(unexpected.size());
   for (const auto& [name, n] : unexpected) more.put_text(name), more.put_varint(n);
 
@@ -206,16 +206,17 @@ std::vector<std::byte> Profile::to_bytes(bool with_edges, std::string_view note)
   out.put(kTypeProfile);
   put_section(out, tag("ROWS"), rows);
   put_section(out, tag("SPEC"), spec);
-  if (with_edges && !frozen.empty()) put_section(out, tag("EDGE"), edges);
+  if (!frozen.empty()) put_section(out, tag("EDGE"), edges);
   put_section(out, tag("COLS"), states);
-  if (joint_) {
+  const joint::Joint* joint = contents.joint;
+  if (joint) {
     ByteWriter section;
-    joint_->encode(section);
+    joint->encode(section);
     put_section(out, tag("JOIN"), section);
   }
-  if (joint_ && with_edges && joint_->spec()) {
+  if (joint && with_edges && joint->spec()) {
     ByteWriter section;
-    joint_->spec()->encode(section);
+    joint->spec()->encode(section);
     put_section(out, tag("JSPC"), section);
   }
   if (!unexpected.empty()) put_section(out, tag("MORE"), more);
@@ -226,6 +227,11 @@ std::vector<std::byte> Profile::to_bytes(bool with_edges, std::string_view note)
   }
   out.put(hash_bytes(out.bytes().data(), out.size(), kChecksumSeed));
   return out.take();
+}
+
+std::vector<std::byte> Profile::to_bytes(bool with_edges, std::string_view note) const {
+  const auto guard = lock();
+  return encode(contents(), with_edges, note);
 }
 
 Profile Profile::from_bytes(std::span<const std::byte> bytes, std::string* note) try {

@@ -18,6 +18,12 @@ constexpr int64_t kMaxPiece = int64_t{1} << 31;
 
 }  // namespace
 
+Scratch& thread_scratch() {
+  thread_local std::unique_ptr<Scratch> mine;
+  if (!mine) mine = std::make_unique<Scratch>();
+  return *mine;
+}
+
 void Homes::merge(const Homes& other) {
   n_rows += other.n_rows;
   n_absent += other.n_absent;

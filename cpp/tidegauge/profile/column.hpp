@@ -26,6 +26,7 @@ struct Scratch {
   alignas(64) double finite[kTile + 8];
   alignas(64) uint64_t hashes[kTile + 8];
   alignas(64) uint32_t counts[4 * 288];
+  bool tables = false;             // whether cells of the array at hand are counted there
   kernels::CellScores scores;      // of the column at hand: where its rows' scores go
   int8_t packed_scores[2][kTile];  // without the rows that have no value; without those not finite
   uint64_t words[kTile / 64];
@@ -36,6 +37,15 @@ struct Scratch {
   Tally tally;
   joint::Scores together;  // of the rows at hand, of all columns that are watched together
 };
+
+/// Has memory that will be written fetched into the cache.
+inline void prefetch_lines(const void* memory, size_t n_bytes) {
+  const auto* at = static_cast<const char*>(memory);
+  for (size_t i = 0; i < n_bytes; i += 64) __builtin_prefetch(at + i, 1);
+}
+
+/// This thread's own.
+Scratch& thread_scratch();
 
 /// Where the rows that carry no usable value are counted. Together with the present values they add up to
 /// n_rows.
@@ -86,6 +96,11 @@ class Column {
 
   void encode(ByteWriter& out) const;
   virtual std::unique_ptr<Column> clone() const = 0;
+
+  /// What it holds, about, once it has n_rows rows.
+  virtual size_t memory_bytes(uint64_t n_rows) const = 0;
+  /// Has what an update will touch fetched into the cache.
+  virtual void prefetch() const {}
 
  protected:
   explicit Column(std::shared_ptr<const ColumnSpec> spec) : spec_(std::move(spec)) {}

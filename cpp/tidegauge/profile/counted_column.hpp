@@ -10,6 +10,7 @@ class CountedColumn final : public Column {
  public:
   explicit CountedColumn(std::shared_ptr<const ColumnSpec> spec) : Column(std::move(spec)) {}
   std::unique_ptr<Column> clone() const override { return std::unique_ptr<Column>(new CountedColumn(*this)); }
+  size_t memory_bytes(uint64_t) const override { return sizeof *this; }
 
  private:
   CountedColumn(const CountedColumn&) = default;

@@ -21,6 +21,12 @@ void EmbeddingColumn::make_room() {
   corrections_.resize(static_cast<size_t>(spec().width));
 }
 
+size_t EmbeddingColumn::memory_bytes(uint64_t) const {
+  const auto width = static_cast<size_t>(spec().width);
+  const size_t products = scatter_ ? width * (width + 1) / 2 + 256 * width : 0;  // and a block of rows
+  return sizeof *this + (2 * width + products) * sizeof(double);
+}
+
 bool EmbeddingColumn::accepts(const arrow::Type& type) const {
   return type.kind == arrow::Kind::embedding && type.width == spec().width && !type.dictionary &&
          !type.run_end;

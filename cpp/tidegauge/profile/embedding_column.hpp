@@ -21,6 +21,7 @@ class EmbeddingColumn final : public Column {
   std::vector<double> mean() const;
   const sketch::Moments<double>& norms() const { return norms_; }
   const std::optional<sketch::Scatter>& scatter() const { return scatter_; }
+  size_t memory_bytes(uint64_t) const override;
 
  private:
   EmbeddingColumn(const EmbeddingColumn&) = default;

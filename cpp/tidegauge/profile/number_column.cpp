@@ -12,8 +12,9 @@
 namespace tidegauge {
 namespace {
 
-/// Up to this many values are binned one by one: preparing and adding up the tables would cost more.
-constexpr int64_t kFewRows = 48;
+/// Whether so few rows are counted in the column's own cells: preparing tables and adding them up would cost
+/// more than counters that now and then wait for themselves.
+bool is_small(int64_t n_rows) { return n_rows <= 512; }
 
 /// Of the sketch of what lies outside the edges: usually little, so a rank good to 5 % of it will do, and the
 /// column stays within 8 KB even when everything does.
@@ -40,7 +41,7 @@ void spread(const int8_t* packed, size_t n, int8_t* out, Has has) {
 template <class T>
 NumberColumn<T>::NumberColumn(std::shared_ptr<const ColumnSpec> spec) : Column(std::move(spec)) {
   const ColumnSpec& s = this->spec();
-  if (edges()) cells_.resize(edges()->values.size() + 1);
+  if (edges()) cells_ = store::Counts(edges()->values.size() + 1);
   if (s.accumulators & accumulate::kDistinct) distinct_.emplace();
   if (s.accumulators & accumulate::kQuantiles) quantiles_.emplace(quantile_k());
   if (s.accumulators & accumulate::kExponential) exponential_.emplace();
@@ -61,10 +62,24 @@ const binning::Edges<T>* NumberColumn<T>::edges() const {
 }
 
 template <class T>
+size_t NumberColumn<T>::memory_bytes(uint64_t n_rows) const {
+  return sizeof *this + cells_.size() * store::Counts::width_for(n_rows) +
+         (distinct_ ? distinct_->memory_bytes() : 0) + (quantiles_ ? quantiles_->memory_bytes() : 0) +
+         (exponential_ ? exponential_->memory_bytes() : 0);
+}
+
+template <class T>
+void NumberColumn<T>::prefetch() const {
+  prefetch_lines(this, sizeof *this);
+  cells_.visit([](const auto& cells) { prefetch_lines(cells.data(), cells.size() * sizeof cells[0]); });
+}
+
+template <class T>
 void NumberColumn<T>::update_values(const arrow::ColumnView& view, Scratch& scratch) {
   const bool plain = same_layout<T>(view) && view.type.unit == spec().unit;
   const bool nullable = view.validity || view.parent_validity || view.type.dictionary || view.type.run_end;
-  const bool tables = edges() && view.length > kFewRows;
+  const bool tables = edges() && !is_small(view.length);
+  scratch.tables = tables;
   if (tables) std::fill_n(scratch.counts, 4 * edges()->grid.stride, 0u);
   T* buffer = nullptr;
   if constexpr (std::is_same_v<T, double>) {
@@ -108,10 +123,15 @@ void NumberColumn<T>::update_values(const arrow::ColumnView& view, Scratch& scra
   }
   if (tables) {
     const size_t stride = edges()->grid.stride;
-    for (size_t i = 0; i < cells_.size(); ++i) {
-      cells_[i] += uint64_t{scratch.counts[i]} + scratch.counts[stride + i] + scratch.counts[2 * stride + i] +
-                   scratch.counts[3 * stride + i];
-    }
+    cells_.change(homes_.n_rows, [&](auto& cells) {
+      using Count = typename std::decay_t<decltype(cells)>::value_type;
+      const uint32_t* counts = scratch.counts;
+      for (size_t i = 0; i < cells.size(); ++i) {
+        const uint32_t found =
+            counts[i] + counts[stride + i] + counts[2 * stride + i] + counts[3 * stride + i];
+        cells[i] = static_cast<Count>(cells[i] + found);
+      }
+    });
   }
 }
 
@@ -150,12 +170,8 @@ void NumberColumn<T>::add_finite(const T* x, size_t n, const kernels::TileFacts<
   n_negative_ += facts.n_negative;
   const binning::Edges<T>* frozen = edges();
   if (frozen) {
-    if (static_cast<int64_t>(n) <= kFewRows) {
-      for (size_t i = 0; i < n; ++i) {
-        const size_t cell = kernels::cell_of(frozen->grid, x[i]);
-        ++cells_[cell];
-        if (scores.of_cell) scores.out[i] = scores.of_cell[cell];
-      }
+    if (!scratch.tables) {
+      count_directly(x, n, scratch, scores);
     } else if constexpr (std::is_same_v<T, double>) {
       kernel.count_f64(x, n, frozen->grid, scratch.counts, scores);
     } else {
@@ -195,6 +211,23 @@ void NumberColumn<T>::add_finite(const T* x, size_t n, const kernels::TileFacts<
 }
 
 template <class T>
+void NumberColumn<T>::count_directly(const T* x, size_t n, Scratch& scratch,
+                                     const kernels::CellScores& scores) {
+  uint64_t* found = scratch.hashes;  // free by now
+  if (n < 4) {
+    for (size_t i = 0; i < n; ++i) found[i] = kernels::cell_of(edges()->grid, x[i]);
+  } else if constexpr (std::is_same_v<T, double>) {
+    kernels::table().cells_f64(x, n, edges()->grid, found);
+  } else {
+    kernels::table().cells_i64(x, n, edges()->grid, found);
+  }
+  cells_.change(homes_.n_rows, [&](auto& cells) {
+    for (size_t i = 0; i < n; ++i) ++cells[found[i]];
+  });
+  for (size_t i = 0; scores.of_cell && i < n; ++i) scores.out[i] = scores.of_cell[found[i]];
+}
+
+template <class T>
 void NumberColumn<T>::add_outside(const T* x, size_t n, Scratch& scratch) {
   const T first = edges()->values.front(), last = edges()->values.back();
   T* outside = nullptr;
@@ -217,7 +250,7 @@ void NumberColumn<T>::merge_values(const Column& other) {
   n_zero_ += theirs.n_zero_;
   n_negative_ += theirs.n_negative_;
   moments_.merge(theirs.moments_);
-  for (size_t i = 0; i < theirs.cells_.size(); ++i) cells_[i] += theirs.cells_[i];
+  cells_.merge(theirs.cells_, homes_.n_rows);
   if (distinct_) distinct_->merge(*theirs.distinct_);
   if (quantiles_) quantiles_->merge(*theirs.quantiles_);
   if (exponential_) exponential_->merge(*theirs.exponential_);
@@ -228,7 +261,7 @@ void NumberColumn<T>::encode_values(ByteWriter& out) const {
   out.put_varint(n_zero_);
   out.put_varint(n_negative_);
   moments_.encode(out);
-  if (spec().frozen()) encode_counts(out, cells_);
+  if (spec().frozen()) cells_.visit([&](const auto& cells) { encode_counts(out, std::span(cells)); });
   if (distinct_) distinct_->encode(out);
   if (quantiles_) quantiles_->encode(out);
   if (exponential_) exponential_->encode(out);
@@ -249,7 +282,7 @@ void NumberColumn<T>::decode_values(ByteReader& in) {
     if (total != n_present() || cells.size() < 2 || (edges() && cells.size() != cells_.size())) {
       throw DecodeError("column '" + spec().name + "': its cells do not add up to its present values");
     }
-    cells_ = std::move(cells);
+    cells_ = store::Counts(std::move(cells));
   }
   if (distinct_) distinct_ = sketch::Distinct::decode(in);
   if (quantiles_) {
@@ -259,7 +292,7 @@ void NumberColumn<T>::decode_values(ByteReader& in) {
     }
   }
   if (exponential_) exponential_ = sketch::Exponential::decode(in);
-  const uint64_t outside = cells_.empty() ? n_present() : cells_.front() + cells_.back();
+  const uint64_t outside = cells_.empty() ? n_present() : cells_[0] + cells_[cells_.size() - 1];
   if ((quantiles_ && quantiles_->n() != outside) || (exponential_ && exponential_->n() != n_present())) {
     throw DecodeError("column '" + spec().name + "': its sketches do not hold its present values");
   }

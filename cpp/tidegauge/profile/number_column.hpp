@@ -9,6 +9,7 @@
 #include "tidegauge/sketch/exponential.hpp"
 #include "tidegauge/sketch/kll.hpp"
 #include "tidegauge/sketch/moments.hpp"
+#include "tidegauge/store/counts.hpp"
 
 namespace tidegauge {
 
@@ -23,13 +24,15 @@ class NumberColumn final : public Column {
   uint64_t n_negative() const { return n_negative_; }
   const sketch::Moments<T>& moments() const { return moments_; }
   /// With edges: below, the cells, above. Empty without.
-  const std::vector<uint64_t>& cells() const { return cells_; }
+  const store::Counts& cells() const { return cells_; }
   const std::optional<sketch::Distinct>& distinct() const { return distinct_; }
   /// Of all values; with edges, of those below the first and at or above the last.
   const std::optional<sketch::Kll<T>>& quantiles() const { return quantiles_; }
   const std::optional<sketch::Exponential>& exponential() const { return exponential_; }
   const binning::Edges<T>* edges() const;
   size_t n_scored_cells() const override { return cells_.size(); }
+  size_t memory_bytes(uint64_t n_rows) const override;
+  void prefetch() const override;
 
  private:
   NumberColumn(const NumberColumn&) = default;
@@ -44,11 +47,12 @@ class NumberColumn final : public Column {
   void add(const T* x, size_t n, Scratch& scratch, kernels::CellScores scores);
   void add_finite(const T* x, size_t n, const kernels::TileFacts<T>& facts, Scratch& scratch,
                   const kernels::CellScores& scores);
+  void count_directly(const T* x, size_t n, Scratch& scratch, const kernels::CellScores& scores);
   void add_outside(const T* x, size_t n, Scratch& scratch);
 
   uint64_t n_zero_ = 0, n_negative_ = 0;
   sketch::Moments<T> moments_;
-  std::vector<uint64_t> cells_;
+  store::Counts cells_;
   std::optional<sketch::Distinct> distinct_;
   std::optional<sketch::Kll<T>> quantiles_;
   std::optional<sketch::Exponential> exponential_;

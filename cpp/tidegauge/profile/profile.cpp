@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <shared_mutex>
 #include <thread>
 #include <unordered_set>
 
@@ -14,19 +15,8 @@
 namespace tidegauge {
 namespace {
 
-/// Below this many values a batch is done before a second thread has started.
-constexpr uint64_t kWorthAThread = uint64_t{1} << 18;
-
 /// Values at a time of the columns that are watched together: their scores stay in the second-level cache.
 constexpr size_t kScoredValues = size_t{1} << 18;
-
-constexpr size_t kMaxUnexpected = 1000;  // names; the rest is counted under the empty name
-
-Scratch& scratch() {
-  thread_local std::unique_ptr<Scratch> mine;
-  if (!mine) mine = std::make_unique<Scratch>();
-  return *mine;
-}
 
 }  // namespace
 
@@ -51,11 +41,20 @@ Profile::Profile(const Profile& other) {
   const auto guard = other.lock();
   open_ = other.open_;
   accumulators_ = other.accumulators_;
-  n_rows_ = other.n_rows_;
+  n_rows_ = other.n_rows_.load();
   for (const auto& column : other.columns_) columns_.push_back(column->clone());
   index_ = other.index_;
   unexpected_ = other.unexpected_;
   joint_ = other.joint_;
+}
+
+Profile Profile::of(std::vector<std::unique_ptr<Column>> columns, uint64_t n_rows, Unexpected unexpected) {
+  Profile profile;
+  profile.open_ = false;
+  for (auto& column : columns) profile.add_column(std::move(column));  // of no rows yet: none was absent
+  profile.n_rows_ = n_rows;
+  profile.unexpected_ = std::move(unexpected);
+  return profile;
 }
 
 void Profile::require_columns(const joint::Spec& spec) const {
@@ -77,7 +76,7 @@ void Profile::add_column(std::unique_ptr<Column> column) {
 }
 
 void Profile::require_whole() const {
-  if (!changing_) return;
+  if (whole_) return;
   throw Error(
       "profile: an earlier call ran out of memory halfway, so some of its columns count rows that others do "
       "not; discard it and go on from its last bytes");
@@ -89,15 +88,36 @@ std::unique_lock<ForkSafeMutex> Profile::lock() const {
   return guard;
 }
 
+Contents Profile::contents() const {
+  std::vector<const Column*> columns;
+  for (const auto& column : columns_) columns.push_back(column.get());
+  return {open_, accumulators_, n_rows_, std::move(columns), joint_ ? &*joint_ : nullptr, unexpected_};
+}
+
 void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
-  const auto guard = lock();
+  const auto n_rows = static_cast<uint64_t>(batch.n_rows());
+  if (!open_) {
+    const std::shared_lock inside(mutex_);
+    require_whole();
+    check(batch);
+    if (count_rows(n_rows, false)) return changing([&] { add_rows(batch, n_threads); });
+  }
+  const auto alone = lock();
+  check(batch);
+  changing([&] {
+    gain_columns(batch.schema());
+    count_rows(n_rows, true);
+    add_rows(batch, n_threads);
+  });
+}
+
+/// Refuses what can be refused of a batch.
+void Profile::check(const arrow::Batch& batch) const {
+  kernels::table();
   const auto& fields = batch.schema().fields;
   const auto n_rows = static_cast<uint64_t>(batch.n_rows());
-
-  // Everything that can be refused is refused before the first change.
-  kernels::table();
-  if (n_rows > kMaxRows - n_rows_) {
-    throw SchemaError("profile: holds " + std::to_string(n_rows_) + " rows and cannot take " +
+  if (const uint64_t held = n_rows_; n_rows > kMaxRows - held) {
+    throw SchemaError("profile: holds " + std::to_string(held) + " rows and cannot take " +
                       std::to_string(n_rows) + " more, the limit is 2^62; start another profile");
   }
   std::unordered_set<std::string_view> seen;
@@ -122,46 +142,73 @@ void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
         "joint: its scores are not at hand, so it takes no rows; load the profile with "
         "from_bytes(data, reference=...)");
   }
+}
 
-  changing_ = true;
-  if (n_rows_ + n_rows > joint::Sums::kMaxRows) joint_.reset();
-  std::vector<Job> jobs;
-  std::vector<bool> touched(columns_.size() + fields.size());
-  for (size_t i = 0; i < fields.size(); ++i) {
-    auto known = index_.find(fields[i].name);
+/// False, and nothing is counted, where only who is alone can go on: there are parts, which go by the number
+/// of a row, or the joint has to go.
+bool Profile::count_rows(uint64_t n_rows, bool alone) {
+  uint64_t held = n_rows_;
+  do {
+    const bool too_many = joint_ && held + n_rows > joint::Sums::kMaxRows;
+    if (!alone && joint_ && (too_many || !joint_->parts().empty())) return false;
+    if (too_many) joint_.reset();
+  } while (!n_rows_.compare_exchange_weak(held, held + n_rows));
+  return true;
+}
+
+/// An open profile's: those that the batch shows first, and those it gives a type.
+void Profile::gain_columns(const arrow::Schema& schema) {
+  if (!open_) return;
+  for (const arrow::Field& field : schema.fields) {
+    const auto known = index_.find(field.name);
     if (known == index_.end()) {
-      if (!open_) {
-        const arrow::ColumnView& view = batch.columns()[i];
-        const auto n_absent = static_cast<uint64_t>(arrow::count_bits(view.absent, view.offset, view.length));
-        if (n_absent == 0 || n_absent < n_rows) add_unexpected(fields[i].name, n_rows - n_absent);
-        continue;
-      }
-      add_column(Column::make(std::make_shared<ColumnSpec>(default_spec(fields[i], accumulators_))));
-      known = index_.find(fields[i].name);
-    } else if (open_ && fields[i].type.kind != arrow::Kind::unsupported &&
-               columns_[known->second]->is_blank()) {
-      auto typed = Column::make(std::make_shared<ColumnSpec>(default_spec(fields[i], accumulators_)));
+      add_column(Column::make(std::make_shared<ColumnSpec>(default_spec(field, accumulators_))));
+    } else if (field.type.kind != arrow::Kind::unsupported && columns_[known->second]->is_blank()) {
+      auto typed = Column::make(std::make_shared<ColumnSpec>(default_spec(field, accumulators_)));
       typed->merge_homes(*columns_[known->second]);
       columns_[known->second] = std::move(typed);
     }
-    jobs.push_back({i, known->second});
-    touched[known->second] = true;
   }
+}
 
-  if (n_threads == 0) n_threads = std::max(1u, std::thread::hardware_concurrency());
-  if (n_rows < kWorthAThread / std::max<size_t>(jobs.size(), 1)) n_threads = 1;
+/// A job for every column of the profile.
+std::vector<Profile::Job> Profile::jobs_of(const arrow::Schema& schema) const {
+  std::vector<Job> jobs(columns_.size());
+  for (size_t i = 0; i < jobs.size(); ++i) jobs[i].to = i;
+  for (size_t i = 0; i < schema.fields.size(); ++i) {
+    const auto known = index_.find(schema.fields[i].name);
+    if (known != index_.end()) jobs[known->second].from = i;
+  }
+  return jobs;
+}
+
+template <class F>
+void Profile::for_each_column(const std::vector<Job>& jobs, unsigned n_threads, F f) {
+  const auto busy = [&](size_t i) -> std::mutex& { return busy_[jobs[i].to % std::size(busy_)]; };
+  for_each_free(jobs.size(), n_threads, busy, [&](size_t i) { f(jobs[i]); });
+}
+
+/// Rows that have been counted already.
+void Profile::add_rows(const arrow::Batch& batch, unsigned n_threads) {
+  const auto n_rows = static_cast<uint64_t>(batch.n_rows());
+  const std::vector<Job> jobs = jobs_of(batch.schema());
+  n_threads = threads_for(n_rows, batch.columns().size(), n_threads);
   if (joint_) {
     update_jointly(batch, jobs, n_threads);
   } else {
-    parallel_for(jobs.size(), n_threads, [&](size_t job) {
-      columns_[jobs[job].to]->update(batch.columns()[jobs[job].from], scratch());
+    for_each_column(jobs, n_threads, [&](const Job& job) {
+      if (!job.from) return columns_[job.to]->add_absent(n_rows);
+      columns_[job.to]->update(batch.columns()[*job.from], thread_scratch());
     });
   }
-  for (size_t i = 0; i < columns_.size(); ++i) {
-    if (!touched[i]) columns_[i]->add_absent(n_rows);
+  const std::lock_guard lock(unexpected_busy_);
+  for (size_t i = 0; i < batch.columns().size(); ++i) {
+    const std::string& name = batch.schema().fields[i].name;
+    if (index_.contains(name)) continue;
+    const arrow::ColumnView& view = batch.columns()[i];
+    const auto n_absent = static_cast<uint64_t>(arrow::count_bits(view.absent, view.offset, view.length));
+    if (n_absent == 0 || n_absent < n_rows) add_unexpected(unexpected_, name, n_rows - n_absent);
   }
-  n_rows_ += n_rows;
-  changing_ = false;
 }
 
 /// The columns of the joint, some rows at a time, so that their scores are summed while they are in the
@@ -171,32 +218,38 @@ void Profile::update_jointly(const arrow::Batch& batch, const std::vector<Job>& 
   std::vector<size_t> place(columns_.size(), members.size());
   for (size_t j = 0; j < members.size(); ++j) place[index_.at(members[j].name)] = j;
   std::vector<Job> alone, together;
-  for (const Job& job : jobs) (place[job.to] == members.size() ? alone : together).push_back(job);
-  parallel_for(alone.size(), n_threads, [&](size_t job) {
-    columns_[alone[job].to]->update(batch.columns()[alone[job].from], scratch());
+  for (const Job& job : jobs) {
+    (place[job.to] < members.size() && job.from ? together : alone).push_back(job);
+  }
+  const auto n_rows = static_cast<size_t>(batch.n_rows());
+  for_each_column(alone, n_threads, [&](const Job& job) {
+    if (!job.from) return columns_[job.to]->add_absent(n_rows);
+    columns_[job.to]->update(batch.columns()[*job.from], thread_scratch());
   });
 
-  joint::Scores& scores = scratch().together;
-  const auto n_rows = static_cast<size_t>(batch.n_rows());
+  joint::Scores& scores = thread_scratch().together;
+  const uint64_t first_row = n_rows_ - n_rows;  // asked for only by parts, with which an update is alone
   const size_t step = kernels::round_up(kScoredValues / members.size(), static_cast<size_t>(kTile));
   for (size_t begin = 0; begin < n_rows; begin += step) {
     const size_t n = std::min(step, n_rows - begin);
     scores.reset(members.size(), n);
-    parallel_for(together.size(), n_threads, [&](size_t job) {
-      const auto [from, to] = together[job];
+    for_each_column(together, n_threads, [&](const Job& job) {
       const arrow::ColumnView part =
-          batch.columns()[from].slice(static_cast<int64_t>(begin), static_cast<int64_t>(n));
-      columns_[to]->update(part, scratch(), {members[place[to]].scores.data(), scores.column(place[to])});
+          batch.columns()[*job.from].slice(static_cast<int64_t>(begin), static_cast<int64_t>(n));
+      const size_t j = place[job.to];
+      columns_[job.to]->update(part, thread_scratch(), {members[j].scores.data(), scores.column(j)});
     });
+    std::unique_lock lock(joint_busy_, std::try_to_lock);
+    if (!lock) {
+      const joint::Sums sums = joint_->sums_of(scores);
+      lock.lock();
+      joint_->add(sums);
+      continue;
+    }
     joint_->update(
-        scores, n_rows_ + begin, n_threads,
+        scores, first_row + begin, n_threads,
         [&](size_t n_jobs, const std::function<void(size_t)>& job) { parallel_for(n_jobs, n_threads, job); });
   }
-}
-
-void Profile::add_unexpected(const std::string& name, uint64_t n_rows) {
-  const bool full = unexpected_.size() >= kMaxUnexpected && !unexpected_.contains(name);
-  unexpected_[full ? std::string() : name] += n_rows;
 }
 
 void Profile::merge(const Profile& other) {
@@ -207,8 +260,9 @@ void Profile::merge(const Profile& other) {
   const std::scoped_lock guard(mutex_, other.mutex_);
   require_whole();
   other.require_whole();
-  if (other.n_rows_ > kMaxRows - n_rows_) {
-    throw MergeError("profile: " + std::to_string(n_rows_) + " and " + std::to_string(other.n_rows_) +
+  const uint64_t n_rows = n_rows_, n_theirs = other.n_rows_;
+  if (n_theirs > kMaxRows - n_rows) {
+    throw MergeError("profile: " + std::to_string(n_rows) + " and " + std::to_string(n_theirs) +
                      " rows are more than 2^62 together; keep them apart");
   }
   for (const auto& theirs : other.columns_) {
@@ -218,7 +272,12 @@ void Profile::merge(const Profile& other) {
     if (!(open_ && ours.is_blank()) && !(other.open_ && theirs->is_blank())) ours.check_mergeable(*theirs);
   }
   if (joint_ && other.joint_) joint_->check_mergeable(*other.joint_);
-  changing_ = true;
+  changing([&] { add_merged(other); });
+}
+
+/// The rows of a profile that has been found to fit.
+void Profile::add_merged(const Profile& other) {
+  const uint64_t n_rows = n_rows_, n_theirs = other.n_rows_;
   const size_t n_ours = columns_.size();
   for (const auto& theirs : other.columns_) {
     const auto known = index_.find(theirs->spec().name);
@@ -241,22 +300,21 @@ void Profile::merge(const Profile& other) {
     }
   }
   for (size_t i = 0; i < n_ours; ++i) {
-    if (!other.index_.contains(columns_[i]->spec().name)) columns_[i]->add_absent(other.n_rows_);
+    if (!other.index_.contains(columns_[i]->spec().name)) columns_[i]->add_absent(n_theirs);
   }
   // By name, so that where there is no room for all, which ones are named depends on the two states alone.
   const std::map<std::string, uint64_t> unexpected(other.unexpected_.begin(), other.unexpected_.end());
-  for (const auto& [name, rows] : unexpected) add_unexpected(name, rows);
-  if (n_rows_ + other.n_rows_ > joint::Sums::kMaxRows) {
+  for (const auto& [name, rows] : unexpected) add_unexpected(unexpected_, name, rows);
+  if (n_rows + n_theirs > joint::Sums::kMaxRows) {
     joint_.reset();
   } else if (joint_ && other.joint_) {
     joint_->merge(*other.joint_);
-  } else if (n_rows_ == 0 && !joint_) {
+  } else if (n_rows == 0 && !joint_) {
     joint_ = other.joint_;
-  } else if (other.n_rows_ > 0) {
+  } else if (n_theirs > 0) {
     joint_.reset();
   }
-  n_rows_ += other.n_rows_;
-  changing_ = false;
+  n_rows_ = n_rows + n_theirs;
 }
 
 uint64_t Profile::n_rows() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -13,6 +14,7 @@
 #include "tidegauge/base/at_fork.hpp"
 #include "tidegauge/joint/joint.hpp"
 #include "tidegauge/profile/column.hpp"
+#include "tidegauge/profile/contents.hpp"
 
 namespace tidegauge {
 
@@ -20,10 +22,11 @@ namespace tidegauge {
 ///
 /// An open profile (no reference) gains a column whenever a batch shows a new one. A closed profile knows its
 /// columns beforehand; columns that it does not know are counted as unexpected and not looked at.
-/// Every call is atomic and serialised by a lock: a call that throws has changed nothing. The one exception
-/// is memory that runs out while rows are being added: every later call then throws Error, as some columns
-/// have them and others do not. A fork waits for the calls under way, so a child inherits whole profiles that
-/// it can use.
+/// Every call is atomic: a call that throws has changed nothing. The one exception is memory that runs out
+/// while rows are being added: every later call then throws Error, as some columns have them and others do
+/// not. Updates of a closed profile run side by side, each column taking the rows of one at a time; any other
+/// call is alone with the profile, and sees it between updates. A fork waits for the calls under way, so a
+/// child inherits whole profiles that it can use.
 class Profile {
  public:
   /// Open: new columns get these accumulators.
@@ -43,13 +46,16 @@ class Profile {
   /// rows. The sum has a joint if both sides have one, a side without rows aside. Throws MergeError.
   void merge(const Profile& other);
 
+  /// Some rows' profile from its parts: columns of a closed profile, all of n_rows rows.
+  static Profile of(std::vector<std::unique_ptr<Column>> columns, uint64_t n_rows, Unexpected unexpected);
+
   uint64_t n_rows() const;
   bool open() const { return open_; }
   /// Columns by order of appearance. Valid until the next update; lock() while reading them.
   const std::vector<std::unique_ptr<Column>>& columns() const { return columns_; }
   const Column* find(const std::string& name) const;
   /// Rows of batches that held a column the closed profile does not know.
-  const std::unordered_map<std::string, uint64_t>& unexpected() const { return unexpected_; }
+  const Unexpected& unexpected() const { return unexpected_; }
   /// Some columns together, if they are watched so; of all rows, and gone where there are more than
   /// joint::Sums::kMaxRows.
   const std::optional<joint::Joint>& joint() const { return joint_; }
@@ -71,25 +77,50 @@ class Profile {
   static Profile from_bytes(std::span<const std::byte> bytes, std::string* note = nullptr);
 
  private:
+  friend class SegmentedProfile;  // adds the same rows to more than a profile, within one section
+
   Profile() = default;
   void add_column(std::unique_ptr<Column> column);
   void require_whole() const;
-  void add_unexpected(const std::string& name, uint64_t n_rows);
+  Contents contents() const;
+
+  /// One column's part in an update: column `from` of the batch, or nowhere in it, into column `to`.
   struct Job {
-    size_t from, to;  // column of the batch, column of the profile
+    std::optional<size_t> from;
+    size_t to;
   };
+  // An update, step by step: all that can be refused is refused by the first two, which change no column.
+  void check(const arrow::Batch& batch) const;
+  bool count_rows(uint64_t n_rows, bool alone);
+  void gain_columns(const arrow::Schema& schema);
+  void add_rows(const arrow::Batch& batch, unsigned n_threads);
+
+  template <class F>
+  void changing(F f) {
+    try {
+      f();
+    } catch (...) {
+      whole_ = false;
+      throw;
+    }
+  }
+  std::vector<Job> jobs_of(const arrow::Schema& schema) const;
+  void add_merged(const Profile& other);
   void update_jointly(const arrow::Batch& batch, const std::vector<Job>& jobs, unsigned n_threads);
+  template <class F>
+  void for_each_column(const std::vector<Job>& jobs, unsigned n_threads, F f);
   void require_columns(const joint::Spec& spec) const;
 
   bool open_ = true;
   uint8_t accumulators_ = 0;
-  uint64_t n_rows_ = 0;
+  std::atomic<uint64_t> n_rows_{0};
   std::vector<std::unique_ptr<Column>> columns_;
   std::unordered_map<std::string, size_t> index_;
-  std::unordered_map<std::string, uint64_t> unexpected_;
+  Unexpected unexpected_;
   std::optional<joint::Joint> joint_;
-  bool changing_ = false;  // stays true if a change broke off
-  mutable ForkSafeMutex mutex_;
+  std::atomic<bool> whole_{true};  // until a change breaks off
+  mutable ForkSafeMutex mutex_;    // shared by updates of a closed profile, for which what follows is
+  std::mutex busy_[32], unexpected_busy_, joint_busy_;  // of column i % 32, ...; no one holds two of them
 };
 
 }  // namespace tidegauge

@@ -44,6 +44,7 @@ class Distinct {
   /// Once estimated: the registers, for a kernel that drops what they have already seen. Empty while exact.
   std::span<const uint8_t> registers() const { return registers_; }
 
+  size_t memory_bytes() const { return slots_.capacity() * sizeof(uint64_t) + registers_.capacity(); }
   void encode(ByteWriter& out) const;
   static Distinct decode(ByteReader& in);
 

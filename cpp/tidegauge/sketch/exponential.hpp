@@ -38,6 +38,7 @@ class Exponential {
   /// The relative error of a quantile: half a bucket; 0.0109 at scale 5.
   double quantile_error() const;
 
+  size_t memory_bytes() const { return 2 * kMaxBuckets * sizeof(uint64_t); }
   void encode(ByteWriter& out) const;
   static Exponential decode(ByteReader& in);
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
-#include <random>
 
 #include "tidegauge/base/error.hpp"
+#include "tidegauge/base/process_key.hpp"
 
 namespace tidegauge::sketch {
 
@@ -15,13 +15,6 @@ constexpr uint64_t kMaxCount = uint64_t{1} << 62;
 constexpr size_t kMinCapacity = 16, kMaxCapacity = size_t{1} << 20;
 constexpr size_t kFirstSlots = 32;
 constexpr uint8_t kNamed = 1, kTruncated = 2;
-
-/// Where hashes lie in memory is keyed at random per process, so that nobody can choose values that collide.
-/// No result depends on it.
-uint64_t process_key() {
-  static const uint64_t key = (uint64_t{std::random_device{}()} << 32 | std::random_device{}()) | 1;
-  return key;
-}
 
 bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 

@@ -59,6 +59,10 @@ class Frequent {
   /// The k entries of largest count, equal counts by ascending hash.
   std::vector<Entry> top(size_t k) const;
 
+  /// About: as if every name were of its longest.
+  size_t memory_bytes() const {
+    return entries_.capacity() * (sizeof(Entry) + kMaxNameBytes) + slots_.capacity() * sizeof(uint32_t);
+  }
   void encode(ByteWriter& out) const;
 
   /// keep_values is the schema's, not the sender's: names where there should be none are refused.

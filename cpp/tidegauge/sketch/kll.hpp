@@ -58,6 +58,7 @@ class Kll {
 
   /// How many values are held.
   size_t size() const;
+  size_t memory_bytes() const { return 2 * size() * sizeof(T) + levels_.capacity() * sizeof(Level); }
 
   void encode(ByteWriter& out) const;
   static Kll decode(ByteReader& in);

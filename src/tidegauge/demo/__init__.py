@@ -1,10 +1,13 @@
-"""Three weeks of scored card payments with planted incidents, and a job that finds them.
+"""Three weeks of card payments with planted incidents, the service that scores them, and its monitor.
 
-`python -m tidegauge.demo [FOLDER]` writes the data, fits a reference on week one, judges every later day.
+`python -m tidegauge.demo [FOLDER]` writes the data, fits a reference on week one, has several processes score
+the two weeks after it, each with a monitor, into one archive, judges every hour, and names what was planted.
 """
 
-from tidegauge.demo.incidents import CLEAN_DAYS, INCIDENTS, N_DAYS, REFERENCE_DAYS, Incident, active
-from tidegauge.demo.job import ROWS_PER_DAY, Day, judge_days, run, write
+from tidegauge.demo.files import ROWS_PER_DAY, fit, write
+from tidegauge.demo.incidents import CLEAN_DAYS, INCIDENTS, N_DAYS, REFERENCE_DAYS, Incident, active, planted
+from tidegauge.demo.job import Outcome, run
+from tidegauge.demo.service import Served, serve
 
 __all__ = [
     "CLEAN_DAYS",
@@ -12,10 +15,13 @@ __all__ = [
     "N_DAYS",
     "REFERENCE_DAYS",
     "ROWS_PER_DAY",
-    "Day",
     "Incident",
+    "Outcome",
+    "Served",
     "active",
-    "judge_days",
+    "fit",
+    "planted",
     "run",
+    "serve",
     "write",
 ]

@@ -20,7 +20,7 @@ REFERENCE_DAYS = range(7)
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One thing that goes wrong, on days `first_day` to `last_day` (both included; day 0 is the first).
+    """One thing that goes wrong, from an hour of `first_day` to the end of `last_day`; day 0 is the first.
 
     `columns` are those that change. `named_from` is the first day on which the change is large enough that a
     verdict has to name them: later than `first_day` only for a change that grows. `plant` takes a day's
@@ -30,6 +30,7 @@ class Incident:
     kind: str
     columns: tuple[str, ...]
     first_day: int
+    first_hour: int
     last_day: int
     named_from: int
     words: str
@@ -77,13 +78,28 @@ def attack(columns: Columns, rng: np.random.Generator, step: int) -> Columns:
 
 
 INCIDENTS = (
-    Incident("unit", ("amount",), 8, 9, 8, "amount in cents in SE", cents_in_sweden),
-    Incident("stuck value", ("merchant_risk",), 11, 11, 11, "merchant_risk stuck at 0.25 in 6 %", stuck_risk),
-    Incident("new category", ("channel",), 13, 13, 13, "channel 'wallet' in 3 %", wallet_channel),
-    Incident("nulls", ("card_age_days",), 14, 14, 14, "card_age_days lost in 8 %", lost_ages),
-    Incident("slow shift", ("balance",), 15, 18, 16, "balance rising 0.06 sd a day", rising_balance),
-    Incident("score shift", ("ip_risk", "score", "decision"), 20, 20, 20, "risky addresses in 10 %", attack),
+    Incident("unit", ("amount",), 8, 13, 9, 8, "amount in cents in SE", cents_in_sweden),
+    Incident(
+        "stuck value", ("merchant_risk",), 11, 9, 11, 11, "merchant_risk stuck at 0.25 in 6 %", stuck_risk
+    ),
+    Incident("new category", ("channel",), 13, 16, 13, 13, "channel 'wallet' in 3 %", wallet_channel),
+    Incident("nulls", ("card_age_days",), 14, 7, 14, 14, "card_age_days lost in 8 %", lost_ages),
+    Incident("slow shift", ("balance",), 15, 0, 18, 16, "balance rising 0.06 sd a day", rising_balance),
+    Incident(
+        "score shift", ("ip_risk", "score", "decision"), 20, 11, 20, 20, "risky addresses in 10 %", attack
+    ),
 )
+
+
+def planted(incident: Incident, columns: Columns, rng: np.random.Generator, day: int) -> Columns:
+    """Return a day's columns, in order of time, with the incident in them, on its first day from its hour."""
+    changed = incident.plant(columns, rng, day - incident.first_day)
+    if day > incident.first_day:
+        return changed
+    before = int(np.searchsorted(columns["hour"].to_numpy(), incident.first_hour))
+    return columns | {
+        name: pa.concat_arrays([columns[name][:before], changed[name][before:]]) for name in incident.columns
+    }
 
 
 def active(day: int) -> tuple[Incident, ...]:

@@ -1,138 +1,137 @@
-"""The demo's job: write three weeks of payments, fit a reference on the first, judge each later day."""
+"""The demo's job: a reference fitted on payments, a service watched, its hours judged, a report made."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 import tidegauge as tg
-from tidegauge.comparison import Comparison
-from tidegauge.demo.incidents import N_DAYS, REFERENCE_DAYS, active
-from tidegauge.demo.payments import FIRST_DAY, Columns, Population, payments, population
+from tidegauge.demo.files import ROWS_PER_DAY, fit, write
+from tidegauge.demo.incidents import INCIDENTS, N_DAYS, REFERENCE_DAYS, Incident
+from tidegauge.demo.payments import FIRST_DAY
+from tidegauge.demo.service import MODEL, Served, serve
+from tidegauge.verdict import Verdict
+from tidegauge.window import HOUR, as_ns
 
-ROWS_PER_DAY = 95_500  # two million rows in three weeks
+N_PROCESSES = 3
 STYLES = {"ok": "green", "warning": "yellow", "alert": "bold red"}
+END_NS = as_ns(FIRST_DAY + timedelta(days=N_DAYS))
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """One judged day: what was compared, and the columns named (status `warning` or `alert`), worst first."""
+class Outcome:
+    """What the demo found: what each process did, a verdict an hour, and the alarms of all hours."""
 
-    index: int
-    date: date
-    profile: tg.Profile
-    comparison: Comparison
-    named: tuple[str, ...]
+    served: tuple[Served, ...]
+    verdicts: tuple[Verdict, ...]
 
-
-def write(folder: Path, rows_per_day: int = ROWS_PER_DAY, seed: int = 7) -> list[Path]:
-    """Write one Parquet file a day, `N_DAYS` in all, and return their paths in order of time."""
-    folder.mkdir(parents=True, exist_ok=True)
-    people = population(seed)
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(lambda day: write_day(folder, people, seed, day, rows_per_day), range(N_DAYS)))
+    @property
+    def alarms(self) -> list[dict[str, Any]]:
+        """The alarms of all windows, in order of their beginnings."""
+        alarms = [dict(alarm) for verdict in self.verdicts for alarm in verdict.alarms]
+        return sorted(alarms, key=lambda alarm: (alarm["since"], alarm["column"]))
 
 
-def write_day(folder: Path, people: Population, seed: int, day: int, n_rows: int) -> Path:
-    """Write one day's file, with the incidents of that day in it."""
-    columns: Columns = payments(people, seed, day, n_rows)
-    rng = np.random.default_rng([seed, 2, day])
-    for incident in active(day):
-        columns = incident.plant(columns, rng, day - incident.first_day)
-    path = folder / f"payments-{FIRST_DAY + timedelta(days=day)}.parquet"
-    pq.write_table(pa.table(columns), path)
-    return path
-
-
-def judge_days(reference: tg.Reference, files: Iterable[tuple[int, Path]]) -> Iterator[Day]:
-    """Profile and compare each (day, file) against the reference."""
-    for index, path in files:
-        profile = tg.profile(path, reference)
-        comparison = tg.compare(reference, profile)
-        columns = comparison.columns
-        named = [name for name in columns if columns[name].status in {"warning", "alert"}]
-        named.sort(key=lambda name: columns[name].status)  # "alert" sorts before "warning"
-        yield Day(index, FIRST_DAY + timedelta(days=index), profile, comparison, tuple(named))
-
-
-def fit(files: list[Path]) -> tg.Reference:
-    """Fit the reference: the first week of `files`."""
-    week = [files[day] for day in REFERENCE_DAYS]
-    schema = tg.Schema.infer(
-        week, score="score", prediction="decision", id=["payment_id", "card_id"], timestamp="time"
-    )
-    return tg.Reference.fit(week, schema=schema)
-
-
-def run(folder: Path, rows_per_day: int = ROWS_PER_DAY, console: Console | None = None) -> list[Day]:
-    """Write the data under `folder`, judge the two weeks after the reference, and print a line a day."""
+def run(folder: Path, rows_per_day: int = ROWS_PER_DAY, console: Console | None = None) -> Outcome:
+    """Write the data under `folder`, score and watch two weeks of it, judge every hour, say what changed."""
     console = console or Console(width=None if sys.stdout.isatty() else 140)  # a pipe has no width of its own
     started = time.perf_counter()
     files = write(folder, rows_per_day)
-    written = time.perf_counter()
     reference = fit(files)
+    reference.save(folder / "reference.tg")
     fitted = time.perf_counter()
-    days = list(judge_days(reference, list(enumerate(files))[REFERENCE_DAYS.stop :]))
-    judged = time.perf_counter()
-
-    n_reference = reference.profile.n_rows
-    n_judged = sum(day.profile.n_rows for day in days)
-    console.print(table(days))
-    days_as_windows = [((day.date, day.date + timedelta(days=1)), day.profile) for day in days]
-    console.print(alarms(tg.scan(reference, days_as_windows, model="payments")))
-    worst = max(days, key=lambda day: len(day.named))
-    worst.comparison.to_html(folder / "report.html", f"Card payments of {worst.date:%A %d %B %Y}")
-    console.print(f"The report of {worst.date:%A %d %B}: {folder / 'report.html'}", highlight=False)
     console.print(
-        f"{n_reference + n_judged:,} rows x {len(reference.schema)} columns written in "
-        f"{written - started:.1f} s; "
-        f"{n_reference:,} rows of reference fitted in {fitted - written:.2f} s; "
-        f"{n_judged:,} rows read, profiled and compared in {judged - fitted:.2f} s "
-        f"({n_judged / (judged - fitted) / 1e6:.2f} M rows/s)"
+        f"{rows_per_day * N_DAYS:,} payments x {len(reference.schema)} columns written, and a reference "
+        f"fitted on the first {len(REFERENCE_DAYS)} days, in {fitted - started:.1f} s"
     )
-    return days
+
+    archive = f"sqlite:///{folder / 'tidegauge.db'}"
+    served = score_all(files[REFERENCE_DAYS.stop :], folder / "reference.tg", archive)
+    scored = time.perf_counter()
+    console.print(told(served, scored - fitted))
+
+    with tg.Archive(archive) as opened:
+        judged = tg.judge(opened, now_ns=END_NS + HOUR, model=MODEL)
+        outcome = Outcome(tuple(served), tuple(judged))
+        console.print(
+            f"{len(judged)} hours judged in {time.perf_counter() - scored:.1f} s: "
+            f"{', '.join(f'{n} {status}' for status, n in Counter(each.status for each in judged).items())}"
+        )
+        console.print(table(outcome))
+        worst = max(judged, key=lambda each: sum(named(each).values()))
+        profile = opened.merged(MODEL, worst.window.start_ns, worst.window.end_ns)
+        comparison = tg.compare(reference, profile, window=worst.window)
+    comparison.to_html(folder / "report.html", f"Card payments, {worst.window}")
+    console.print(f"The report of {worst.window}: {folder / 'report.html'}", highlight=False)
+    console.print(f"Ask the archive: tidegauge windows {folder / 'tidegauge.db'} --last 1d", highlight=False)
+    return outcome
 
 
-def table(days: list[Day]) -> Table:
-    """Show a row for each day; the last column tells what was planted, which the verdict does not know."""
-    shown = Table("day", "rows", "status", "named", "planted", title="Card payments against their first week")
-    for day in days:
+def score_all(files: list[Path], reference: Path, archive: str) -> list[Served]:
+    """Have several processes score the files at once, each a share of the requests."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(N_PROCESSES, mp_context=spawn) as pool:
+        jobs = [
+            pool.submit(serve, files, share, N_PROCESSES, reference, archive) for share in range(N_PROCESSES)
+        ]
+        return [job.result() for job in jobs]
+
+
+def told(served: list[Served], seconds: float) -> str:
+    """Say how fast the service was, and what watching it took."""
+    n_rows = sum(each.n_rows for each in served)
+    in_all = sum(each.seconds for each in served)
+    watching = sum(each.monitor_seconds for each in served)
+    return (
+        f"{n_rows:,} payments scored by {len(served)} processes on {os.cpu_count()} cores in {seconds:.1f} s "
+        f"({n_rows / max(each.seconds for each in served):,.0f} a second); the monitors took "
+        f"{watching / in_all:.1%} of it, {watching / n_rows * 1e6:.2f} us a row of 25 columns, and archived "
+        f"{sum(each.health.n_rows_archived for each in served):,} rows"
+    )
+
+
+def named(verdict: Verdict) -> Counter[str]:
+    """Return the columns that a verdict names, worst twice."""
+    weights = {"warning": 1, "alert": 2}
+    columns: dict[str, Any] = verdict.comparison["columns"]
+    return Counter({name: weights.get(column["status"], 0) for name, column in columns.items()})
+
+
+def table(outcome: Outcome) -> Table:
+    """Show a row for each alarm; the last column tells what was planted, which the verdicts do not know."""
+    shown = Table(
+        "status", "column", "since", "what", "planted", title="Alarms of two weeks, and what was planted"
+    )
+    for alarm in outcome.alarms:
+        incident = planted_in(alarm["column"], alarm["since"])
         shown.add_row(
-            f"{day.date:%a %d %b}",
-            f"{day.profile.n_rows:,}",
-            Text(day.comparison.status, style=STYLES.get(day.comparison.status, "")),
-            Text("\n".join(f"{name}: {'; '.join(reasons(day, name))}" for name in day.named)),
-            Text("; ".join(incident.words for incident in active(day.index)), style="dim"),
+            Text(alarm["status"], style=STYLES.get(alarm["status"], "")),
+            Text(alarm["column"]),
+            Text(alarm["since"]),
+            Text("; ".join(alarm["comparison"]["reasons"][:1])),
+            Text("" if incident is None else f"{begin_of(incident)}: {incident.words}", style="dim"),
         )
     return shown
 
 
-def alarms(found: tg.ScanResult) -> Table:
-    """Show a row for each alarm of all days together: since when, and why."""
-    shown = Table("status", "column", "since", "until", "why", title="The two weeks scanned as one sequence")
-    for alarm in found.alarms:
-        shown.add_row(
-            Text(alarm.status, style=STYLES.get(alarm.status, "")),
-            Text(alarm.column),
-            str(found.when(alarm.since)),
-            str(found.when(alarm.last)),
-            Text("; ".join(alarm.comparison.reasons)),
-        )
-    return shown
+def planted_in(column: str, since: str) -> Incident | None:
+    """Return the incident of a column that lasted at this time."""
+    day = (as_ns(since.split(" .. ", maxsplit=1)[0]) - as_ns(FIRST_DAY)) // (24 * HOUR)
+    return next((i for i in INCIDENTS if column in i.columns and i.first_day <= day <= i.last_day), None)
 
 
-def reasons(day: Day, name: str) -> list[str]:
-    """List why a column was named, in words."""
-    return list(day.comparison.columns[name].reasons)
+def begin_of(incident: Incident) -> str:
+    """Return the hour in which an incident begins."""
+    return f"{FIRST_DAY + timedelta(days=incident.first_day)} {incident.first_hour:02d}:00"

@@ -1,0 +1,91 @@
+#include "tidegauge/profile/segmented.hpp"
+
+#include <pybind11/stl.h>
+#include <pybind11/typing.h>
+
+#include "convert.hpp"
+#include "register.hpp"
+
+namespace py = pybind11;
+
+namespace tidegauge::python {
+namespace {
+
+using Specs = std::vector<std::shared_ptr<ColumnSpec>>;
+using Key = std::vector<std::optional<std::string>>;
+
+std::vector<std::shared_ptr<const ColumnSpec>> const_specs(const Specs& specs) {
+  return {specs.begin(), specs.end()};
+}
+
+py::object key_tuple(const std::optional<SegmentKey>& key) {
+  if (!key) return py::none();
+  py::tuple values(key->size());
+  for (size_t i = 0; i < key->size(); ++i) {
+    values[i] = (*key)[i] ? py::object(to_text(*(*key)[i])) : py::none();
+  }
+  return values;
+}
+
+py::list take_changed(SegmentedProfile& profile, bool everything) {
+  std::vector<SegmentedProfile::Part> parts;
+  {
+    const py::gil_scoped_release unlocked;
+    parts = profile.take_changed(everything);
+  }
+  py::list found;
+  for (const auto& part : parts) {
+    const auto dimension = part.dimension ? static_cast<int64_t>(*part.dimension) : -1;
+    found.append(py::make_tuple(dimension, key_tuple(part.key), part.n_rows, to_python(part.bytes)));
+  }
+  return found;
+}
+
+}  // namespace
+
+void register_segmented(py::module_& m) {
+  py::class_<SegmentedProfile>(m, "SegmentedProfile",
+                               "A full profile of all rows, and light ones of the rows of each segment.")
+      .def(py::init([](const Specs& specs, const std::shared_ptr<joint::Spec>& joint,
+                       std::vector<std::vector<std::string>> dimensions, size_t max_segments,
+                       const std::vector<std::vector<Key>>& reserved) {
+             return std::make_unique<SegmentedProfile>(const_specs(specs), joint, std::move(dimensions),
+                                                       max_segments, reserved);
+           }),
+           py::arg("specs"), py::arg("joint"), py::kw_only(), py::arg("dimensions"), py::arg("max_segments"),
+           py::arg("reserved") = py::list())
+      .def("update", &SegmentedProfile::update, py::arg("batch"), py::arg("n_threads"),
+           py::call_guard<py::gil_scoped_release>(), "False, and nothing is added, once sealed.")
+      .def("seal", &SegmentedProfile::seal, py::call_guard<py::gil_scoped_release>(),
+           "Waits for updates under way; later ones add nothing.")
+      .def("take_changed", &take_changed, py::arg("everything") = false,
+           "(dimension or -1 for the total, values or None, n_rows, bytes without edges) of every part that "
+           "changed since the last time, or of everything, all of one moment.")
+      .def_property_readonly("n_rows", &SegmentedProfile::n_rows)
+      .def_property_readonly("n_segments",
+                             [](const SegmentedProfile& p) {
+                               const py::gil_scoped_release unlocked;
+                               return p.n_segments();
+                             })
+      .def_property_readonly("n_other_rows",
+                             [](const SegmentedProfile& p) {
+                               const py::gil_scoped_release unlocked;
+                               return p.n_other_rows();
+                             })
+      .def_property_readonly("memory_bytes",
+                             [](const SegmentedProfile& p) {
+                               const py::gil_scoped_release unlocked;
+                               return p.memory_bytes();
+                             })
+      .def(
+          "total", [](const SegmentedProfile& p) { return std::unique_ptr<Profile>(new Profile(p.total())); },
+          py::call_guard<py::gil_scoped_release>(), "A copy of the profile of all rows.")
+      .def("segment", &SegmentedProfile::segment, py::arg("dimension"), py::arg("values"),
+           py::call_guard<py::gil_scoped_release>(),
+           "A copy of a segment's profile, of the other rows' for None; None if there are no such rows.");
+  m.def(
+      "light_profile_bytes", [](const Specs& specs) { return light_profile_bytes(const_specs(specs)); },
+      py::arg("specs"), "What one light profile of these columns may hold in memory at most, in bytes.");
+}
+
+}  // namespace tidegauge::python

@@ -1,0 +1,20 @@
+"""The archive: profiles by key, for many writers; any range of time is a merge."""
+
+from tidegauge.archive.archive import Archive, Series
+from tidegauge.archive.records import Compacted, Found, Key, Quarantined, Record
+from tidegauge.archive.sqlite import SqliteStore
+from tidegauge.archive.store import Store
+from tidegauge.archive.writers import Writer
+
+__all__ = [
+    "Archive",
+    "Compacted",
+    "Found",
+    "Key",
+    "Quarantined",
+    "Record",
+    "Series",
+    "SqliteStore",
+    "Store",
+    "Writer",
+]

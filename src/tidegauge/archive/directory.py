@@ -1,0 +1,179 @@
+"""Directory: files on a local disk, made under a hidden name and renamed when they are on the disk."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from tidegauge.archive.places import Entry
+from tidegauge.errors import ArchiveError
+
+REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "the quota is used up: free some space",
+    errno.EFBIG: "the file would be larger than this process may write (ulimit -f)",
+    errno.EROFS: "the file system is read-only: mount it for writing, or pass read_only=True",
+    errno.EACCES: "this user may not: look at the permissions of the folder",
+    errno.EPERM: "this user may not: look at the owner and permissions of the folder",
+    errno.ENOTDIR: "a part of the path is a file: name another folder",
+    errno.EMFILE: "this process has too many files open (ulimit -n)",
+    errno.EIO: "the disk does not read or write: look at the system's log",
+}
+
+
+class Directory:
+    """A `Place` below the folder `root`, which is made when the first file is put."""
+
+    conditional = True
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = os.path.abspath(root)
+
+    def put(self, path: str, body: bytes, *, if_absent: bool = False) -> bool:
+        """See Place."""
+        target = self.path_of(path)
+        if if_absent and os.path.lexists(target):
+            return False
+        with told(f"write {target}"):
+            folder = os.path.dirname(target)
+            make_folder(folder)
+            temporary = os.path.join(folder, f".{secrets.token_hex(8)}.tmp")
+            try:
+                write_durably(temporary, body)
+                if if_absent:
+                    try:
+                        os.link(temporary, target)
+                    except FileExistsError:
+                        return False
+                else:
+                    os.rename(temporary, target)
+                fsync_folder(folder)
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary)
+        return True
+
+    def get(self, path: str) -> bytes | None:
+        """See Place."""
+        target = self.path_of(path)
+        with told(f"read {target}"):
+            try:
+                with open(target, "rb") as file:
+                    return file.read()
+            except FileNotFoundError:
+                return None
+
+    def opened(self, path: str) -> Any:
+        """See Place."""
+        import pyarrow as pa
+
+        target = self.path_of(path)
+        with told(f"read {target}"):
+            try:
+                return pa.OSFile(target)
+            except FileNotFoundError:
+                return None
+
+    def listed(self, folder: str) -> list[Entry]:
+        """See Place."""
+        with told(f"list {self.path_of(folder)}"):
+            return sorted(self._walk(folder))
+
+    def _walk(self, folder: str) -> Iterator[Entry]:
+        try:
+            with os.scandir(self.path_of(folder)) as entries:
+                found = [each for each in entries if not each.name.startswith(".")]
+        except FileNotFoundError:
+            return
+        for each in found:
+            path = f"{folder}/{each.name}"
+            if each.is_dir():
+                yield from self._walk(path)
+            else:
+                with suppress(FileNotFoundError):
+                    seen = each.stat()
+                    yield Entry(path, seen.st_size, seen.st_mtime_ns)
+
+    def delete(self, path: str) -> None:
+        """See Place."""
+        target = self.path_of(path)
+        with told(f"delete {target}"), suppress(FileNotFoundError):
+            os.unlink(target)
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """See Place."""
+        with told(f"lock {self.root}"):
+            make_folder(self.root)
+            path = os.path.join(self.root, f".{what}.lock")
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            with told(f"lock {self.root}"):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def tidy(self, before_ns: int) -> None:
+        """See Place."""
+        for folder, _, names in os.walk(self.root):
+            for name in names:
+                path = os.path.join(folder, name)
+                if name.startswith(".") and name.endswith(".tmp"):
+                    with suppress(FileNotFoundError):
+                        if os.stat(path).st_mtime_ns < before_ns:
+                            os.unlink(path)
+
+    def path_of(self, path: str) -> str:
+        """Return the absolute path of a relative one."""
+        return os.path.join(self.root, path)
+
+    def __str__(self) -> str:
+        """See Place."""
+        return self.root
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Raise ArchiveError in the place of OSError."""
+    try:
+        yield
+    except OSError as error:
+        remedy = REMEDIES.get(error.errno or 0)
+        reason = error.strerror or str(error)
+        raise ArchiveError(f"archive: cannot {what}: {reason}" + (f"; {remedy}" if remedy else "")) from error
+
+
+def write_durably(path: str, body: bytes) -> None:
+    """Write a new file, and wait until the disk has it. Raises OSError."""
+    with open(path, "xb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def make_folder(folder: str) -> None:
+    """Make a folder and those above it, durably. Raises OSError."""
+    if os.path.isdir(folder):
+        return
+    above = os.path.dirname(folder)
+    make_folder(above)
+    with suppress(FileExistsError):
+        os.mkdir(folder)
+    if not os.path.isdir(folder):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
+    fsync_folder(above)
+
+
+def fsync_folder(folder: str) -> None:
+    """Wait until the disk has the names in a folder. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

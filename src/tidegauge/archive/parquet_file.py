@@ -1,0 +1,146 @@
+"""One Parquet file of an archive: a row for each record, and a sealed list of them in its footer."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tidegauge.archive.records import Found, Key, Record
+from tidegauge.errors import ArchiveError, InputError
+from tidegauge.window import Window
+
+FORMAT = 1
+NOTE = b"tidegauge"
+ROWS_OF_GROUP = 32  # what is read for one record of many
+
+
+class DamagedError(ArchiveError):
+    """A file that is none, or no longer what was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a file holds, in the order of its rows, what it takes the place of, and when it was written."""
+
+    found: tuple[Found, ...]
+    replaces: frozenset[Key]
+    written_ns: int
+
+
+def encode(records: Sequence[Record], replaces: Sequence[Key] = (), *, written_ns: int) -> bytes:
+    """Return the bytes of a file. Its other columns are for other readers: we take the footer and states."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    keys = [record.key for record in records]
+    moment = pa.timestamp("ns", "UTC")
+    table = pa.table(
+        {
+            "model": [key.model for key in keys],
+            "version": [key.version for key in keys],
+            "reference_id": [key.reference_id for key in keys],
+            "window_start": pa.array([key.window.start_ns for key in keys], moment),
+            "window_end": pa.array([key.window.end_ns for key in keys], moment),
+            "segment": [key.segment for key in keys],
+            "writer": [key.writer for key in keys],
+            "sequence": pa.array([key.sequence for key in keys], pa.int64()),
+            "n_rows": pa.array([record.n_rows for record in records], pa.int64()),
+            "state": pa.array([record.state for record in records], pa.large_binary()),
+        }
+    )
+    told = {
+        "format": FORMAT,
+        "written_ns": written_ns,
+        "records": [[*fields_of(each.key), each.n_rows, int(each.final)] for each in records],
+        "replaces": [fields_of(key) for key in replaces],
+    }
+    body = json.dumps(told, separators=(",", ":")).encode()
+    sink = io.BytesIO()
+    pq.write_table(
+        table.replace_schema_metadata({NOTE: seal_of(body) + body}),
+        sink,
+        row_group_size=ROWS_OF_GROUP,
+        compression="zstd" if pa.Codec.is_available("zstd") else "none",
+        use_dictionary=False,
+        write_statistics=False,
+        write_page_checksum=True,
+    )
+    return sink.getvalue()
+
+
+def open_file(source: Any) -> Any:
+    """Return bytes, or a pyarrow file, as a Parquet file. Raises DamagedError."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(
+            pa.BufferReader(source) if isinstance(source, bytes) else source,
+            page_checksum_verification=True,
+            memory_map=False,
+            pre_buffer=True,
+        )
+    except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError) as error:
+        raise DamagedError(f"it is no whole Parquet file: {error}") from error
+
+
+def head_of(file: Any) -> Head:
+    """Return what an open file holds. Raises DamagedError, or ArchiveError of a later format."""
+    note = (file.metadata.metadata or {}).get(NOTE, b"")
+    seal, body = note[:16], note[16:]
+    if not body or seal != seal_of(body):
+        raise DamagedError("the list of its records is missing or was changed")
+    told = json.loads(body)
+    if told["format"] > FORMAT:
+        raise ArchiveError(
+            f"it has format {told['format']}, and this tidegauge knows {FORMAT} at most: upgrade tidegauge"
+        )
+    try:
+        found = tuple(Found(key_of(row), row[8], bool(row[9])) for row in told["records"])
+        replaces = frozenset(key_of(row) for row in told["replaces"])
+    except InputError as error:
+        raise DamagedError(f"the list of its records holds what is none: {error}") from error
+    if len(found) != file.metadata.num_rows:
+        raise DamagedError(f"it has {file.metadata.num_rows:,} rows and a list of {len(found):,}")
+    return Head(found, replaces, told["written_ns"])
+
+
+def states_of(file: Any, rows: Sequence[int]) -> list[bytes]:
+    """Return the states of these rows; b"" for those whose pages are damaged."""
+    import pyarrow as pa
+
+    states: dict[int, bytes] = {}
+    for group in {row // ROWS_OF_GROUP for row in rows}:
+        begin = group * ROWS_OF_GROUP
+        wanted = [row for row in rows if row // ROWS_OF_GROUP == group]
+        try:
+            column = file.read_row_group(group, columns=["state"], use_threads=False).column(0)
+            if column.type != pa.large_binary() and column.type != pa.binary():
+                continue
+            states |= {row: column[row - begin].as_py() or b"" for row in wanted}
+        except (pa.ArrowException, OSError, ValueError, IndexError, OverflowError, MemoryError):
+            continue
+    return [states.get(row, b"") for row in rows]
+
+
+def fields_of(key: Key) -> list[str | int]:
+    """Return a key as a list that JSON can hold."""
+    window = key.window
+    return [
+        *(key.model, key.version, key.reference_id, window.start_ns, window.end_ns),
+        *(key.segment, key.writer, key.sequence),
+    ]
+
+
+def key_of(row: Sequence[Any]) -> Key:
+    """Return the key that `fields_of` wrote."""
+    return Key(row[0], row[1], row[2], Window(row[3], row[4]), row[5], row[6], row[7])
+
+
+def seal_of(body: bytes) -> bytes:
+    """Return a checksum: 64 bits of BLAKE2b, in hex."""
+    return hashlib.blake2b(body, digest_size=8).hexdigest().encode()

@@ -1,0 +1,6 @@
+"""Which rows reach which profile: open windows, late and early rows, segments. No clock, no I/O."""
+
+from tidegauge.intake.intake import Intake
+from tidegauge.intake.part import Part
+
+__all__ = ["Intake", "Part"]

@@ -1,0 +1,182 @@
+"""Intake: rows put into the windows that are open, and what is taken out of them."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from tidegauge._core import Batch, SegmentedProfile
+from tidegauge.calendar import Calendar
+from tidegauge.errors import SchemaError
+from tidegauge.intake.part import Part
+from tidegauge.intake.segmentation import Segmentation
+from tidegauge.window import MOST, Window
+
+MOST_OPEN = 2  # windows that fill up at a time
+MOST_STRAYS = 2  # windows of late or early rows that wait for the next take; a third drives the first out
+REMEMBERED = 256  # windows closed last, to tell late rows by
+
+
+@dataclass(eq=False, slots=True)
+class OpenWindow:
+    """A window that takes rows. `stray` ones hold late or early rows and are closed at the next take."""
+
+    window: Window
+    sequence: int
+    stray: bool
+    profile: SegmentedProfile
+    last_rows_ns: int
+
+
+@dataclass(eq=False)
+class Intake:
+    """Windows that fill up with rows, in any order of time, from any thread.
+
+    At most two windows are open, the latest ones that rows came for; a row for a third closes the oldest.
+    Rows of windows that were closed, or are older than both open ones, are late; rows more than one window
+    ahead of the clock are early. Both go into profiles of their own that are taken out at the next take, and
+    push no window out. Rows without a time are put where the clock is. Whatever happens, every row is in
+    exactly one part that `take` returns.
+
+    `timestamp`: the column of times, None to go by the clock. `grace_ns`: how long after its end a window
+    still takes rows; it is closed when no row came for it that long.
+    """
+
+    segmentation: Segmentation
+    calendar: Calendar
+    timestamp: str | None
+    grace_ns: int
+    counts: Counter[str] = field(default_factory=Counter)  # rows: late, early, untimed
+
+    def __post_init__(self) -> None:
+        """Start without a row."""
+        self._lock = threading.Lock()
+        self._open: dict[int, OpenWindow] = {}  # by start, those that are no strays
+        self._strays: dict[int, OpenWindow] = {}
+        self._closed: list[OpenWindow] = []  # not yet taken
+        self._remembered: deque[int] = deque(maxlen=REMEMBERED)
+        self._n_opened = 0
+        self.untimed_why: SchemaError | None = None
+
+    def update(self, batch: Batch, now_ns: int, threads: int = 1) -> None:
+        """Add rows. Raises ArrowError or SchemaError before the first is added.
+
+        A column of times that holds something else is noted in `untimed_why`, and its rows have no time.
+        """
+        for window, part in self._split(batch, now_ns):
+            while True:  # until a window is met that nobody closes meanwhile
+                target, home = self._target(window, now_ns)
+                if target.profile.update(part, threads):
+                    break
+            if home:
+                self._count(home, part.n_rows)
+
+    def _split(self, batch: Batch, now_ns: int) -> Iterable[tuple[Window, Batch]]:
+        here = self.calendar.window_of(now_ns)
+        if self.timestamp is None:
+            return [(here, batch)]
+        return self._timed(batch, here)
+
+    def _timed(self, batch: Batch, here: Window) -> Iterator[tuple[Window, Batch]]:
+        assert self.timestamp is not None
+        try:
+            for window, part in self.calendar.split(batch, self.timestamp):
+                if window is None:
+                    self._count("untimed", part.n_rows)
+                yield here if window is None else window, part
+        except SchemaError as error:  # before the first part
+            self.untimed_why = error
+            self._count("untimed", batch.n_rows)
+            yield here, batch
+
+    def _count(self, what: str, n_rows: int) -> None:
+        with self._lock:
+            self.counts[what] += n_rows
+
+    def _target(self, window: Window, now_ns: int) -> tuple[OpenWindow, str]:
+        """Return the open window that takes these rows, opened if need be, and if they are out of turn."""
+        start = window.start_ns
+        with self._lock:
+            found, home = self._open.get(start), ""
+            if found is None:
+                early = start > min(now_ns, MOST - self.calendar.width_ns) + self.calendar.width_ns
+                full = len(self._open) == MOST_OPEN
+                late = start in self._remembered or (full and start < min(self._open))
+                if early or late:
+                    home = "early" if early else "late"
+                    found = self._strays.get(start)
+                    if found is None:
+                        if len(self._strays) == MOST_STRAYS:
+                            self._close(self._strays, min(self._strays))
+                        found = self._strays[start] = self._opened(window, now_ns, stray=True)
+                else:
+                    if full:
+                        self._close(self._open, min(self._open))
+                    found = self._open[start] = self._opened(window, now_ns, stray=False)
+            found.last_rows_ns = now_ns
+            return found, home
+
+    def _opened(self, window: Window, now_ns: int, *, stray: bool) -> OpenWindow:
+        self._n_opened += 1
+        return OpenWindow(window, self._n_opened - 1, stray, self.segmentation.empty(), now_ns)
+
+    def _close(self, among: dict[int, OpenWindow], start: int) -> None:
+        """Close a window, under the lock; updates under way end in it, later ones open another."""
+        closing = among.pop(start)
+        if not closing.stray:
+            self._remembered.append(start)
+        self._closed.append(closing)
+
+    def take(self, now_ns: int, *, everything: bool = False, checkpoint: bool = True) -> list[Part]:
+        """Return what has to be archived now; each part once.
+
+        Windows that were closed, strays, and windows that are over, with their grace, are taken whole and
+        final. With `checkpoint`, of those still open what changed since the last time, not final. With
+        `everything`, all windows are closed.
+        """
+        with self._lock:
+            for start, each in list(self._open.items()):
+                over = min(each.window.end_ns, MOST - self.grace_ns) + self.grace_ns <= now_ns
+                if everything or (over and not 0 <= now_ns - each.last_rows_ns < self.grace_ns):
+                    self._close(self._open, start)
+            if checkpoint or everything:
+                for start in list(self._strays):
+                    self._close(self._strays, start)
+            closed, self._closed = self._closed, []
+            still_open = list(self._open.values()) if checkpoint else []
+        parts = [part for each in closed for part in self._parts(each, final=True)]
+        return parts + [part for each in still_open for part in self._parts(each, final=False)]
+
+    def _parts(self, each: OpenWindow, *, final: bool) -> Iterator[Part]:
+        if final:
+            each.profile.seal()
+        for dimension, values, n_rows, state in each.profile.take_changed(everything=final):
+            key = self.segmentation.key(dimension, values)
+            yield Part(each.window, key, each.sequence, n_rows, state, final)
+
+    @property
+    def windows(self) -> list[Window]:
+        """The windows that are open, ascending."""
+        with self._lock:
+            return sorted(each.window for each in self._open.values())
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the windows hold in memory, about."""
+        return sum(each.profile.memory_bytes for each in self._held())
+
+    @property
+    def n_segments(self) -> int:
+        """The most segments that a window has."""
+        return max((each.profile.n_segments for each in self._held()), default=0)
+
+    @property
+    def n_other_rows(self) -> int:
+        """Rows in no segment of their own, of the window and dimension that have most of them."""
+        return max((max(each.profile.n_other_rows, default=0) for each in self._held()), default=0)
+
+    def _held(self) -> Sequence[OpenWindow]:
+        with self._lock:
+            return [*self._open.values(), *self._strays.values(), *self._closed]

@@ -1,0 +1,248 @@
+"""Judging: complete windows of an archive get a verdict, and another one when late rows came."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from itertools import groupby
+from typing import TypedDict
+
+from tidegauge.archive import Archive, Found, Series, Writer
+from tidegauge.comparison import Comparison, compare
+from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE
+from tidegauge.errors import ArchiveError, DecodeError, MergeError, TidegaugeError
+from tidegauge.measurement import SEVERITY, Status
+from tidegauge.profiles import Profile
+from tidegauge.reference import Reference
+from tidegauge.scan_result import Alarm, ScanResult
+from tidegauge.verdict import KIND, Gap, Verdict, name_of, parsed, prefix_of
+from tidegauge.window import DAY, SECOND, Window, parse_duration
+from tidegauge.window_scan import scan
+
+LOG = logging.getLogger("tidegauge")
+SCANNED = 128  # windows before the first new one that are scanned with it: twice the longest merge
+CLAIMS = "claims"
+MERGED = "merged-"  # how the writers that compaction makes up begin
+CLAIMED_NS = 600 * SECOND  # after which another process may take up a window that one began to judge
+
+
+class Settings(TypedDict):
+    """How strictly windows are judged; see `compare`."""
+
+    budget: float
+    tolerance: float
+    tolerance_share: float
+
+
+def judge(
+    archive: Archive,
+    *,
+    now_ns: int,
+    model: str | None = None,
+    version: str | None = None,
+    since: str | float | timedelta = "30d",
+    budget: float = BUDGET,
+    tolerance: float = TOLERANCE,
+    tolerance_share: float = TOLERANCE_SHARE,
+    on_close: Callable[[Verdict], object] | None = None,
+    elect: bool = False,
+) -> list[Verdict]:
+    """Judge every complete window of an archive that has no verdict yet, or got rows since; ascending.
+
+    A window is complete when it and its grace are over, and no process that lives still fills it. It is
+    compared with its reference (`compare`), and scanned with the windows before it (`scan`), from the merge
+    of what all processes wrote. Verdicts are kept in the archive, every revision (`tidegauge.verdicts`).
+
+    `now_ns`: the time, in nanoseconds since 1970. `since`: windows that ended longer ago are left alone.
+    `on_close` is called with each new verdict; what it raises is logged. `elect`: several processes judge
+    the same archive at once, and each window is judged by the one that claims it first. Raises ArchiveError
+    where the archive cannot be read or written; a series that cannot be judged is logged, the others are.
+    """
+    start_ns = now_ns - parse_duration(since)
+    settings = Settings(budget=budget, tolerance=tolerance, tolerance_share=tolerance_share)
+    found: list[Verdict] = []
+    for series in archive.series(model=model, version=version):
+        try:
+            for verdict in _Job(archive, series, now_ns, start_ns, elect).verdicts(settings):
+                name = name_of(series, verdict.window, verdict.revision, verdict.inputs)
+                if not archive.store.put_document(KIND, name, verdict.to_bytes(), if_absent=True):
+                    continue  # another process was faster
+                found.append(verdict)
+                if on_close is not None:
+                    _call(on_close, verdict)
+        except (DecodeError, MergeError, SeriesError) as error:
+            LOG.error("judge: %r version %r cannot be judged: %s", series.model, series.version, error)
+    return found
+
+
+class SeriesError(ArchiveError):
+    """What is wrong with one series, and says nothing of the others."""
+
+
+class _Job:
+    """The windows of one series that are to be judged now."""
+
+    def __init__(self, archive: Archive, series: Series, now_ns: int, start_ns: int, elect: bool) -> None:
+        self.archive, self.series, self.now_ns, self.start_ns = archive, series, now_ns, start_ns
+        self.elect = elect
+
+    def verdicts(self, settings: Settings) -> Iterator[Verdict]:
+        """Yield a verdict for each window that needs one."""
+        records = self.archive.find(self.series, start_ns=self.start_ns, segment="")
+        records.sort(key=lambda each: each.key.window)
+        by_window = {
+            window: list(each) for window, each in groupby(records, key=lambda each: each.key.window)
+        }
+        writers = self.archive.writers(self.series.model)
+        due = {
+            window: revision
+            for window, revision in self._due(by_window).items()
+            if self._complete(window, by_window[window], writers) and self._claim(window, revision)
+        }
+        if not due:
+            return
+        reference = self._reference()
+        for like in of_like_length(by_window):
+            wanted = [window for window in like if window in due]
+            if not wanted:
+                continue
+            context = like[max(0, like.index(wanted[0]) - SCANNED) : like.index(wanted[-1]) + 1]
+            profiles = self.archive.windows_of(self.series, context)
+            scanned = self._scan(reference, profiles, settings)
+            for window in wanted:
+                if window in profiles:  # else all of it was damaged, and set aside
+                    comparison = compare(reference, profiles[window], window=window, **settings)
+                    parts, gaps = by_window[window], gaps_of(writers, window, self.now_ns)
+                    yield self._verdict(comparison, scanned, parts, revision=due[window], gaps=gaps)
+
+    def _reference(self) -> Reference:
+        try:
+            return self.archive.reference(self.series.reference_id)
+        except ArchiveError as error:
+            raise SeriesError(str(error)) from error
+
+    def _due(self, by_window: Mapping[Window, Sequence[Found]]) -> dict[Window, int]:
+        """Return the windows whose rows were not judged, with the revision that is due."""
+        judged: dict[Window, tuple[int, set[str]]] = {}
+        for name in self.archive.store.document_names(KIND, prefix_of(self.series)):
+            window, revision, inputs = parsed(name)
+            last, seen = judged.get(window, (-1, set()))
+            judged[window] = max(last, revision), seen | {inputs}
+        # What compaction merged was judged before, window by window; what is late for it is too late.
+        merged = [
+            window
+            for window, parts in by_window.items()
+            if any(each.key.writer.startswith(MERGED) for each in parts)
+        ]
+        due = {}
+        for window, parts in by_window.items():
+            last, seen = judged.get(window, (-1, set()))
+            is_merged = any(each.start_ns <= window.start_ns < each.end_ns for each in merged)
+            if inputs_of(parts) not in seen and not is_merged:
+                due[window] = last + 1
+        return due
+
+    def _complete(self, window: Window, parts: Sequence[Found], writers: Mapping[str, Writer]) -> bool:
+        """Tell whether no more rows are to be expected."""
+        known = [(each, writers[each.key.writer]) for each in parts if each.key.writer in writers]
+        if any(writer.lives(self.now_ns) for each, writer in known if not each.final):
+            return False
+        return window.end_ns + max((writer.grace_ns for _, writer in known), default=0) <= self.now_ns
+
+    def _claim(self, window: Window, revision: int) -> bool:
+        """Take a window for this process, if several judge."""
+        if not self.elect:
+            return True
+        store, name = self.archive.store, name_of(self.series, window, revision, "")
+        if store.put_document(CLAIMS, name, str(self.now_ns).encode(), if_absent=True):
+            return True
+        for _, body in store.documents(CLAIMS, name):
+            if not body.isdigit() or self.now_ns - int(body) > CLAIMED_NS:
+                store.delete_documents(CLAIMS, [name])  # whoever claimed it did not come back: the next may
+        return False
+
+    def _scan(
+        self, reference: Reference, profiles: Mapping[Window, Profile], settings: Settings
+    ) -> ScanResult | None:
+        try:
+            return scan(reference, profiles, model=self.series.model, **settings)
+        except TidegaugeError as error:
+            LOG.warning("judge: the windows of %r are judged alone: %s", self.series.model, error)
+            return None
+
+    def _verdict(
+        self,
+        comparison: Comparison,
+        scanned: ScanResult | None,
+        parts: Sequence[Found],
+        *,
+        revision: int,
+        gaps: tuple[Gap, ...],
+    ) -> Verdict:
+        window = parts[0].key.window
+        alarms: list[Alarm] = []
+        told = []
+        if scanned is not None:
+            alarms = [alarm for alarm in scanned.alarms if scanned.when(alarm.raised) == window]
+            told = [alarm.to_dict() | {"since": str(scanned.when(alarm.since))} for alarm in alarms]
+        status = worst([comparison.status, *(alarm.status for alarm in alarms)])
+        summary = comparison.summary
+        if status != comparison.status:
+            columns = ", ".join(f"{alarm['column']} since {alarm['since']}" for alarm in told)
+            summary = f"{status}: {columns}, seen in merged windows; alone {comparison.summary}"
+        return Verdict(
+            self.series.model,
+            self.series.version,
+            self.series.reference_id,
+            window,
+            revision,
+            status,
+            summary,
+            sum(each.n_rows for each in parts),
+            len({each.key.writer for each in parts}),
+            self.now_ns,
+            inputs_of(parts),
+            comparison.to_dict(),
+            tuple(told),
+            gaps,
+        )
+
+
+def inputs_of(parts: Sequence[Found]) -> str:
+    """Return a name of the records of a window: another one where rows have come since."""
+    told = sorted((each.key.writer, each.key.sequence, each.n_rows) for each in parts)
+    return hashlib.blake2b(json.dumps(told).encode(), digest_size=16).hexdigest()
+
+
+def of_like_length(windows: Iterable[Window]) -> list[list[Window]]:
+    """Sort windows into sequences of like length, ascending: days of 23 to 25 hours are alike."""
+    found: dict[int, list[Window]] = {}
+    for window in sorted(windows):
+        length = window.end_ns - window.start_ns
+        days = round(length / DAY)
+        found.setdefault(days * DAY if days else length, []).append(window)
+    return list(found.values())
+
+
+def worst(statuses: Iterable[Status]) -> Status:
+    """Return the gravest status."""
+    return max(statuses, key=SEVERITY.index)
+
+
+def gaps_of(writers: Mapping[str, Writer], window: Window, now_ns: int) -> tuple[Gap, ...]:
+    """Return the processes that vanished while this window went on."""
+    return tuple(
+        Gap(each.writer, each.host, each.pid, each.seen_ns, each.checkpoint_seconds)
+        for each in writers.values()
+        if each.closed_ns is None and not each.lives(now_ns) and window.contains(each.seen_ns)
+    )
+
+
+def _call(on_close: Callable[[Verdict], object], verdict: Verdict) -> None:
+    try:
+        on_close(verdict)
+    except Exception:
+        LOG.exception("judge: on_close raised for the window %s of %r", verdict.window, verdict.model)

@@ -1,0 +1,111 @@
+"""Outbox: profiles on their way to the archive, held while it is away."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from tidegauge.archive import Archive, Key, Record
+
+AT_A_TIME = 256  # records of one append: a transaction of a few megabytes
+OF_A_RECORD = 512  # bytes of a key and its objects, about
+
+
+class Outbox:
+    """Records that the archive has not acknowledged, at most `budget_bytes` of them.
+
+    A newer record of a key takes the place of the older one. Over the budget the least is given up first:
+    checkpoints, which come again when their window closes; then segments; then windows, oldest first, whose
+    rows are counted in `n_rows_lost`.
+    """
+
+    def __init__(self, budget_bytes: int) -> None:
+        self._budget_bytes = budget_bytes
+        self._lock = threading.Lock()  # of the fields; held for moments
+        self._sending = threading.Lock()  # one sender at a time
+        self._waiting: dict[Key, Record] = {}
+        self._archived: dict[tuple[int, int], int] = {}  # rows, by window and sequence, of what may yet grow
+        self._n_rows_settled = 0
+        self.n_bytes = 0
+        self.n_rows_lost = 0
+        self.n_segments_lost = 0
+
+    def put(self, records: Iterable[Record]) -> None:
+        """Take records over."""
+        with self._lock:
+            for record in records:
+                self._drop(record.key)
+                self._waiting[record.key] = record
+                self.n_bytes += size_of(record)
+            while self.n_bytes > self._budget_bytes and len(self._waiting) > 1:
+                self._give_up(min(self._waiting.values(), key=worth))
+
+    def send(self, archive: Archive) -> None:
+        """Append all that waits. Raises what the archive raises; what it did not acknowledge stays."""
+        with self._sending:
+            while True:
+                with self._lock:
+                    batch = [
+                        record for record, _ in zip(self._waiting.values(), range(AT_A_TIME), strict=False)
+                    ]
+                if not batch:
+                    return
+                archive.store.append(batch)
+                with self._lock:
+                    for record in batch:
+                        if self._waiting.get(record.key) is record:
+                            self._drop(record.key)
+                        self._acknowledged(record)
+
+    def abandon(self) -> int:
+        """Give up all that waits; return how many rows are lost with it, in all."""
+        with self._lock:
+            for record in list(self._waiting.values()):
+                self._give_up(record)
+            return self.n_rows_lost
+
+    @property
+    def n_rows_archived(self) -> int:
+        """Rows that the archive acknowledged."""
+        with self._lock:
+            return self._n_rows_settled + sum(self._archived.values())
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def _drop(self, key: Key) -> None:
+        record = self._waiting.pop(key, None)
+        if record is not None:
+            self.n_bytes -= size_of(record)
+
+    def _acknowledged(self, record: Record) -> None:
+        if record.key.segment:
+            return
+        place = record.key.window.start_ns, record.key.sequence
+        if record.final:
+            self._archived.pop(place, None)
+            self._n_rows_settled += record.n_rows
+        else:
+            self._archived[place] = record.n_rows
+
+    def _give_up(self, record: Record) -> None:
+        self._drop(record.key)
+        if not record.final:
+            return
+        if record.key.segment:
+            self.n_segments_lost += 1
+            return
+        # What an earlier checkpoint brought into the archive is still there.
+        archived = self._archived.pop((record.key.window.start_ns, record.key.sequence), 0)
+        self._n_rows_settled += archived
+        self.n_rows_lost += record.n_rows - archived
+
+
+def size_of(record: Record) -> int:
+    """Return what a record takes in memory, about."""
+    return len(record.state) + OF_A_RECORD
+
+
+def worth(record: Record) -> tuple[bool, bool, int]:
+    """Order records by how little is lost with them."""
+    return record.final, not record.key.segment, record.key.window.start_ns

@@ -1,0 +1,384 @@
+"""The monitor: rows in, windows in the archive, and nothing raised in between."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import subprocess
+import sys
+import time
+import weakref
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pytest
+from tests.monitor.conftest import T0, payments
+from tests.monitor.doubles import Flaky
+
+import tidegauge as tg
+from tidegauge.errors import ArchiveError, InputError, TidegaugeError
+from tidegauge.window import HOUR, Window
+
+HOUR_0 = Window(T0, T0 + HOUR)
+
+
+def rows_of(data):
+    names = list(data)
+    return [
+        dict(zip(names, row, strict=True))
+        for row in zip(*(data[name].tolist() for name in names), strict=True)
+    ]
+
+
+def as_rows(data):
+    return rows_of(data | {"time": data["time"].astype("datetime64[us]")})
+
+
+def test_batches_and_rows_reach_the_archive(reference, archive, clock):
+    data = payments(5_000)
+    small = {name: values[:200] for name, values in data.items()}
+    with tg.Monitor(
+        "fraud", reference, version="3", segments=["country"], archive=archive, clock=clock
+    ) as monitor:
+        monitor.update(data)
+        monitor.update(small)
+        for row in as_rows(small):
+            monitor.record(row)
+        assert monitor.health.n_rows == 5_400
+        assert monitor.health.n_rows_waiting == 5_400
+    health = monitor.health
+    assert (health.status, health.n_rows_archived, health.n_rows_waiting) == ("closed", 5_400, 0)
+    assert health.errors == {}
+    whole = archive.merged("fraud")
+    assert whole.n_rows == 5_400
+    assert whole["amount"].n_rows == 5_400
+    swedish = archive.merged("fraud", segment={"country": "SE"})
+    counts = [int((part["country"] == "SE").sum()) for part in (data, small, small)]
+    assert swedish.n_rows == sum(counts)
+    assert list(archive.windows("fraud")) == [HOUR_0]
+
+
+def test_what_is_archived_is_what_a_profile_of_the_rows_is(reference, archive, clock):
+    data = payments(3_000)
+    with tg.Monitor("fraud", reference, archive=archive, clock=clock) as monitor:
+        monitor.update(data)
+    assert archive.merged("fraud") == tg.profile(data, reference)
+
+
+def test_a_row_at_a_time_is_what_a_batch_of_them_is(reference, archive, clock):
+    data = payments(6_000)
+    data["time"] = data["time"].astype("datetime64[us]")
+    with tg.Monitor("fraud", reference, archive=archive, clock=clock) as monitor:
+        for row in as_rows(data):
+            monitor.record(row)
+    assert archive.merged("fraud") == tg.profile(data, reference)
+
+
+@pytest.mark.parametrize(
+    "convert", [pa.table, lambda data: pa.table(data).to_batches()[0], lambda data: [pa.table(data)] * 2]
+)
+def test_anything_arrow_is_taken(reference, archive, clock, convert):
+    with tg.Monitor("fraud", reference, archive=archive, clock=clock, strict=True) as monitor:
+        monitor.update(convert(payments(600)))
+        assert monitor.health.n_rows in {600, 1_200}
+
+
+BAD_ROWS = [
+    {"amount": "a lot", "country": "SE", "time": "not a time"},
+    {"amount": None, "country": None},
+    {"amount": [1, 2], "country": {"a": 1}, "score": object()},
+    {"amount": 2**80, "country": "x" * 100_000, "score": float("nan")},
+    {},
+    {"unknown": 1, "other": "x"},
+    {"time": "2026-11-02T00:00:00Z", "amount": 1.0},
+]
+
+
+@pytest.mark.parametrize("row", BAD_ROWS, ids=range(len(BAD_ROWS)))
+def test_rows_of_any_shape_are_taken_and_counted(reference, archive, clock, row):
+    with tg.Monitor(
+        "fraud", reference, segments=["country"], archive=archive, clock=clock, strict=True
+    ) as monitor:
+        monitor.record(row)
+        monitor.record(row)
+    profile = archive.merged("fraud")
+    assert profile.n_rows == 2
+    for column in profile.values():
+        assert column.n_rows == 2
+    if row and "unknown" not in row:
+        assert profile["amount"].n_mistyped == (2 if isinstance(row["amount"], str | list | int) else 0)
+    if "unknown" in row:
+        assert profile.unexpected == {"unknown": 2, "other": 2}
+
+
+@pytest.mark.parametrize("bad", [None, 3, "x", {1: 2}, {"a": 1, None: 2}, object()], ids=repr)
+def test_what_is_no_row_or_batch_is_counted_and_not_raised(reference, archive, clock, bad, caplog):
+    with tg.Monitor("fraud", reference, archive=archive, clock=clock) as monitor:
+        with caplog.at_level(logging.WARNING, "tidegauge"):
+            for _ in range(3):
+                monitor.record(bad)
+        assert monitor.health.n_rows_refused == 3
+        assert monitor.health.status == "degraded"
+        assert sum(monitor.health.errors.values()) == 3
+        assert len(caplog.records) == 1
+        monitor.update(object())
+        assert monitor.health.errors["InputError"] >= 1
+        monitor.record({"amount": 1.0})
+    assert archive.merged("fraud").n_rows == 1
+
+
+def test_strict_raises(reference, archive, clock):
+    with tg.Monitor("fraud", reference, archive=archive, clock=clock, strict=True) as monitor:
+        with pytest.raises((TypeError, TidegaugeError)):
+            monitor.record(3)
+        with pytest.raises(TidegaugeError):
+            monitor.update(object())
+        with pytest.raises(TidegaugeError):
+            monitor.update({"a": [1], "b": [1, 2]})
+
+
+def test_what_the_caller_means_to_get_passes(reference, archive, clock):
+    class Row(Mapping):
+        def __init__(self, error):
+            self.error = error
+
+        def __getitem__(self, key):
+            raise self.error
+
+        def __iter__(self):
+            raise self.error
+
+        def __len__(self):
+            return 1
+
+    with tg.Monitor("fraud", reference, archive=archive, clock=clock) as monitor:
+        with pytest.raises(KeyboardInterrupt):
+            monitor.record(Row(KeyboardInterrupt()))
+        with pytest.raises(SystemExit):
+            monitor.record(Row(SystemExit(3)))
+        monitor.record(Row(MemoryError()))
+        assert monitor.health.errors == {"MemoryError": 1}
+
+
+def test_after_close_rows_are_refused_and_counted(reference, archive, clock):
+    monitor = tg.Monitor("fraud", reference, archive=archive, clock=clock)
+    monitor.record({"amount": 1.0})
+    monitor.close()
+    monitor.close()
+    monitor.record({"amount": 1.0})
+    monitor.update(payments(600))
+    health = monitor.health
+    assert (health.n_rows, health.n_rows_archived, health.n_rows_refused) == (1, 1, 601)
+    assert "it is closed" in health.last_error
+
+
+def test_with_the_archive_down_it_starts_holds_and_retries(reference, tmp_path, clock):
+    store = Flaky(tg.Archive(f"sqlite:///{tmp_path / 'a.db'}").store)
+    store.down = True
+    archive = tg.Archive(store)
+    with tg.Monitor("fraud", reference, archive=archive, clock=clock) as monitor:
+        monitor.update(payments(2_000))
+        assert not monitor.checkpoint()
+        health = monitor.health
+        assert (health.status, health.n_rows_waiting, health.n_rows_lost) == ("degraded", 2_000, 0)
+        assert "it is away" in health.last_error
+        assert health.seconds_since_archived is None
+        store.down = False
+        monitor.update(payments(1_000, 2))
+        assert monitor.checkpoint()
+        assert (monitor.health.status, monitor.health.n_rows_archived) == ("ok", 3_000)
+        assert monitor.health.seconds_since_archived < 5
+    assert archive.merged("fraud").n_rows == 3_000
+
+
+def test_while_the_archive_is_away_memory_stays_within_the_budget(reference, tmp_path, clock):
+    store = Flaky(tg.Archive(f"sqlite:///{tmp_path / 'a.db'}").store)
+    store.down = True
+    budget = 6 << 20
+    monitor = tg.Monitor(
+        "fraud", reference, segments=["country"], archive=tg.Archive(store), clock=clock, budget_bytes=budget
+    )
+    for i in range(400):
+        clock.now_ns = T0 + i * HOUR
+        monitor.update(payments(600, i, begin_ns=clock.now_ns))
+        monitor.checkpoint()
+        assert monitor.health.memory_bytes <= budget
+    health = monitor.health
+    assert health.n_rows_lost > 0
+    assert health.n_rows_waiting + health.n_rows_lost == 240_000
+    store.down = False
+    monitor.close()
+    assert monitor.health.n_rows_archived + monitor.health.n_rows_lost == 240_000
+    assert tg.Archive(store).merged("fraud").n_rows == monitor.health.n_rows_archived
+
+
+def test_closing_while_the_archive_is_away_says_what_is_lost(reference, tmp_path, clock, caplog):
+    store = Flaky(tg.Archive(f"sqlite:///{tmp_path / 'a.db'}").store)
+    monitor = tg.Monitor("fraud", reference, archive=tg.Archive(store), clock=clock)
+    monitor.update(payments(1_000))
+    assert monitor.checkpoint()
+    monitor.update(payments(500, 3))
+    store.down = True
+    with caplog.at_level(logging.ERROR, "tidegauge"):
+        monitor.close(timeout_seconds=0.2)
+    health = monitor.health
+    assert (health.n_rows_archived, health.n_rows_lost) == (1_000, 500)
+    assert "500 rows are lost" in caplog.text
+
+
+def test_rows_are_taken_at_once_while_the_archive_is_slow(reference, tmp_path, clock):
+    store = Flaky(tg.Archive(f"sqlite:///{tmp_path / 'a.db'}").store)
+    monitor = tg.Monitor("fraud", reference, archive=tg.Archive(store), clock=clock, checkpoint_seconds=0.01)
+    monitor.record({"amount": 1.0})
+    store.released.clear()
+    time.sleep(2.2)  # the background thread stands in `append` by now
+    slowest = 0.0
+    for i in range(2_000):
+        began = time.perf_counter()
+        monitor.record({"amount": float(i), "country": "SE"})
+        slowest = max(slowest, time.perf_counter() - began)
+    monitor.update(payments(600))
+    store.released.set()
+    monitor.close()
+    assert slowest < 0.25
+    assert monitor.health.n_rows_archived == 2_601
+
+
+def test_windows_go_to_the_archive_by_themselves(reference, archive, clock):
+    monitor = tg.Monitor("fraud", reference, archive=archive, clock=clock, checkpoint_seconds=0.05)
+    monitor.update(payments(1_000))
+    deadline = time.monotonic() + 20
+    while monitor.health.n_rows_archived < 1_000 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert archive.merged("fraud").n_rows == 1_000
+    assert not archive.store.find()[0].final
+    clock.now_ns = T0 + 2 * HOUR
+    while not archive.store.find()[0].final and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert archive.store.find()[0].final
+    monitor.close()
+    assert archive.merged("fraud").n_rows == 1_000
+
+
+def test_by_the_clock_rows_are_of_the_hour_they_came_in(reference, archive, clock):
+    with tg.Monitor("fraud", reference, archive=archive, timestamp="", clock=clock) as monitor:
+        for i in range(3):
+            clock.now_ns = T0 + i * HOUR
+            for _ in range(i + 1):
+                monitor.record({"amount": 1.0})
+            monitor.update(payments(600, begin_ns=0))
+    found = archive.windows("fraud")
+    assert [(w.start_ns - T0) // HOUR for w in found] == [0, 1, 2]
+    assert [profile.n_rows for profile in found.values()] == [601, 602, 603]
+
+
+def test_days_by_the_clocks_of_a_timezone(reference, archive, clock):
+    clock.now_ns = T0 + 48 * HOUR
+    with tg.Monitor(
+        "fraud", reference, archive=archive, window="1d", timezone="Europe/Stockholm", clock=clock
+    ) as monitor:
+        monitor.update(payments(5_000, begin_ns=T0 - 9 * 24 * HOUR, length_ns=2 * 24 * HOUR))
+    hours = [(w.end_ns - w.start_ns) // HOUR for w in archive.windows("fraud")]
+    assert hours == [24, 25, 24]  # 2026-10-25 has one hour twice
+
+
+def test_two_versions_are_two_series(reference, archive, clock):
+    for version, n in (("1", 600), ("2", 700)):
+        with tg.Monitor("fraud", reference, version=version, archive=archive, clock=clock) as monitor:
+            monitor.update(payments(n))
+    assert archive.merged("fraud", version="1").n_rows == 600
+    assert archive.merged("fraud", version="2").n_rows == 700
+    assert archive.merged("fraud").n_rows == 1_300
+
+
+BAD = [
+    ({"model": ""}, "model is ''"),
+    ({"window": "soon"}, "is no length of time"),
+    ({"timezone": "Mars/Olympus", "window": "1d"}, "is not known here"),
+    ({"timezone": "Europe/Paris"}, "whole days or weeks"),
+    ({"segments": ["nowhere"]}, "no column 'nowhere'"),
+    ({"budget_bytes": 1_000}, "of budget_bytes, 500"),
+    ({"timestamp": "amount"}, "is a number in the reference"),
+    ({"checkpoint_seconds": 0}, "checkpoint_seconds is 0"),
+    ({"judge": "always"}, "neither None nor 'elect'"),
+    ({"on_close": print}, "pass judge='elect'"),
+    ({"archive": "ftp://x"}, "ftp"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "words"), BAD, ids=[str(wrong) for wrong, _ in BAD])
+def test_construction_raises_for_what_is_written_wrong(reference, tmp_path, wrong, words):
+    arguments = {"model": "fraud", "archive": f"sqlite:///{tmp_path / 'a.db'}"} | wrong
+    with pytest.raises(TidegaugeError, match=words):
+        tg.Monitor(arguments.pop("model"), reference, **arguments)
+
+
+def test_construction_does_not_touch_the_archive(reference, tmp_path):
+    path = tmp_path / "folder" / "that" / "is not there" / "a.db"
+    monitor = tg.Monitor("fraud", reference, archive=f"sqlite:///{path}")
+    assert not path.parent.exists()
+    monitor.close()
+
+
+def test_a_reference_can_be_a_path(reference, archive, clock, tmp_path):
+    reference.save(tmp_path / "r.tg")
+    with tg.Monitor("fraud", tmp_path / "r.tg", archive=archive, clock=clock) as monitor:
+        monitor.update(payments(600))
+    tg.profile(payments(10), reference).save(tmp_path / "p.tg")
+    with pytest.raises(InputError, match="holds a profile, not a reference"):
+        tg.Monitor("fraud", tmp_path / "p.tg", archive=archive)
+
+
+def test_a_monitor_that_is_dropped_is_collected(reference, archive):
+    monitor = tg.Monitor("fraud", reference, archive=archive)
+    gone = weakref.ref(monitor)
+    del monitor
+    gc.collect()
+    assert gone() is None
+
+
+SCRIPT = """
+import sys
+import numpy as np, tidegauge as tg
+monitor = tg.Monitor("fraud", sys.argv[1], archive=sys.argv[2])
+for i in range(1_000):
+    monitor.record({"amount": float(i), "country": "SE"})
+"""
+
+
+def test_the_end_of_the_process_loses_nothing(reference, archive, tmp_path):
+    reference.save(tmp_path / "r.tg")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            SCRIPT,
+            str(tmp_path / "r.tg"),
+            f"sqlite:///{tmp_path / 'a.db'}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert archive.merged("fraud").n_rows == 1_000
+
+
+def test_a_store_that_refuses_for_good_is_told_once(reference, tmp_path, clock, caplog):
+    store = Flaky(tg.Archive(f"sqlite:///{tmp_path / 'a.db'}").store)
+    store.down = True
+    monitor = tg.Monitor("fraud", reference, archive=tg.Archive(store), clock=clock)
+    with caplog.at_level(logging.WARNING, "tidegauge"):
+        monitor.update(payments(600))
+        for _ in range(5):
+            monitor.checkpoint()
+    assert len(caplog.records) == 1
+    assert monitor.health.errors["archive"] == 5
+    monitor.close(timeout_seconds=0.1)
+
+
+def test_archive_errors_are_of_the_family():
+    assert issubclass(ArchiveError, TidegaugeError)
