@@ -130,8 +130,8 @@ void SegmentedProfile::count_segments(Dimension& dimension, const arrow::Batch& 
       const auto has_it = [&](int64_t row) {
         return !view.absent || !arrow::test_bit(view.absent, view.offset + row);
       };
-      const auto n = static_cast<uint64_t>(std::ranges::count_if(groups[g], has_it));
-      if (n > 0) add_unexpected(dimension.segments[groups.numbers[g]].unexpected, name, n);
+      const auto n_rows = static_cast<uint64_t>(std::ranges::count_if(groups[g], has_it));
+      if (n_rows > 0) add_unexpected(dimension.segments[groups.numbers[g]].unexpected, name, n_rows);
     }
   }
   for (size_t g = 0; g < groups.size(); ++g) {
