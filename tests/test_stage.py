@@ -92,16 +92,16 @@ VALUES: list[Any] = [
 ]
 
 
-def profiled(batches: Sequence[_core.Batch], reference: tg.Reference = REFERENCE) -> tg.Profile:
-    profile = tg.Profile.empty(reference)
+def profiled(batches: Sequence[_core.Batch]) -> tg.Profile:
+    profile = tg.Profile.empty(REFERENCE)
     for batch in batches:
         profile._core.update(batch, 1)
     return profile
 
 
-def one_by_one(rows: Sequence[Mapping[str, Any]], reference: tg.Reference = REFERENCE) -> tg.Profile:
+def one_by_one(rows: Sequence[Mapping[str, Any]], accumulators: Any = "full") -> tg.Profile:
     """The slow, obvious way: each row a batch. A row without fields is a batch of one row, no columns."""
-    profile = tg.Profile.empty(reference)
+    profile = tg.Profile.empty(REFERENCE, accumulators=accumulators)
     nothing = next(iter(arrow.batches({"x": [0]}))).select([])
     for row in rows:
         profile.update({name: [value] for name, value in row.items()} if row else nothing)
@@ -317,6 +317,22 @@ def test_unknown_fields_of_parts_are_those_of_their_rows() -> None:
     place = [field[0] for field in batch.fields].index("when")
     unexpected = [profiled([part]).unexpected for _, part in batch.partition(place, 3_600_000_000_000)]
     assert unexpected == [{"new": 1, "when": 3}, {"new": 1, "when": 3}, {"new": 1, "when": 3, "late": 3}]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["SE", "DE", None]), ANY_ROW), max_size=12))
+def test_segments_of_what_waited(keyed: list[tuple[str | None, dict[str, Any]]]) -> None:
+    """Each segment is the light profile of its own rows, absent, mistyped and unknown fields included."""
+    rows = [{**row, "key": key} for key, row in keyed]
+    whole = _core.SegmentedProfile(SPECS, REFERENCE.profile._core.joint_spec, dimensions=[["key"]], max_segments=9)
+    for batch in staged(rows, ["key"]):
+        assert whole.update(batch, 1)
+    assert tg.Profile(whole.total()) == one_by_one(rows)
+    for key in ("SE", "DE", None):
+        own = [row for row in rows if row["key"] == key]
+        part = whole.segment(0, (key,))
+        assert (part is None) == (not own)
+        if part is not None:
+            assert tg.Profile(part) == one_by_one(own, accumulators="light")
 
 
 # ---- limits
