@@ -77,6 +77,7 @@ VALUES: list[Any] = [
     ),
     *(np.datetime64("2026-03-01", unit) for unit in ("Y", "M", "W", "D", "h", "s", "ms", "us", "ns", "ps")),
     *(np.datetime64("NaT", "us"), np.timedelta64(5, "s"), np.timedelta64(5, "ns"), np.timedelta64(5, "M")),
+    *(np.datetime64(7, "10us"), np.datetime64(7, "25s"), np.timedelta64(3, "2h"), np.datetime64(-1, "fs")),
     *([1.0, 2.0, 3.0], (1, 2, 3), [True, 2, 0.5], [1.0, math.nan, 2.0], [1.0, 2.0], [[1.0, 2.0, 3.0]]),
     *(
         [1, "a", 2],
@@ -323,7 +324,8 @@ def test_unknown_fields_of_parts_are_those_of_their_rows() -> None:
 def test_segments_of_what_waited(keyed: list[tuple[str | None, dict[str, Any]]]) -> None:
     """Each segment is the light profile of its own rows, absent, mistyped and unknown fields included."""
     rows = [{**row, "key": key} for key, row in keyed]
-    whole = _core.SegmentedProfile(SPECS, REFERENCE.profile._core.joint_spec, dimensions=[["key"]], max_segments=9)
+    joint = REFERENCE.profile._core.joint_spec
+    whole = _core.SegmentedProfile(SPECS, joint, dimensions=[["key"]], max_segments=9)
     for batch in staged(rows, ["key"]):
         assert whole.update(batch, 1)
     assert tg.Profile(whole.total()) == one_by_one(rows)

@@ -233,7 +233,13 @@ def test_keys_whose_hash_and_equality_are_evil() -> None:
     assert profile.unexpected == {"new": 1}
 
 
-@pytest.mark.parametrize("value", [Forged(), ForgedInteger()])
+FORGED_TIMES = [
+    type("numpy.datetime64", (bytearray,), {"dtype": dtype})(n)
+    for dtype, n in ((3, 8), (3, 5), (property(raising), 8), (np.dtype("M8[10us]"), 8), (np.dtype("f8"), 8))
+]
+
+
+@pytest.mark.parametrize("value", [Forged(), ForgedInteger(), *FORGED_TIMES])
 def test_a_type_that_goes_by_another_name(value: Any) -> None:
     stage = made()
     stage.record({"real": value})

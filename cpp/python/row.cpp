@@ -127,27 +127,45 @@ void set_date(Cell& cell, py::handle value) {
   set_time(cell, Content::time, TimeUnit::micro, time);
 }
 
+/// The 64 bits of a numpy.datetime64 or timedelta64, which it gives as a buffer of bytes.
+int64_t count_of(py::handle value) {
+  const py::buffer_info info = py::reinterpret_borrow<py::buffer>(value).request();
+  int64_t count = 0;
+  if (info.size * info.itemsize != sizeof count) throw py::cast_error("a NumPy time has 64 bits");
+  std::memcpy(&count, info.ptr, sizeof count);
+  return count;
+}
+
 /// numpy.datetime64 and timedelta64: units as batch_from_arrays takes them.
 void set_numpy_time(Cell& cell, py::handle value, bool duration) {
-  constexpr int64_t kNaT = std::numeric_limits<int64_t>::min();
-  const py::object as_type = value.attr("astype");
-  if (as_type("int64").cast<int64_t>() == kNaT) {
+  const int64_t count = count_of(value);
+  if (count == std::numeric_limits<int64_t>::min()) {  // NaT
     cell.content = Content::null;
     return;
   }
-  const auto data = py::module_::import("numpy").attr("datetime_data")(value.attr("dtype")).cast<py::tuple>();
-  const auto unit = data[0].cast<std::string>();
+  const auto type = value.attr("dtype").attr("str").cast<std::string>();  // <M8[us]; <M8[10us]; <M8
+  const size_t bracket = type.find('[');
+  const std::string steps =
+      bracket == std::string::npos ? "" : type.substr(bracket + 1, type.size() - bracket - 2);
+  const std::string unit = steps.substr(std::min(steps.find_first_not_of("0123456789"), steps.size()));
+  const Content content = duration ? Content::duration : Content::time;
+  struct Known {
+    const char* name;
+    TimeUnit unit;
+  };
+  constexpr Known kFine[] = {{"ms", TimeUnit::milli}, {"us", TimeUnit::micro}, {"ns", TimeUnit::nano}};
+  Known kept{"s", TimeUnit::second};
+  for (const Known& known : kFine) {
+    if (unit == known.name) kept = known;
+  }
+  if (steps == kept.name) return set_time(cell, content, kept.unit, count);
   const bool calendar = unit == "M" || unit == "Y";
-  cell.content = Content::other;
-  if (unit == "generic" || unit == "ps" || unit == "fs" || unit == "as" || (calendar && duration)) return;
-  const std::string kept = unit == "ms" || unit == "us" || unit == "ns" ? unit : "s";
-  const py::object in_unit = as_type((duration ? "m8[" : "M8[") + kept + "]");
-  const TimeUnit known = kept == "ms"   ? TimeUnit::milli
-                         : kept == "us" ? TimeUnit::micro
-                         : kept == "ns" ? TimeUnit::nano
-                                        : TimeUnit::second;
-  set_time(cell, duration ? Content::duration : Content::time, known,
-           in_unit.attr("astype")("int64").cast<int64_t>());
+  if (unit.empty() || unit == "ps" || unit == "fs" || unit == "as" || (calendar && duration)) {
+    cell.content = Content::other;
+    return;
+  }
+  const py::object in_unit = value.attr("astype")((duration ? "m8[" : "M8[") + std::string(kept.name) + "]");
+  set_time(cell, content, kept.unit, count_of(in_unit));
 }
 
 /// Appends a list's plain numbers; false where it holds anything else, with nothing appended.
@@ -372,6 +390,7 @@ void RowReader::read_held(Cell& cell, py::handle value) {
     }
   } catch (py::error_already_set& error) {
     if (!error.matches(PyExc_Exception) || error.matches(PyExc_MemoryError)) throw;
+  } catch (const py::cast_error&) {  // of a type that only goes by the name of one we know
   }
   cell.content = Content::other;
 }
