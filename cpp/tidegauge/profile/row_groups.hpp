@@ -10,6 +10,7 @@ namespace tidegauge {
 /// rows in theirs.
 struct RowGroups {
   std::vector<int64_t> rows;
+  std::vector<uint32_t> places;   // in `rows`, of each row
   std::vector<uint32_t> numbers;  // of each group
   std::vector<size_t> begins;     // of each group in `rows`, then the end of all
 
@@ -19,7 +20,7 @@ struct RowGroups {
   }
 };
 
-/// One counting sort; `n_numbers` is above every number.
+/// One counting sort of at most 2^32 rows; `n_numbers` is above every number.
 inline RowGroups group_rows(std::span<const uint32_t> number_of, size_t n_numbers) {
   RowGroups groups;
   std::vector<size_t> at(n_numbers);
@@ -35,8 +36,11 @@ inline RowGroups group_rows(std::span<const uint32_t> number_of, size_t n_number
   }
   groups.begins.push_back(end);
   groups.rows.resize(number_of.size());
+  groups.places.resize(number_of.size());
   for (size_t row = 0; row < number_of.size(); ++row) {
-    groups.rows[at[number_of[row]]++] = static_cast<int64_t>(row);
+    const size_t place = at[number_of[row]]++;
+    groups.places[row] = static_cast<uint32_t>(place);
+    groups.rows[place] = static_cast<int64_t>(row);
   }
   return groups;
 }

@@ -164,7 +164,7 @@ void SegmentedProfile::add_column(Dimension& dimension, size_t c, const arrow::C
   }
   arrow::Memory memory(nullptr);
   const arrow::ColumnView rows =
-      arrow::take(light_[c]->counted_only ? validity_of(*view) : *view, groups.rows, memory);
+      arrow::take(light_[c]->counted_only ? validity_of(*view) : *view, groups.rows, memory, groups.places);
   for_each([&](Column& column, size_t g) {
     const auto begin = static_cast<int64_t>(groups.begins[g]);
     column.update(rows.slice(begin, std::ssize(groups[g])), scratch);
