@@ -36,11 +36,12 @@ class CategoryColumn final : public Column {
     return std::unique_ptr<Column>(new CategoryColumn(*this));
   }
 
-  /// Reads every row of a column for columns of this spec, which must accept its type.
+  /// Reads every row of a column for columns of this spec, which must accept its type; what was found of row
+  /// i goes to out[places[i]].
   static void read_facts(const ColumnSpec& spec, const arrow::ColumnView& view, Scratch& scratch,
-                         TextFacts* out);
+                         const uint32_t* places, TextFacts* out);
   /// Adds rows by what read_facts found of them; only without distinct and frequent values.
-  void update(std::span<const int64_t> rows, const TextFacts* facts);
+  void update(std::span<const TextFacts> rows);
   using Column::update;
 
   const TextSizes& sizes() const { return sizes_; }

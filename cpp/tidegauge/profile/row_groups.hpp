@@ -1,13 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 namespace tidegauge {
 
-/// Rows by a number that each has: groups in the order in which their first rows come, and within a group the
-/// rows in theirs.
+/// Rows by a number that each has: groups by number, and within a group the rows in their order.
 struct RowGroups {
   std::vector<int64_t> rows;
   std::vector<uint32_t> places;   // in `rows`, of each row
@@ -15,6 +15,7 @@ struct RowGroups {
   std::vector<size_t> begins;     // of each group in `rows`, then the end of all
 
   size_t size() const { return numbers.size(); }
+  size_t n_numbers() const { return numbers.empty() ? 0 : numbers.back() + size_t{1}; }
   std::span<const int64_t> operator[](size_t i) const {
     return std::span(rows).subspan(begins[i], begins[i + 1] - begins[i]);
   }
@@ -27,6 +28,7 @@ inline RowGroups group_rows(std::span<const uint32_t> number_of, size_t n_number
   for (const uint32_t number : number_of) {
     if (at[number]++ == 0) groups.numbers.push_back(number);
   }
+  std::ranges::sort(groups.numbers);
   size_t end = 0;
   for (const uint32_t number : groups.numbers) {
     groups.begins.push_back(end);

@@ -119,8 +119,7 @@ void SegmentedProfile::add_piece(const arrow::Batch& piece, unsigned n_threads) 
 void SegmentedProfile::count_segments(Dimension& dimension, const arrow::Batch& piece,
                                       const RowGroups& groups) {
   const std::lock_guard lock(dimension.segments_busy);
-  const size_t n = *std::ranges::max_element(groups.numbers) + size_t{1};
-  if (dimension.segments.size() < n) dimension.segments.resize(n);
+  if (dimension.segments.size() < groups.n_numbers()) dimension.segments.resize(groups.n_numbers());
   for (const arrow::Field& field : piece.schema().fields) {
     if (total_.index_.contains(field.name)) continue;
     for (size_t g = 0; g < groups.size(); ++g) {
@@ -138,8 +137,7 @@ void SegmentedProfile::count_segments(Dimension& dimension, const arrow::Batch& 
 void SegmentedProfile::add_column(Dimension& dimension, size_t c, const arrow::ColumnView* view,
                                   const RowGroups& groups) {
   auto& columns = dimension.columns[c];
-  const size_t n = *std::ranges::max_element(groups.numbers) + size_t{1};
-  if (columns.size() < n) columns.resize(n);
+  if (columns.size() < groups.n_numbers()) columns.resize(groups.n_numbers());
   for (const uint32_t number : groups.numbers) {
     if (!columns[number]) columns[number] = Column::make(light_[c]);
   }
@@ -157,9 +155,10 @@ void SegmentedProfile::add_column(Dimension& dimension, size_t c, const arrow::C
   const bool is_text = light_[c]->kind == arrow::Kind::category && !light_[c]->counted_only;
   if (is_text && readable_as_texts(view->type)) {
     std::vector<TextFacts> facts(static_cast<size_t>(view->length));
-    CategoryColumn::read_facts(*light_[c], *view, scratch, facts.data());
+    CategoryColumn::read_facts(*light_[c], *view, scratch, groups.places.data(), facts.data());
     return for_each([&](Column& column, size_t g) {
-      static_cast<CategoryColumn&>(column).update(groups[g], facts.data());
+      static_cast<CategoryColumn&>(column).update(
+          std::span(facts).subspan(groups.begins[g], groups[g].size()));
     });
   }
   arrow::Memory memory(nullptr);
