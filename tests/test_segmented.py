@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 from collections.abc import Sequence
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tidegauge as tg
 from tidegauge import _core, arrow
+from tidegauge.errors import ArrowError, SchemaError
 
 Key = tuple[str | None, ...]
 N = 400
@@ -513,6 +518,22 @@ def test_cells_grow_wider_with_the_rows():
     assert copy is not None
     assert copy.to_bytes(with_edges=False) == light.to_bytes()
     assert tg.Profile(copy)["x"].counts.max() == 150_000
+
+
+def test_cells_grow_wider_with_merges():
+    """Counts beyond 16 and 32 bits, in any column that has cells; and rows go on being added."""
+    batch = batch_of({"x": np.full(500, 0.25), "count": np.full(500, 2), "word": ["w1"] * 500})
+    profile = tg.profile(batch, REFERENCE, accumulators="light")
+    for _ in range(24):
+        profile.merge(profile)
+    profile.update(batch)
+    assert profile.n_rows == 500 * 2**24 + 500 > 2**32
+    for name in ("x", "count", "word"):
+        assert profile[name].counts.sum() == profile[name].counts.max() == profile.n_rows
+    loaded = tg.Profile.from_bytes(profile.to_bytes(), REFERENCE)
+    assert loaded == profile
+    loaded.merge(tg.profile(batch, REFERENCE, accumulators="light"))
+    assert loaded["x"].counts.max() == profile.n_rows + 500
 
 
 def test_memory_is_within_what_was_announced():
