@@ -520,6 +520,22 @@ def test_cells_grow_wider_with_the_rows():
     assert tg.Profile(copy)["x"].counts.max() == 150_000
 
 
+def test_cells_grow_wider_with_merges():
+    """Counts beyond 16 and 32 bits, in any column that has cells; and rows go on being added."""
+    batch = batch_of({"x": np.full(500, 0.25), "count": np.full(500, 2), "word": ["w1"] * 500})
+    profile = tg.profile(batch, REFERENCE, accumulators="light")
+    for _ in range(24):
+        profile.merge(profile)
+    profile.update(batch)
+    assert profile.n_rows == 500 * 2**24 + 500 > 2**32
+    for name in ("x", "count", "word"):
+        assert profile[name].counts.sum() == profile[name].counts.max() == profile.n_rows
+    loaded = tg.Profile.from_bytes(profile.to_bytes(), REFERENCE)
+    assert loaded == profile
+    loaded.merge(tg.profile(batch, REFERENCE, accumulators="light"))
+    assert loaded["x"].counts.max() == profile.n_rows + 500
+
+
 def test_memory_is_within_what_was_announced():
     """At most light_profile_bytes a segment, and not far from what the process takes."""
     profile = segmented([["id"]], 2_000)
