@@ -125,11 +125,11 @@ def main() -> None:
         ("list.append", rows, with_lists(rows)),
         ("prometheus_client", rows, with_prometheus(rows)),
     ]
-    print(f"{'ns a row':40}" + "".join(f"{name:>10}" for name in [*SHARES, "mean"]))
+    print(f"{'ns a row':40}" + "".join(f"{name:>12}" for name in [*SHARES, "mean"]))
     for who, data, records in cases:
         runs = [timed(data, next(records)) for _ in range(N_RUNS)]
         next(records)  # checks the last run
-        print(f"{who:40}" + "".join(f"{min(each):10,.0f}" for each in zip(*runs, strict=True)), flush=True)
+        print(f"{who:40}" + "".join(f"{min(each):12,.0f}" for each in zip(*runs, strict=True)), flush=True)
 
 
 if __name__ == "__main__":

@@ -42,9 +42,7 @@ const Simple* find_simple(const py::array& array) {
 }
 
 /// Whether this is an array of NumPy's own class, which has no mask.
-bool is_exact(py::handle array) {
-  return Py_TYPE(array.ptr()) == py::detail::npy_api::get().PyArray_Type_;
-}
+bool is_exact(py::handle array) { return Py_TYPE(array.ptr()) == py::detail::npy_api::get().PyArray_Type_; }
 
 /// Numbers that lie as Arrow's do, which need no call into NumPy; false for everything else.
 bool read_numbers_as_they_lie(Owners& owners, Column& column, const py::array& array) {

@@ -20,7 +20,7 @@ using arrow::TimeUnit;
 
 constexpr int64_t kDayMicroseconds = 86'400'000'000;
 
-/// Holds a dict of a Python without a global lock still; with one, nothing else runs meanwhile.
+/// Holds a dict or list of a Python without a global lock still; with one, nothing else runs meanwhile.
 struct HoldStill {
 #ifdef Py_GIL_DISABLED
   explicit HoldStill(PyObject* object) { PyCriticalSection_Begin(&section, object); }
@@ -170,6 +170,7 @@ void set_numpy_time(Cell& cell, py::handle value, bool duration) {
 
 /// Appends a list's plain numbers; false where it holds anything else, with nothing appended.
 bool put_plain_floats(PyObject* sequence, Buffer& out) {
+  const HoldStill still(sequence);
   const size_t before = out.size();
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(sequence); ++i) {
     PyObject* item = PySequence_Fast_GET_ITEM(sequence, i);
