@@ -83,24 +83,12 @@ class ParquetStore:
                 self._put(finals)
                 self._spool_without({each.key for each in finals})
                 return
-            before = self._spool.records()
-            kept = {each.key: each for each in before} | unlike
+            # From here on all of it is found, or none; what fails after that is done by the next attempt.
+            kept = {each.key: each for each in self._spool.records()} | unlike
             self._spool.put(list(kept.values()), written_ns=self._now())
-            if finals:
-                self._put_from_spool(finals, before)
-
-    def _put_from_spool(self, finals: Sequence[Record], before: Sequence[Record]) -> None:
-        """Put final records, which the spool has already, to their places; take all back if that fails."""
-        done: list[str] = []
-        try:
             for model in sorted({each.key.model for each in finals}):
-                done.append(self._put([each for each in finals if each.key.model == model]))
-        except ArchiveError:
-            for path in done:
-                self._place.delete(path)
-            self._spool.put(before, written_ns=self._now())
-            raise
-        self._spool_without({each.key for each in finals})
+                self._put([each for each in finals if each.key.model == model])
+            self._spool_without({each.key for each in finals})
 
     def _put(self, records: Sequence[Record], folder: str = PROFILES, replaces: Sequence[Key] = ()) -> str:
         """Put one file of final records, in the order of their keys, so that all rows come first."""

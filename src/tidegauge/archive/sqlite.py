@@ -126,11 +126,12 @@ class SqliteStore:
             found = []
             asked = "SELECT name, body, seal FROM documents WHERE kind = ? AND name >= ? ORDER BY name"
             for row in connection.execute(asked, (kind, prefix)):
-                if not row[0].startswith(prefix):
+                whole = row[2] == seal_of((kind, *row[:2]))
+                if whole and not row[0].startswith(prefix):
                     break
-                found.append(row)
-        for name, body, seal in found:
-            if seal == seal_of((kind, name, body)):
+                found.append((*row, whole))
+        for name, body, _, whole in found:
+            if whole:
                 yield name, body
             else:
                 warnings.warn(
@@ -231,7 +232,7 @@ def key_of(row: Sequence[Any]) -> Key | None:
     """Return the key that columns hold; None if they are none any more."""
     try:
         return Key(row[0], row[1], row[2], Window(row[3], row[4]), row[5], row[6], row[7])
-    except InputError:
+    except (InputError, TypeError):
         return None
 
 
