@@ -207,9 +207,8 @@ class ParquetStore:
             missing = gone - set(listing.held)
             if missing:
                 raise OvertakenError(f"archive {self._place}: cannot compact {min(missing)}: it is not there")
-            # What an earlier file replaced, and is not deleted yet, must stay replaced when that file goes.
-            there = {each.key for head in listing.heads.values() for each in head.found}
-            self._put(merged, MERGED, sorted(gone | (listing.replaced & there), key=order_of))
+            kept = still_replaced(listing, since_ns=time.time_ns() - HOUR)
+            self._put(merged, MERGED, sorted(gone | kept, key=order_of))
             self._delete_replaced(listing, gone | listing.replaced)
             self._place.tidy(time.time_ns() - HOUR)
 
@@ -276,6 +275,16 @@ class ParquetStore:
     def _now(self) -> int:
         self._written_ns = clock(self._written_ns)
         return self._written_ns
+
+
+def still_replaced(listing: Listing, since_ns: int) -> set[Key]:
+    """Return what earlier files replaced and must stay replaced when those files go in their turn.
+
+    What is not deleted yet, and what was replaced `since_ns`: a reader may have listed it before that.
+    """
+    there = {each.key for head in listing.heads.values() for each in head.found}
+    recent = {key for head in listing.heads.values() if head.written_ns > since_ns for key in head.replaces}
+    return recent | (listing.replaced & there)
 
 
 def order_of(key: Key) -> tuple[str | int, ...]:
