@@ -120,32 +120,37 @@ def slowed(url: str, seconds: float) -> tg.Archive:
     return tg.Archive(SlowStore(tg.Archive(url).store, seconds))
 
 
-async def lags(monitor: tg.Monitor, store: SlowStore, seconds: float) -> list[float]:
-    """How late a loop wakes, in seconds, while it records and an append is under way."""
+async def late(work: Callable[[], None], counted: Callable[[], bool], seconds: float) -> float:
+    """How late a loop wakes that works now and then, in seconds: the 99 % quantile of the times counted."""
     found = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        for _ in range(20):
-            monitor.record({"x": 1.0, "k": "a"})
-        monitor.update(SMALL)
+        work()
         begin = time.perf_counter()
         await asyncio.sleep(0.001)
-        if store.appending.is_set():
+        if counted():
             found.append(time.perf_counter() - begin - 0.001)
-    return found
+    assert len(found) > 200
+    return float(np.quantile(found, 0.99))
 
 
 def test_an_event_loop_does_not_wait_for_a_slow_archive(url):
-    archive = slowed(url, 2.0)
+    """It wakes at most 1 ms later than without a monitor: others keep the machine busy as well."""
+    archive, others = slowed(url, 2.0), tg.Profile.empty(REFERENCE)
     with tg.Monitor("m", REFERENCE, segments=["k"], archive=archive, checkpoint_seconds=0.1) as monitor:
-        best = float("inf")
-        for _ in range(3):  # what else the machine does may be late, too: once must do
-            found = asyncio.run(lags(monitor, archive.store, 3.0))
-            assert len(found) > 200
-            best = min(best, float(np.quantile(found, 0.99)))
-            if best < 0.001:
+
+        def watched() -> None:
+            for _ in range(20):
+                monitor.record({"x": 1.0, "k": "a"})
+            monitor.update(SMALL)
+
+        extra = []
+        for _ in range(4):
+            alone = asyncio.run(late(lambda: others.update(SMALL), lambda: True, 1.5))
+            extra.append(asyncio.run(late(watched, archive.store.appending.is_set, 3.0)) - alone)
+            if extra[-1] < 0.001:
                 break
-        assert best < 0.001
+        assert min(extra) < 0.001
     assert monitor.health.n_rows_archived == monitor.health.n_rows
 
 

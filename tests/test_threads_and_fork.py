@@ -280,3 +280,30 @@ def test_a_child_uses_a_profile_that_another_thread_was_updating():
         for _ in range(10):
             in_child(task)
     assert theirs.n_rows % 400_000 == 0
+
+
+# ---- the end of the interpreter
+
+ENDS = """
+import threading, time
+import numpy as np
+import tidegauge as tg
+
+def work():
+    profile, data = tg.Profile.empty(), {"x": np.arange(20_000.0)}
+    while True:
+        profile.update(data)
+
+for _ in range(4):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.05)
+"""
+
+
+def test_daemon_threads_inside_the_engine_do_not_abort_the_end_of_the_interpreter():
+    """CPython unwinds them when they come back: no destructor of the engine may be in the way."""
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", ENDS], capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS
+        )
+        assert (done.returncode, done.stderr) == (0, "")

@@ -14,6 +14,7 @@
 #include "tidegauge/arrow/stream.hpp"
 #include "tidegauge/base/error.hpp"
 #include "tidegauge/profile/spec.hpp"
+#include "unlocked.hpp"
 
 namespace py = pybind11;
 
@@ -61,7 +62,7 @@ class CapsuleStream {
   const arrow::Schema& schema() const { return *stream_.schema(); }
 
   std::optional<Batch> next() {
-    py::gil_scoped_release unlocked;
+    Unlocked unlocked;
     std::scoped_lock lock(mutex_);
     return stream_.next();
   }
@@ -91,7 +92,7 @@ Batch combine(const std::vector<std::pair<std::string, Batch>>& columns) {
 Batch take(const Batch& batch, const py::array_t<int64_t>& numbers) {
   const std::vector<int64_t> rows =
       to_vector<int64_t>(numbers);  // another thread may write to the array meanwhile
-  py::gil_scoped_release unlocked;
+  Unlocked unlocked;
   return batch.take(rows);
 }
 
@@ -117,7 +118,7 @@ void register_arrow(py::module_& m) {
       .def("take", &take, py::arg("rows"),
            "The rows of these numbers, in this order, in memory of their own; dictionaries stay shared.")
       .def("partition", &arrow::partition, py::arg("column"), py::arg("width_ns"), py::arg("origin_ns") = 0,
-           py::call_guard<py::gil_scoped_release>(),
+           py::call_guard<Unlocked>(),
            "Split by the times of one column into half-open windows [origin_ns + k * width_ns, + "
            "width_ns).\n\n"
            "(start, batch) pairs, ascending; nanoseconds since 1970-01-01 UTC; None, last, for rows whose "

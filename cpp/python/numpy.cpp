@@ -6,6 +6,7 @@
 
 #include "columns.hpp"
 #include "tidegauge/base/error.hpp"
+#include "unlocked.hpp"
 
 namespace py = pybind11;
 
@@ -182,8 +183,12 @@ std::string refusal(const py::array& array, int64_t n_rows, bool masked) {
 std::shared_ptr<Owners> Owners::make() {
   const auto let_go = [](Owners* owners) {
     if (!Py_IsInitialized()) return;
-    py::gil_scoped_acquire locked;
-    delete owners;
+    try {
+      const py::gil_scoped_acquire locked;
+      delete owners;
+    } catch (...) {
+      wait_for_the_end();
+    }
   };
   return {new Owners, let_go};
 }

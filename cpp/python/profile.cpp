@@ -10,6 +10,7 @@
 #include "tidegauge/profile/embedding_column.hpp"
 #include "tidegauge/profile/number_column.hpp"
 #include "tidegauge/profile/sample.hpp"
+#include "unlocked.hpp"
 
 namespace py = pybind11;
 
@@ -143,16 +144,13 @@ void register_profile(py::module_& m) {
            }),
            py::arg("specs"), py::arg("joint") = py::none(), py::arg("with_parts") = false)
       .def(
-          "copy", [](const Profile& p) { return std::make_unique<Profile>(p); },
-          py::call_guard<py::gil_scoped_release>())
-      .def("update", &Profile::update, py::arg("batch"), py::arg("n_threads"),
-           py::call_guard<py::gil_scoped_release>())
-      .def("merge", &Profile::merge, py::arg("other"), py::call_guard<py::gil_scoped_release>())
-      .def("hide_rare_names", &Profile::hide_rare_names, py::arg("from"),
-           py::call_guard<py::gil_scoped_release>())
+          "copy", [](const Profile& p) { return std::make_unique<Profile>(p); }, py::call_guard<Unlocked>())
+      .def("update", &Profile::update, py::arg("batch"), py::arg("n_threads"), py::call_guard<Unlocked>())
+      .def("merge", &Profile::merge, py::arg("other"), py::call_guard<Unlocked>())
+      .def("hide_rare_names", &Profile::hide_rare_names, py::arg("from"), py::call_guard<Unlocked>())
       .def_property_readonly("n_rows",
                              [](const Profile& p) {
-                               const py::gil_scoped_release unlocked;
+                               const Unlocked unlocked;
                                return p.n_rows();
                              })
       .def_property_readonly("open", &Profile::open)
@@ -160,7 +158,7 @@ void register_profile(py::module_& m) {
                              [](const Profile& p) {
                                std::vector<std::string> found;
                                {
-                                 const py::gil_scoped_release unlocked;
+                                 const Unlocked unlocked;
                                  const auto guard = p.lock();
                                  for (const auto& column : p.columns()) found.push_back(column->spec().name);
                                }
@@ -172,7 +170,7 @@ void register_profile(py::module_& m) {
                              [](const Profile& p) {
                                std::vector<std::unique_ptr<Column>> snapshot;
                                {
-                                 const py::gil_scoped_release unlocked;
+                                 const Unlocked unlocked;
                                  const auto guard = p.lock();
                                  for (const auto& column : p.columns()) snapshot.push_back(column->clone());
                                }
@@ -183,7 +181,7 @@ void register_profile(py::module_& m) {
       .def(
           "column",
           [](const Profile& p, const std::string& name) {
-            const py::gil_scoped_release unlocked;
+            const Unlocked unlocked;
             const auto guard = p.lock();
             const Column* column = p.find(name);
             return column ? column->clone() : nullptr;
@@ -193,7 +191,7 @@ void register_profile(py::module_& m) {
                              [](const Profile& p) {
                                std::unordered_map<std::string, uint64_t> snapshot;
                                {
-                                 const py::gil_scoped_release unlocked;
+                                 const Unlocked unlocked;
                                  const auto guard = p.lock();
                                  snapshot = p.unexpected();
                                }
@@ -205,17 +203,17 @@ void register_profile(py::module_& m) {
           "attach",
           [](Profile& p, const std::vector<std::shared_ptr<ColumnSpec>>& specs,
              const std::shared_ptr<joint::Spec>& joint) { p.attach(const_specs(specs), joint); },
-          py::arg("specs"), py::arg("joint") = py::none(), py::call_guard<py::gil_scoped_release>())
+          py::arg("specs"), py::arg("joint") = py::none(), py::call_guard<Unlocked>())
       .def_property_readonly(
           "joint_spec",
           [](const Profile& p) {
-            const py::gil_scoped_release unlocked;
+            const Unlocked unlocked;
             const auto guard = p.lock();
             return std::const_pointer_cast<joint::Spec>(p.joint() ? p.joint()->spec() : nullptr);
           })
       .def_property_readonly("joint",
                              [](const Profile& p) {
-                               const py::gil_scoped_release unlocked;
+                               const Unlocked unlocked;
                                const auto guard = p.lock();
                                return p.joint();
                              })
@@ -224,7 +222,7 @@ void register_profile(py::module_& m) {
           [](const Profile& p, bool with_edges, const std::string& note) {
             std::vector<std::byte> bytes;
             {
-              const py::gil_scoped_release unlocked;
+              const Unlocked unlocked;
               bytes = p.to_bytes(with_edges, note);
             }
             return to_python(bytes);
@@ -238,7 +236,7 @@ void register_profile(py::module_& m) {
             std::string note;
             std::unique_ptr<Profile> profile;
             {
-              const py::gil_scoped_release unlocked;
+              const Unlocked unlocked;
               profile.reset(new Profile(Profile::from_bytes(bytes, &note)));  // without a copy
             }
             return py::make_tuple(py::cast(std::move(profile)), to_text(note));
@@ -250,7 +248,7 @@ void register_profile(py::module_& m) {
              return std::make_unique<Sample>(const_specs(specs), max_rows);
            }),
            py::arg("specs"), py::arg("max_rows"))
-      .def("update", &Sample::update, py::arg("batch"), py::call_guard<py::gil_scoped_release>())
+      .def("update", &Sample::update, py::arg("batch"), py::call_guard<Unlocked>())
       .def_property_readonly("names",
                              [](const Sample& s) {
                                py::list names;

@@ -5,6 +5,7 @@
 
 #include "convert.hpp"
 #include "register.hpp"
+#include "unlocked.hpp"
 
 namespace py = pybind11;
 
@@ -30,7 +31,7 @@ py::object key_tuple(const std::optional<SegmentKey>& key) {
 py::list take_changed(SegmentedProfile& profile, bool everything) {
   std::vector<SegmentedProfile::Part> parts;
   {
-    const py::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     parts = profile.take_changed(everything);
   }
   py::list found;
@@ -55,8 +56,8 @@ void register_segmented(py::module_& m) {
            py::arg("specs"), py::arg("joint"), py::kw_only(), py::arg("dimensions"), py::arg("max_segments"),
            py::arg("reserved") = py::list())
       .def("update", &SegmentedProfile::update, py::arg("batch"), py::arg("n_threads"),
-           py::call_guard<py::gil_scoped_release>(), "False, and nothing is added, once sealed.")
-      .def("seal", &SegmentedProfile::seal, py::call_guard<py::gil_scoped_release>(),
+           py::call_guard<Unlocked>(), "False, and nothing is added, once sealed.")
+      .def("seal", &SegmentedProfile::seal, py::call_guard<Unlocked>(),
            "Waits for updates under way; later ones add nothing.")
       .def("take_changed", &take_changed, py::arg("everything") = false,
            "(dimension or -1 for the total, values or None, n_rows, bytes without edges) of every part that "
@@ -64,24 +65,24 @@ void register_segmented(py::module_& m) {
       .def_property_readonly("n_rows", &SegmentedProfile::n_rows)
       .def_property_readonly("n_segments",
                              [](const SegmentedProfile& p) {
-                               const py::gil_scoped_release unlocked;
+                               const Unlocked unlocked;
                                return p.n_segments();
                              })
       .def_property_readonly("n_other_rows",
                              [](const SegmentedProfile& p) {
-                               const py::gil_scoped_release unlocked;
+                               const Unlocked unlocked;
                                return p.n_other_rows();
                              })
       .def_property_readonly("memory_bytes",
                              [](const SegmentedProfile& p) {
-                               const py::gil_scoped_release unlocked;
+                               const Unlocked unlocked;
                                return p.memory_bytes();
                              })
       .def(
           "total", [](const SegmentedProfile& p) { return std::unique_ptr<Profile>(new Profile(p.total())); },
-          py::call_guard<py::gil_scoped_release>(), "A copy of the profile of all rows.")
+          py::call_guard<Unlocked>(), "A copy of the profile of all rows.")
       .def("segment", &SegmentedProfile::segment, py::arg("dimension"), py::arg("values"),
-           py::call_guard<py::gil_scoped_release>(),
+           py::call_guard<Unlocked>(),
            "A copy of a segment's profile, of the other rows' for None; None if there are no such rows.");
   m.def(
       "light_profile_bytes", [](const Specs& specs) { return light_profile_bytes(const_specs(specs)); },

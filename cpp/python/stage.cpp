@@ -9,6 +9,7 @@
 #include "register.hpp"
 #include "row.hpp"
 #include "tidegauge/base/error.hpp"
+#include "unlocked.hpp"
 
 namespace py = pybind11;
 
@@ -63,11 +64,11 @@ void register_stage(py::module_& m) {
            "Add one row. True: take() is due; the row is in any case accepted.")
       .def(
           "append", [](PythonStage& self, const arrow::Batch& batch) { return self.stage().add(batch); },
-          py::arg("batch"), py::call_guard<py::gil_scoped_release>(),
+          py::arg("batch"), py::call_guard<Unlocked>(),
           "Copy the rows of a small batch. True: take() is due. None: it cannot be staged without loss.")
       .def(
-          "take", [](PythonStage& self) { return self.stage().take(); },
-          py::call_guard<py::gil_scoped_release>(), "What waits, oldest first; nothing waits afterwards.")
+          "take", [](PythonStage& self) { return self.stage().take(); }, py::call_guard<Unlocked>(),
+          "What waits, oldest first; nothing waits afterwards.")
       .def_property_readonly(
           "n_rows", [](PythonStage& self) { return self.stage().n_rows(); }, "Rows that wait now.")
       .def_property_readonly(

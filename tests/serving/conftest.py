@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ class Server:
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process, self.log = process, log
+        self.n_unanswered = 0  # requests
         (port,) = self.wait_for(r"Listening at: http://127\.0\.0\.1:(\d+)")
         self.port = int(port)
 
@@ -82,9 +83,18 @@ class Server:
             connection.close()
 
     def score(self, rows: list[dict[str, Any]]) -> list[Any]:
-        """Ask for a score of each row, four at a time."""
+        """Ask for a score of each row, four at a time; again where the server ended before it answered."""
+
+        def ask(row: dict[str, Any]) -> Any:
+            for _ in range(100):
+                with suppress(OSError, http.client.HTTPException):
+                    return self.request("POST", "/score", row)
+                self.n_unanswered += 1
+                time.sleep(0.1)
+            raise AssertionError(self.log.read_text())
+
         with ThreadPoolExecutor(4) as pool:
-            return list(pool.map(lambda row: self.request("POST", "/score", row), rows))
+            return list(pool.map(ask, rows))
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the server, its workers first."""

@@ -67,7 +67,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def options(kind: str, *, preload: bool) -> list[str]:
-    chosen = ["app:app", "-k", kind, "-w", "2", "--graceful-timeout", "20"]
+    chosen = ["app:app", "-k", kind, "-w", "2", "--graceful-timeout", "5"]
     chosen += ["--threads", "4"] if kind == "gthread" else []
     return [*chosen, *(["--preload"] if preload else [])]
 
@@ -87,14 +87,18 @@ SMALL = {("gthread", True), ("asgi", False)}
 def test_recycling_a_reload_and_a_stop_lose_no_row(folder, served, archived_rows, kind, preload):
     write_app(folder, kind)
     with served(folder, *options(kind, preload=preload), "--max-requests", "45") as server:
-        assert server.score(ROWS) == [0.5 * row["x"] for row in ROWS]  # at least two workers are recycled
+        assert server.score(ROWS) == [0.5 * row["x"] for row in ROWS]
+        server.wait_for("Booting worker", 3)  # one had its 45 requests
         server.process.send_signal(signal.SIGHUP)
-        server.wait_for("Handling signal: hup")
+        server.wait_for("Booting worker", 5)
         assert server.score(ROWS) == [0.5 * row["x"] for row in ROWS]
         server.stop()
-        assert server.log.read_text().count("Worker exiting") >= 4, server.log.read_text()
         assert "Exception" not in server.log.read_text()
-    assert archived_rows(ARCHIVE.format(folder)) == 2 * len(ROWS)
+    n_more = archived_rows(ARCHIVE.format(folder)) - 2 * len(ROWS)
+    if kind.startswith("uvicorn"):  # which closes connections unanswered when it is recycled
+        assert 0 <= n_more <= server.n_unanswered
+    else:
+        assert n_more == server.n_unanswered == 0
 
 
 def test_an_interrupted_asgi_worker_closes_its_monitor_though_the_lifespan_is_skipped(
