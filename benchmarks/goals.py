@@ -14,6 +14,7 @@ SHAPES = ("sorted", "constant", "all equal but one", "alternating extremes")
 ROWS_1000, ROWS_1 = "update, 1,000 x 20 float64 (1,000 batches)", "update, 1 x 20 float64 (1,000 batches)"
 MERGE, TWENTY, IMPORT = "decode and merge, a column", "20 x 1 M float64", "import, a fresh process"
 REPORT = "report, a column"
+APPEND, WEEK = "archive, append, a record of 20 columns", "archive, a week of hours x 20 segments, a record"
 
 
 class Goal(NamedTuple):
@@ -59,6 +60,9 @@ GOALS = (
     Goal("batch of 1 row x 20, ns a value (25 µs)", (ROWS_1, FULL), None, 1250),
     Goal("decode and merge, full, ns a column (30,000 a second)", (MERGE, FULL), None, 33_333),
     Goal("decode and merge, light, ns a column (100,000 a second)", (MERGE, LIGHT), None, 10_000),
+    Goal("archive, ns an appended record (2,000 a second)", (APPEND, "SQLite, 20 an append"), None, 500_000),
+    Goal("the same, singly", (APPEND, "SQLite, 1 an append"), None, 500_000),
+    Goal("a week of hours x 20 segments, ns a record (1 s)", (WEEK, "SQLite, by the hour"), None, 297_619),
     Goal("HTML report, ns a column (2 s for 100)", (REPORT, "tidegauge render_html"), None, 20_000_000),
 )
 

@@ -339,6 +339,9 @@ def test_cells_of_hostile_edges(level, edges):
     for begin, end in ((0, len(x)), (1, len(x) - 3), (0, min(255, len(x))), (0, 7)):
         counts = np.bincount(expected[begin:end], minlength=len(edges) + 1).astype(np.uint64)
         assert same_bits(count(level, x[begin:end], edges), counts)
+    find = _contract.kernel_cells_i64 if edges.dtype == np.int64 else _contract.kernel_cells_f64
+    for begin, end in ((0, len(x)), (1, len(x) - 3), (0, 9), (0, 8), (0, 1), (0, 0)):
+        assert same_bits(find(level, x[begin:end], edges), expected[begin:end])
     for value, cell in zip(x[:40], expected[:40], strict=True):  # one by one: no error cancels another
         assert count(level, np.array([value]), edges)[cell] == 1
 

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from tests.threads import LIMIT_SECONDS, in_child, needs_fork, together
 
 import tidegauge as tg
+from tidegauge import _core
 
 RANDOM = np.random.default_rng(1)
 LARGE = {f"x{i}": RANDOM.normal(size=400_000) for i in range(8)}  # milliseconds of work, on any machine
 SMALL = {"x": np.arange(100), "s": ["a", "b"] * 50}
-LIMIT_SECONDS = 60
-
-
-def together(tasks: list[Callable[[], None]]) -> None:
-    """Run the tasks in threads that start at once; raise what any of them raises."""
-    start = threading.Barrier(len(tasks))
-
-    def run(task: Callable[[], None]) -> None:
-        start.wait()
-        task()
-
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        for done in [pool.submit(run, task) for task in tasks]:
-            done.result(timeout=LIMIT_SECONDS)
 
 
 # ---- threads
@@ -139,6 +124,55 @@ def test_the_gil_is_released_during_a_large_update(threads):
     assert steps_inside > 10 * n_updates
 
 
+@pytest.mark.parametrize("n_each", [2_500_000, pytest.param(25_000_000, marks=pytest.mark.slow)])
+def test_updates_side_by_side_are_exact_to_the_last_row(n_each):
+    """10^7 and 10^8 rows from four threads, in batches of unlike sizes: every count is that of one thread."""
+    names = [f"x{i}" for i in range(6)]
+    rng = np.random.default_rng(5)
+    data = {name: rng.normal(size=400_000) for name in names} | {"s": ["a", "b", "c", "d"] * 100_000}
+    data["x0"][::7] = np.nan
+    reference = tg.Reference.fit({name: values[:20_000] for name, values in data.items()})
+    (batch,) = tg.arrow.batches(data)
+    shared = tg.Profile.empty(reference)
+
+    def update(step: int) -> Callable[[], None]:
+        parts = [batch.slice(begin, min(step, 400_000 - begin)) for begin in range(0, 400_000, step)]
+
+        def run() -> None:
+            added = 0
+            while added < n_each:
+                for part in parts:
+                    n = min(part.n_rows, n_each - added)
+                    shared.update(part.slice(0, n), threads=1)
+                    added += n
+
+        return run
+
+    together([update(step) for step in (400_000, 10_000, 130_001, 77_777)])
+    assert shared.n_rows == 4 * n_each
+    times, rest = divmod(n_each, 400_000)
+    expected = tg.Profile.empty(reference, accumulators="light")
+    for _ in range(times):
+        expected.update(batch)
+    expected.update(batch.slice(0, rest))
+    for name in (*names, "s"):
+        one, all_ = expected[name], shared[name]
+        assert all_.n_rows == 4 * n_each
+        assert (all_.n_present, all_.n_nan) == (4 * one.n_present, 4 * one.n_nan)
+        assert all_.counts.tolist() == (4 * one.counts).tolist()
+    joint = shared._core.joint
+    assert joint is not None
+    of_all, of_rest = sums_of(batch, reference), sums_of(batch.slice(0, rest), reference)
+    for found, one, part in zip(joint.total, of_all, of_rest, strict=True):
+        assert np.array_equal(found, 4 * (times * one + part))
+
+
+def sums_of(batch: _core.Batch, reference: tg.Reference) -> list[np.ndarray]:
+    joint = tg.profile(batch, reference)._core.joint
+    assert joint is not None
+    return [np.asarray(sums) for sums in joint.total]
+
+
 def n_threads() -> int:
     return len(os.listdir("/proc/self/task"))
 
@@ -190,23 +224,7 @@ def busy(profile: tg.Profile) -> Iterator[None]:
     assert not worker.is_alive()
 
 
-def in_child(task: Callable[[], None]) -> None:
-    """Run the task in a forked child; fail if it raises, dies, or has not ended in time."""
-    child = os.fork()
-    if child == 0:
-        signal.alarm(LIMIT_SECONDS)  # kills the child if it waits for a lock that nobody holds any more
-        try:
-            task()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0, f"the child ended with {os.waitstatus_to_exitcode(status)}"
-
-
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
 
 @needs_fork

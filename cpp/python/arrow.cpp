@@ -143,6 +143,8 @@ void register_arrow(py::module_& m) {
         "The batch of an `__arrow_c_array__` pair; consumes the array capsule.");
   m.def("batch_from_arrays", &batch_from_arrays, py::arg("names"), py::arg("arrays"),
         "NumPy arrays of equal length as one batch, without a copy where their memory allows it.");
+  m.def("batch_from_dict", &batch_from_dict, py::arg("columns"),
+        "The same of a dict of plain arrays; None if it holds anything that has to be looked at.");
   m.def("combine", &combine, py::arg("columns"),
         "(name, one-column batch) pairs of equal length as one batch.");
 }

@@ -4,6 +4,7 @@
 #include <pybind11/typing.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,10 @@ void read_objects(Owners& owners, Column& column, const pybind11::array& array);
 /// SchemaError.
 arrow::Batch batch_from_arrays(const std::vector<std::string>& names,
                                const std::vector<pybind11::array>& arrays);
+
+/// The same of a dict, quickly; nothing if it holds anything but one-dimensional arrays of numbers, booleans
+/// and times under the names of columns.
+std::optional<arrow::Batch> batch_from_dict(const pybind11::dict& columns);
 
 /// The values of column i as the engine reads them, for a person to look at: numbers (times as counts of
 /// their unit), booleans, texts, lists of floats; None for null and for what cannot be read. Throws

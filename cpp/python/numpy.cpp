@@ -31,11 +31,29 @@ constexpr Simple kSimple[] = {
     {'f', 4, Physical::float32, "f"}, {'f', 8, Physical::float64, "g"},
 };
 
-const Simple* find_simple(const py::array& array) {
+const Simple* find_simple(char kind, py::ssize_t size) {
   for (const Simple& simple : kSimple) {
-    if (simple.kind == array.dtype().kind() && simple.size == array.itemsize()) return &simple;
+    if (simple.kind == kind && simple.size == size) return &simple;
   }
   return nullptr;
+}
+
+const Simple* find_simple(const py::array& array) {
+  return find_simple(array.dtype().kind(), array.itemsize());
+}
+
+/// Whether this is an array of NumPy's own class, which has no mask.
+bool is_exact(py::handle array) { return Py_TYPE(array.ptr()) == py::detail::npy_api::get().PyArray_Type_; }
+
+/// Numbers that lie as Arrow's do, which need no call into NumPy; false for everything else.
+bool read_numbers_as_they_lie(Owners& owners, Column& column, const py::array& array) {
+  if (!is_exact(array) || array.ndim() != 1 || !(array.flags() & py::array::c_style)) return false;
+  const auto* type = py::detail::array_descriptor_proxy(py::detail::array_proxy(array.ptr())->descr);
+  const Simple* simple = type->byteorder == '>' ? nullptr : find_simple(type->kind, array.itemsize());
+  if (!simple) return false;
+  column.set(Kind::number, simple->physical, simple->format);
+  column.view.values = owners.keep(array);
+  return true;
 }
 
 py::array as_type(const py::array& array, const py::object& dtype) {
@@ -94,6 +112,7 @@ void read_embedding(Owners& owners, Column& column, py::array array) {
 }
 
 void read_array(Owners& owners, Column& column, const py::array& source) {
+  if (read_numbers_as_they_lie(owners, column, source)) return;
   py::array array = plain(source);
   if (array.ndim() == 2) {
     read_embedding(owners, column, std::move(array));
@@ -206,7 +225,7 @@ arrow::Batch batch_from_arrays(const std::vector<std::string>& names, const std:
   std::vector<arrow::ColumnView> views;
   const int64_t n_rows = arrays.empty() || arrays[0].ndim() == 0 ? 0 : arrays[0].shape(0);
   for (size_t i = 0; i < arrays.size(); ++i) {
-    const bool masked = py::hasattr(arrays[i], "mask");
+    const bool masked = !is_exact(arrays[i]) && py::hasattr(arrays[i], "mask");
     const std::string problem = refusal(arrays[i], n_rows, masked);
     if (!problem.empty()) throw SchemaError("column '" + names[i] + "' " + problem);
     Column column;
@@ -218,6 +237,21 @@ arrow::Batch batch_from_arrays(const std::vector<std::string>& names, const std:
     views.push_back(std::move(column.view));
   }
   return arrow::Batch::borrow(std::move(schema), std::move(views), n_rows, std::move(owners));
+}
+
+std::optional<arrow::Batch> batch_from_dict(const py::dict& columns) {
+  std::vector<std::string> names;
+  std::vector<py::array> arrays;
+  names.reserve(columns.size());
+  arrays.reserve(columns.size());
+  for (const auto& [name, values] : columns) {
+    if (!PyUnicode_CheckExact(name.ptr()) || !is_exact(values)) return {};
+    const auto array = py::reinterpret_borrow<py::array>(values);
+    if (array.ndim() != 1 || !std::strchr("biufmM", array.dtype().kind())) return {};
+    names.push_back(name.cast<std::string>());
+    arrays.push_back(array);
+  }
+  return batch_from_arrays(names, arrays);
 }
 
 }  // namespace tidegauge::python

@@ -20,7 +20,7 @@ using arrow::TimeUnit;
 
 constexpr int64_t kDayMicroseconds = 86'400'000'000;
 
-/// Holds a dict of a Python without a global lock still; with one, nothing else runs meanwhile.
+/// Holds a dict or list of a Python without a global lock still; with one, nothing else runs meanwhile.
 struct HoldStill {
 #ifdef Py_GIL_DISABLED
   explicit HoldStill(PyObject* object) { PyCriticalSection_Begin(&section, object); }
@@ -127,31 +127,50 @@ void set_date(Cell& cell, py::handle value) {
   set_time(cell, Content::time, TimeUnit::micro, time);
 }
 
+/// The 64 bits of a numpy.datetime64 or timedelta64, which it gives as a buffer of bytes.
+int64_t count_of(py::handle value) {
+  const py::buffer_info info = py::reinterpret_borrow<py::buffer>(value).request();
+  int64_t count = 0;
+  if (info.size * info.itemsize != sizeof count) throw py::cast_error("a NumPy time has 64 bits");
+  std::memcpy(&count, info.ptr, sizeof count);
+  return count;
+}
+
 /// numpy.datetime64 and timedelta64: units as batch_from_arrays takes them.
 void set_numpy_time(Cell& cell, py::handle value, bool duration) {
-  constexpr int64_t kNaT = std::numeric_limits<int64_t>::min();
-  const py::object as_type = value.attr("astype");
-  if (as_type("int64").cast<int64_t>() == kNaT) {
+  const int64_t count = count_of(value);
+  if (count == std::numeric_limits<int64_t>::min()) {  // NaT
     cell.content = Content::null;
     return;
   }
-  const auto data = py::module_::import("numpy").attr("datetime_data")(value.attr("dtype")).cast<py::tuple>();
-  const auto unit = data[0].cast<std::string>();
+  const auto type = value.attr("dtype").attr("str").cast<std::string>();  // <M8[us]; <M8[10us]; <M8
+  const size_t bracket = type.find('[');
+  const std::string steps =
+      bracket == std::string::npos ? "" : type.substr(bracket + 1, type.size() - bracket - 2);
+  const std::string unit = steps.substr(std::min(steps.find_first_not_of("0123456789"), steps.size()));
+  const Content content = duration ? Content::duration : Content::time;
+  struct Known {
+    const char* name;
+    TimeUnit unit;
+  };
+  constexpr Known kFine[] = {{"ms", TimeUnit::milli}, {"us", TimeUnit::micro}, {"ns", TimeUnit::nano}};
+  Known kept{"s", TimeUnit::second};
+  for (const Known& known : kFine) {
+    if (unit == known.name) kept = known;
+  }
+  if (steps == kept.name) return set_time(cell, content, kept.unit, count);
   const bool calendar = unit == "M" || unit == "Y";
-  cell.content = Content::other;
-  if (unit == "generic" || unit == "ps" || unit == "fs" || unit == "as" || (calendar && duration)) return;
-  const std::string kept = unit == "ms" || unit == "us" || unit == "ns" ? unit : "s";
-  const py::object in_unit = as_type((duration ? "m8[" : "M8[") + kept + "]");
-  const TimeUnit known = kept == "ms"   ? TimeUnit::milli
-                         : kept == "us" ? TimeUnit::micro
-                         : kept == "ns" ? TimeUnit::nano
-                                        : TimeUnit::second;
-  set_time(cell, duration ? Content::duration : Content::time, known,
-           in_unit.attr("astype")("int64").cast<int64_t>());
+  if (unit.empty() || unit == "ps" || unit == "fs" || unit == "as" || (calendar && duration)) {
+    cell.content = Content::other;
+    return;
+  }
+  const py::object in_unit = value.attr("astype")((duration ? "m8[" : "M8[") + std::string(kept.name) + "]");
+  set_time(cell, content, kept.unit, count_of(in_unit));
 }
 
 /// Appends a list's plain numbers; false where it holds anything else, with nothing appended.
 bool put_plain_floats(PyObject* sequence, Buffer& out) {
+  const HoldStill still(sequence);
   const size_t before = out.size();
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(sequence); ++i) {
     PyObject* item = PySequence_Fast_GET_ITEM(sequence, i);
@@ -210,12 +229,15 @@ int Names::place_of(PyObject* key) const {
 int Names::place_of(std::string_view name) const { return place_of(py::str(name.data(), name.size()).ptr()); }
 
 void RowReader::forget() {
+  row_.clear(0);
   held_.clear();
   wrong_key_ = repeated_key_ = py::object();
 }
 
 const Row& RowReader::read(py::handle row, const Names& names) {
   row_.clear(names.size());
+  after_.resize(names.size() + 1, kNone);
+  last_ = names.size();
   if (PyDict_CheckExact(row.ptr())) {
     read_dict(row.ptr(), names);
   } else {
@@ -238,7 +260,7 @@ void RowReader::read_dict(PyObject* dict, const Names& names) {
   const HoldStill still(dict);
   PyObject *key = nullptr, *value = nullptr;
   Py_ssize_t at = 0;
-  for (size_t i = 0; PyDict_Next(dict, &at, &key, &value); ++i) read_item(i, key, value, names);
+  while (PyDict_Next(dict, &at, &key, &value)) read_item(key, value, names);
 }
 
 void RowReader::read_items(PyObject* mapping, const Names& names) {
@@ -249,35 +271,40 @@ void RowReader::read_items(PyObject* mapping, const Names& names) {
   const auto items = py::reinterpret_steal<py::object>(PyMapping_Items(mapping));
   if (!items) throw py::error_already_set();
   const py::list pairs(items);
-  for (size_t i = 0; i < pairs.size(); ++i) {
-    const py::object pair = pairs[i];
+  for (const py::handle pair : pairs) {
     if (!PyTuple_Check(pair.ptr()) || PyTuple_GET_SIZE(pair.ptr()) != 2) {
       throw SchemaError("record: items() of a row gives pairs of a name and a value, not a " +
                         std::string(Py_TYPE(pair.ptr())->tp_name));
     }
-    read_item(i, PyTuple_GET_ITEM(pair.ptr(), 0), PyTuple_GET_ITEM(pair.ptr(), 1), names);
+    read_item(PyTuple_GET_ITEM(pair.ptr(), 0), PyTuple_GET_ITEM(pair.ptr(), 1), names);
   }
 }
 
-void RowReader::read_item(size_t i, PyObject* key, PyObject* value, const Names& names) {
-  if (i < order_.size() && names.is(static_cast<size_t>(order_[i]), key)) {
-    return read_value(static_cast<size_t>(order_[i]), key, value);
+void RowReader::read_item(PyObject* key, PyObject* value, const Names& names) {
+  // Rows mostly have the columns of the last one in its order, and perhaps lack one of them.
+  size_t guess = after_[last_];
+  if (guess != kNone && !names.is(guess, key)) {
+    guess = after_[guess];
+    if (guess != kNone && !names.is(guess, key)) guess = kNone;
+  }
+  if (guess != kNone) {
+    last_ = guess;
+    return read_value(guess, key, value);
   }
   if (!PyUnicode_Check(key)) {
     wrong_key_ = py::reinterpret_borrow<py::object>(key);
-    return;
-  }
-  if (!PyUnicode_CheckExact(key)) {  // whose hash and equality may be anything
+  } else if (PyUnicode_CheckExact(key)) {
+    read_key(key, value, names);
+  } else {  // whose hash and equality may be anything
     const auto exact = py::reinterpret_steal<py::object>(PyUnicode_FromObject(key));
     if (!exact) throw py::error_already_set();
-    return read_key(i, exact.ptr(), value, names);
+    read_key(exact.ptr(), value, names);
   }
-  read_key(i, key, value, names);
 }
 
-void RowReader::read_key(size_t i, PyObject* key, PyObject* value, const Names& names) {
-  int place = names.place_of(key);
-  if (place < 0) {
+void RowReader::read_key(PyObject* key, PyObject* value, const Names& names) {
+  int found = names.place_of(key);
+  if (found < 0) {
     const size_t at = row_.text.size();
     bool escaped = false;
     put_utf8(key, row_.text, [&](Py_UCS4 c) {
@@ -287,17 +314,16 @@ void RowReader::read_key(size_t i, PyObject* key, PyObject* value, const Names& 
       escaped = true;
     });
     const size_t size = row_.text.size() - at;
-    if (escaped) place = names.place_of(row_.text_of(at, size));
-    if (place < 0) {
+    if (escaped) found = names.place_of(row_.text_of(at, size));
+    if (found < 0) {
       row_.unknown.push_back({at, size});
       return;
     }
   }
-  if (i < 4 * names.size()) {
-    if (order_.size() <= i) order_.resize(i + 1, place);
-    order_[i] = place;
-  }
-  read_value(static_cast<size_t>(place), key, value);
+  const auto place = static_cast<size_t>(found);
+  after_[last_] = place;
+  last_ = place;
+  read_value(place, key, value);
 }
 
 void RowReader::read_value(size_t place, PyObject* key, PyObject* value) {
@@ -364,7 +390,8 @@ void RowReader::read_held(Cell& cell, py::handle value) {
       return set_embedding(cell, value, row_.floats);
     }
   } catch (py::error_already_set& error) {
-    if (!error.matches(PyExc_ValueError) && !error.matches(PyExc_TypeError)) throw;
+    if (!error.matches(PyExc_Exception) || error.matches(PyExc_MemoryError)) throw;
+  } catch (const py::cast_error&) {  // of a type that only goes by the name of one we know
   }
   cell.content = Content::other;
 }

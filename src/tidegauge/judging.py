@@ -6,18 +6,22 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from tidegauge.archive import Archive, Found, Series, Writer
-from tidegauge.comparison import Comparison, compare
+from tidegauge.comparison import ColumnComparison, Comparison, compare
+from tidegauge.drift.causes import Cause
+from tidegauge.drift.mix import shares_of_change
 from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE
 from tidegauge.errors import ArchiveError, DecodeError, MergeError, TidegaugeError
 from tidegauge.measurement import SEVERITY, Status
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
 from tidegauge.scan_result import Alarm, ScanResult
+from tidegauge.segments import TOTAL, parse_segment
 from tidegauge.verdict import KIND, Gap, Verdict, name_of, parsed, prefix_of
 from tidegauge.window import DAY, SECOND, Window, parse_duration
 from tidegauge.window_scan import scan
@@ -116,7 +120,8 @@ class _Job:
                 if window in profiles:  # else all of it was damaged, and set aside
                     comparison = compare(reference, profiles[window], window=window, **settings)
                     parts, gaps = by_window[window], gaps_of(writers, window, self.now_ns)
-                    yield self._verdict(comparison, scanned, parts, revision=due[window], gaps=gaps)
+                    verdict = self._verdict(comparison, scanned, parts, revision=due[window], gaps=gaps)
+                    yield replace(verdict, segments=self._owed(reference, comparison, window))
 
     def _reference(self) -> Reference:
         try:
@@ -164,6 +169,37 @@ class _Job:
                 store.delete_documents(CLAIMS, [name])  # whoever claimed it did not come back: the next may
         return False
 
+    def _owed(
+        self, reference: Reference, comparison: Comparison, window: Window
+    ) -> dict[str, tuple[dict[str, Any], ...]]:
+        """Return to which segments the change of each loud column is owed."""
+        loud = [each for each in comparison.columns.values() if each.status in {"warning", "alert"}]
+        before = by_dimension(reference.segments)
+        if not loud or not before:
+            return {}
+        records = self.archive.find(self.series, start_ns=window.start_ns, end_ns=window.end_ns)
+        keys = {each.key.segment for each in records if each.key.window == window} - {TOTAL}
+        after = by_dimension(
+            {
+                key: profile
+                for key in sorted(keys)
+                for profile in self.archive.windows_of(self.series, [window], segment=key).values()
+            }
+        )
+        found: dict[str, tuple[dict[str, Any], ...]] = {}
+        for column in loud:
+            shares = [
+                share.to_dict()
+                for dimension in before
+                if dimension in after
+                for share in shares_of_change(
+                    column.name, place_of(column), before[dimension], after[dimension]
+                )
+            ]
+            if shares:
+                found[column.name] = tuple(shares)
+        return found
+
     def _scan(
         self, reference: Reference, profiles: Mapping[Window, Profile], settings: Settings
     ) -> ScanResult | None:
@@ -209,6 +245,19 @@ class _Job:
             tuple(told),
             gaps,
         )
+
+
+def place_of(column: ColumnComparison) -> Cause | None:
+    """Return where a column changed most, None where rows went missing."""
+    return None if column.component == "missing values" or not column.causes else column.causes[0]
+
+
+def by_dimension(profiles: Mapping[str, Profile]) -> dict[tuple[str, ...], dict[str, Profile]]:
+    """Sort profiles of segments by the columns that the segments are made of."""
+    found: dict[tuple[str, ...], dict[str, Profile]] = {}
+    for key, profile in profiles.items():
+        found.setdefault(tuple(parse_segment(key)), {})[key] = profile
+    return found
 
 
 def inputs_of(parts: Sequence[Found]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import dataclasses
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import chain
 from typing import Any, Literal
@@ -14,16 +16,19 @@ import numpy as np
 
 from tidegauge import _core
 from tidegauge.arrow import batches
+from tidegauge.arrow.batches import refuse_missing
 from tidegauge.edges import fit_edges
 from tidegauge.errors import DecodeError, InputError, SchemaError
 from tidegauge.profiles import Profile, accumulator_bits, write_file
 from tidegauge.reference_windows import ReferenceWindows, Splitter, from_text, to_text
 from tidegauge.schema import Column, Schema, with_notices
 from tidegauge.scores import N_WAVES, Scores, sampled_scores
+from tidegauge.segments import key_of, parse_segment
 
 SAMPLED_ROWS = 1 << 20
 SAMPLED_BYTES = 1 << 28
 MAX_CATEGORIES = 4096
+MAX_SEGMENTS = 2_000
 NAMED_FROM = 5  # a category seen fewer times is counted but not stored by name
 
 # What the engine calls a column whose values it does not read.
@@ -35,15 +40,23 @@ class Reference:
 
     `schema`: a `Schema`, with notices on columns that are profiled but not judged. `profile`: the reference's
     own rows, a `Profile`. `windows`: how they lay in time (`ReferenceWindows`), None unless `fit` was told.
-    Made by `fit` or `from_bytes`; immutable.
+    `segments`: light profiles of the rows of each segment by its key, {} unless `fit` was told. Made by `fit`
+    or `from_bytes`; immutable.
     """
 
-    __slots__ = ("_specs", "profile", "schema", "windows")
+    __slots__ = ("_specs", "profile", "schema", "segments", "windows")
 
-    def __init__(self, profile: Profile, schema: Schema, windows: ReferenceWindows | None = None) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        schema: Schema,
+        windows: ReferenceWindows | None = None,
+        segments: Mapping[str, Profile] | None = None,
+    ) -> None:
         self.profile = profile
         self.schema = schema
         self.windows = windows
+        self.segments = dict(segments or {})
         self._specs = {column.spec.name: column.spec for column in profile._core.columns}
 
     @classmethod
@@ -55,6 +68,7 @@ class Reference:
         edges: Reference | None = None,
         timestamp: str | None = None,
         window: str | float | timedelta | None = None,
+        segments: Sequence[str | Sequence[str]] = (),
         accumulators: Literal["full", "light"] = "full",
         threads: int = 0,
     ) -> Reference:
@@ -69,6 +83,8 @@ class Reference:
         reference then keeps how its own windows of that length differed, by the column `timestamp` (None
         takes the one with that role in `schema`), and judges later ones by that; take a month or more. Rows
         without a time count in the reference and in no window, and an InputWarning says how many.
+        `segments`: columns, or several together, whose values are counted apart as well (a category, a
+        boolean, a whole number): a verdict then tells in which of them a change lies.
 
         Raises InputError for unreadable or empty data and for an impossible or missing window, SchemaError
         for a column of the schema that the data lacks or holds as another kind.
@@ -84,13 +100,19 @@ class Reference:
         joint = None if accumulators == "light" else joint_spec(sampled, specs, schema, edges)
         profile = Profile(_core.Profile(specs, joint, with_parts=True))
         split = None if window is None else Splitter(specs, timestamp_of(schema, timestamp), window)
+        by_segment = None if not segments else segmented(specs, dimensions_of(segments, schema))
         for batch in rows if rows.rereadable else chain(held, opened):
             profile._core.update(batch, threads)
             if split is not None:
                 split.update(batch, threads)
+            if by_segment is not None:
+                by_segment.update(batch, threads)
         judged = [column.name for column in schema.values() if column.judge and column.role != "ignored"]
         windows = None if split is None else split.windows(profile, judged)
-        return cls(with_shown_names(profile), schema, windows)
+        shown = with_shown_names(profile)
+        if by_segment is None:
+            return cls(shown, schema, windows)
+        return cls(shown, schema, windows, profiles_of(by_segment, dimensions_of(segments, schema), shown))
 
     def __contains__(self, name: object) -> bool:
         return name in self._specs
@@ -101,8 +123,14 @@ class Reference:
     def to_bytes(self) -> bytes:
         """Encode edges, counts, schema and windows; equal references give equal bytes."""
         columns: Any = [told(column) for column in self.schema.values()]
-        whole = columns if self.windows is None else {"columns": columns, "windows": to_text(self.windows)}
-        note = json.dumps(whole)
+        whole = {"columns": columns}
+        if self.windows is not None:
+            whole["windows"] = to_text(self.windows)
+        if self.segments:
+            whole["segments"] = {
+                key: base64.b64encode(each.to_bytes()).decode() for key, each in self.segments.items()
+            }
+        note = json.dumps(whole if len(whole) > 1 else columns)
         return self.profile._core.to_bytes(with_edges=True, note=note)
 
     @classmethod
@@ -144,9 +172,19 @@ def decoded(data: bytes | bytearray | memoryview) -> Profile | Reference:
     core, note = _core.Profile.from_bytes(data)
     if not note:
         return Profile(core)
-    schema, windows = schema_of_note(note)
     profile = Profile(core)
-    return Reference(profile, schema, None if windows is None else from_text(windows, profile))
+    found = note_of(note)
+    windows = None if found.windows is None else from_text(found.windows, profile)
+    try:
+        schema = Schema(found.columns)
+        segments = {
+            key: Profile.from_bytes(base64.b64decode(state, validate=True), profile)
+            for key, state in found.segments.items()
+            if parse_segment(key)
+        }
+    except (SchemaError, InputError, binascii.Error) as error:
+        raise DecodeError(f"reference: its schema or segments cannot be read: {error}") from error
+    return Reference(profile, schema, windows, segments)
 
 
 def sample(
@@ -306,22 +344,47 @@ def told(column: Column) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Note:
-    """What is written beside the counts of a reference with windows; beside others, the columns alone."""
+    """What is written beside the counts of a reference with windows or segments; else the columns alone."""
 
     columns: list[Column]
-    windows: str
+    windows: str | None = None
+    segments: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def schema_of_note(note: str) -> tuple[Schema, str | None]:
-    """Return the schema written beside a reference's counts, and its windows as text. Raises DecodeError."""
+def note_of(note: str) -> Note:
+    """Return what is written beside a reference's counts. Raises DecodeError."""
     import msgspec
 
     try:
         found: Note | list[Column] = msgspec.json.decode(note, type=Note | list[Column])
-        columns, windows = (found, None) if isinstance(found, list) else (found.columns, found.windows)
-        return Schema(columns), windows
     except (msgspec.MsgspecError, SchemaError) as error:
         raise DecodeError(f"reference: its schema cannot be read: {error}") from error
+    return Note(found) if isinstance(found, list) else found
+
+
+def dimensions_of(segments: Sequence[str | Sequence[str]], schema: Schema) -> list[list[str]]:
+    """Return each dimension as its columns. Raises InputError for one that the schema lacks."""
+    found = [[each] if isinstance(each, str) else list(each) for each in segments]
+    refuse_missing(dict.fromkeys(name for names in found for name in names), list(schema))
+    return found
+
+
+def segmented(specs: list[_core.ColumnSpec], dimensions: list[list[str]]) -> _core.SegmentedProfile:
+    """Return light counts of each segment of no rows yet."""
+    light = [spec.with_options(spec.accumulators & accumulator_bits("light")) for spec in specs]
+    return _core.SegmentedProfile(light, None, dimensions=dimensions, max_segments=MAX_SEGMENTS)
+
+
+def profiles_of(
+    counted: _core.SegmentedProfile, dimensions: list[list[str]], holder: Profile
+) -> dict[str, Profile]:
+    """Return the profile of each segment by its key, between the edges of `holder`."""
+    parts = counted.take_changed(everything=True)
+    return {
+        key_of(dimensions[dimension], values): Profile.from_bytes(state, holder)
+        for dimension, values, _, state in parts
+        if dimension >= 0
+    }
 
 
 def timestamp_of(schema: Schema, timestamp: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tidegauge.errors import InputError
 
@@ -41,6 +41,13 @@ def segment_key(segment: Segment | None) -> str:
             )
         written[column] = {"other": True} if value is OTHER else value
     return json.dumps(written, ensure_ascii=False, separators=(",", ":"))
+
+
+def key_of(names: Sequence[str], values: Sequence[str | None] | None) -> str:
+    """Return the key of the segment in which these columns have these values, None for all others."""
+    if values is None:
+        return segment_key(dict.fromkeys(names, OTHER))
+    return segment_key(dict(zip(names, values, strict=True)))
 
 
 def parse_segment(key: str) -> dict[str, str | Other | None]:

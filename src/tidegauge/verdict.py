@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -41,9 +41,10 @@ class Verdict:
 
     `comparison` and `alarms` are what `Comparison.to_dict` and `Alarm.to_dict` gave: the alarms are those
     for which the scan of the windows up to this one found the first evidence in it, `alarms[i]["since"]` in
-    words the window with which the change began. `status` is the worst of the comparison's and the alarms',
-    `segments` that of each segment by its key, where the reference knows segments. `inputs` names the records
-    that were judged, by `n_writers` processes; `gaps` says which processes may have had more.
+    words the window with which the change began. `status` is the worst of the comparison's and the alarms'.
+    `segments` tells of each column that changed to which segments that is owed, as `SegmentShare.to_dict`
+    gives it, where the reference and the monitor have the same segments. `inputs` names the records that were
+    judged, by `n_writers` processes; `gaps` says which processes may have had more.
     """
 
     model: str
@@ -60,6 +61,7 @@ class Verdict:
     comparison: Mapping[str, Any]
     alarms: tuple[Mapping[str, Any], ...] = ()
     gaps: tuple[Gap, ...] = ()
+    segments: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
 
     @property
     def series(self) -> Series:

@@ -158,6 +158,9 @@ def test_writers(archive):
     assert not slow.settled(5 * HOUR)
     with pytest.raises(DecodeError, match="its document cannot be read"):
         Writer.from_bytes(b'{"model": 1}')
+    archive.store.put_document("writers", "odd", b"\xff")
+    with pytest.warns(ArchiveWarning, match="writer 'odd' said of itself is left out"):
+        assert set(archive.writers()) == {"ab", "cd"}
 
 
 # What cannot be read.

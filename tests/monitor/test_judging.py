@@ -130,6 +130,23 @@ def test_a_process_that_vanished_is_judged_without_and_the_gap_is_recorded(refer
     assert "process 77 on x vanished: its rows of up to 60 s" in str(found[1].gaps[0])
 
 
+def test_a_change_is_owed_to_the_segment_it_lies_in(archive, clock):
+    data = payments(20_000, 1, begin_ns=T0 - 168 * HOUR, length_ns=168 * HOUR)
+    schema = tg.Schema.infer(data, score="score", timestamp="time")
+    reference = tg.Reference.fit(data, schema=schema, segments=["country"])
+
+    def cents(i, data):
+        return data | {"amount": np.where(data["country"] == "US", 100.0 * data["amount"], data["amount"])}
+
+    watch(archive, reference, range(2), clock, change=cents, segments=["country", "device"])
+    for verdict in tg.judge(archive, now_ns=LATER):
+        assert set(verdict.segments) == {"amount"}
+        first = verdict.segments["amount"][0]
+        assert first["segment"] == '{"country":"US"}'
+        assert first["part"] > 0.9
+        assert tg.Verdict.from_bytes(verdict.to_bytes()) == verdict
+
+
 def test_on_close_is_called_with_each_verdict_and_may_fail(reference, archive, clock, caplog):
     watch(archive, reference, range(3), clock)
     seen = []

@@ -20,6 +20,7 @@ namespace tidegauge::arrow {
 namespace {
 
 using Rows = std::span<const int64_t>;
+using Places = std::span<const uint32_t>;
 
 template <class IsSet>
 uint64_t* gather_bits(Rows rows, IsSet is_set, Memory& memory) {
@@ -62,11 +63,14 @@ const uint8_t* take_marks(const ColumnView& column, const uint8_t* marks, Rows r
   return reinterpret_cast<const uint8_t*>(gather_bits(rows, is_set, memory));
 }
 
-const void* take_fixed(const ColumnView& column, int64_t width, Rows rows, Memory& memory) {
+const void* take_fixed(const ColumnView& column, int64_t width, Rows rows, Memory& memory, Places places) {
   auto* out = memory.make<char>(std::ssize(rows), width);
-  if (width > 0) {
-    const auto* first = static_cast<const char*>(column.values) + column.offset * width;
+  if (width == 0) return out;
+  const auto* first = static_cast<const char*>(column.values) + column.offset * width;
+  if (places.empty()) {
     gather(first, width, rows.data(), std::ssize(rows), out);
+  } else {
+    scatter(first, width, places.data(), std::ssize(places), out);
   }
   return out;
 }
@@ -140,7 +144,8 @@ void take_runs(const ColumnView& column, Rows rows, ColumnView& out, Memory& mem
 
 }  // namespace
 
-ColumnView take(const ColumnView& column, std::span<const int64_t> rows, Memory& memory) {
+ColumnView take(const ColumnView& column, std::span<const int64_t> rows, Memory& memory,
+                std::span<const uint32_t> places) {
   ColumnView out;
   out.type = column.type;
   out.index = column.index;
@@ -155,7 +160,7 @@ ColumnView take(const ColumnView& column, std::span<const int64_t> rows, Memory&
   out.validity = take_validity(column, rows, memory);
   if (column.type.dictionary) {
     out.child = column.child;
-    out.values = take_fixed(column, value_width(column.index), rows, memory);
+    out.values = take_fixed(column, value_width(column.index), rows, memory, places);
     return out;
   }
   switch (column.type.physical) {
@@ -178,7 +183,7 @@ ColumnView take(const ColumnView& column, std::span<const int64_t> rows, Memory&
       out.variadic = column.variadic;
       out.variadic_sizes = column.variadic_sizes;
       out.n_variadic = column.n_variadic;
-      out.values = take_fixed(column, value_width(column.type), rows, memory);
+      out.values = take_fixed(column, value_width(column.type), rows, memory, places);
   }
   return out;
 }

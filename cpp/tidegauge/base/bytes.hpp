@@ -17,6 +17,18 @@ namespace tidegauge {
 
 static_assert(std::endian::native == std::endian::little, "the byte format is written as it lies in memory");
 
+inline constexpr size_t kMaxVarint = 10;  // bytes
+
+/// Writes unsigned LEB128 to where there is room for it, and returns the place behind it.
+inline std::byte* write_varint(std::byte* at, uint64_t value) {
+  while (value >= 0x80) {
+    *at++ = static_cast<std::byte>(value | 0x80);
+    value >>= 7;
+  }
+  *at++ = static_cast<std::byte>(value);
+  return at;
+}
+
 /// Appends little-endian values to a growing buffer.
 class ByteWriter {
  public:
@@ -42,12 +54,16 @@ class ByteWriter {
 
   /// Unsigned LEB128: small counts take one byte.
   void put_varint(uint64_t value) {
-    while (value >= 0x80) {
-      buffer_.push_back(static_cast<std::byte>(value | 0x80));
-      value >>= 7;
-    }
-    buffer_.push_back(static_cast<std::byte>(value));
+    std::byte bytes[kMaxVarint];
+    put_bytes({bytes, write_varint(bytes, value)});
   }
+
+  /// Room for so many bytes more, to be written and then cut to what was used.
+  std::byte* extend(size_t n_bytes) {
+    buffer_.resize(buffer_.size() + n_bytes);
+    return buffer_.data() + buffer_.size() - n_bytes;
+  }
+  void cut(const std::byte* end) { buffer_.resize(static_cast<size_t>(end - buffer_.data())); }
 
   void put_text(std::string_view text) {
     put_varint(text.size());

@@ -13,13 +13,15 @@ namespace tidegauge {
 template <class Count>
 void encode_counts(ByteWriter& out, std::span<const Count> counts) {
   out.put_varint(counts.size());
+  std::byte* at = out.extend(kMaxVarint * counts.size());  // growing byte by byte would be most of it
   for (size_t i = 0; i < counts.size();) {
-    out.put_varint(counts[i]);
+    at = write_varint(at, counts[i]);
     if (counts[i++] != 0) continue;
     size_t more = 0;
     while (i < counts.size() && counts[i] == 0) ++more, ++i;
-    out.put_varint(more);
+    at = write_varint(at, more);
   }
+  out.cut(at);
 }
 
 /// At most `limit` counts, whose sum fits in 64 bits.

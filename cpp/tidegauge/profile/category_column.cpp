@@ -26,8 +26,9 @@ size_t CategoryColumn::memory_bytes(uint64_t n_rows) const {
 void CategoryColumn::prefetch() const {
   prefetch_lines(this, sizeof *this);
   cells_.visit([](const auto& cells) {
-    constexpr size_t kMost = 1024;  // of many cells, a few rows touch few
-    prefetch_lines(cells.data(), std::min(kMost, cells.size() * sizeof cells[0]));
+    constexpr size_t kMost = 1024;  // of more, a few rows touch few
+    const size_t n_bytes = cells.size() * sizeof cells[0];
+    if (n_bytes <= kMost) prefetch_lines(cells.data(), n_bytes);
   });
 }
 
@@ -67,48 +68,49 @@ void CategoryColumn::update_values(const arrow::ColumnView& view, Scratch& scrat
 }
 
 void CategoryColumn::read_facts(const ColumnSpec& spec, const arrow::ColumnView& view, Scratch& scratch,
-                                TextFacts* out) {
+                                const uint32_t* places, TextFacts* out) {
   const binning::Categories* frozen = spec.categories.get();
-  const auto read = [&](const arrow::ColumnView& texts, TextFacts* facts) {
+  const auto read = [&](const arrow::ColumnView& texts, auto use) {
     for (int64_t begin = 0; begin < texts.length; begin += kTextTile) {
       const int64_t n = std::min(kTextTile, texts.length - begin);
       arrow::read_validity(texts, begin, n, scratch.words);
       uint64_t valid[kTextTile / 64];
       std::copy_n(scratch.words, std::size(valid), valid);
       read_as_texts(texts, begin, n, scratch);
-      for (size_t i = 0; i < static_cast<size_t>(n); ++i, ++facts) {
+      for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
         const auto bit = [i](const uint64_t* words) { return (words[i / 64] >> (i % 64)) & 1; };
+        const std::string_view text = scratch.texts[i];
+        TextFacts facts{0, bit(valid) ? TextFacts::kMistyped : TextFacts::kNull};
         if (bit(scratch.words)) {
-          const std::string_view text = scratch.texts[i];
-          *facts = {text.size(), 0};
-          if (frozen) facts->cell = static_cast<uint32_t>(frozen->cell_of(hash_text(text, spec.seed)));
-        } else {
-          *facts = {0, bit(valid) ? TextFacts::kMistyped : TextFacts::kNull};
+          facts = {text.size(), 0};
+          if (frozen) facts.cell = static_cast<uint32_t>(frozen->cell_of(hash_text(text, spec.seed)));
         }
+        use(static_cast<size_t>(begin) + i, facts);
       }
     }
   };
-  if (!view.type.dictionary || view.child->length > 4 * view.length + 1024) return read(view, out);
+  if (!view.type.dictionary || view.child->length > 4 * view.length + 1024) {
+    return read(view, [&](size_t row, const TextFacts& facts) { out[places[row]] = facts; });
+  }
   std::vector<TextFacts> entries(static_cast<size_t>(std::max<int64_t>(view.child->length, 1)));
-  read(*view.child, entries.data());
+  read(*view.child, [&](size_t entry, const TextFacts& facts) { entries[entry] = facts; });
   scratch.codes.resize(kTile);
-  for (int64_t begin = 0; begin < view.length; begin += kTile) {
+  for (int64_t begin = 0; begin < view.length; begin += kTile, places += kTile) {
     const int64_t n = std::min(kTile, view.length - begin);
     arrow::read_codes(view, begin, n, scratch.codes.data());
-    arrow::read_validity(view, begin, n, scratch.words);
-    for (size_t i = 0; i < static_cast<size_t>(n); ++i, ++out) {
-      const bool is_valid = (scratch.words[i / 64] >> (i % 64)) & 1;
-      *out = is_valid ? entries[scratch.codes[i]] : TextFacts{0, TextFacts::kNull};
+    const bool all_valid = arrow::read_validity(view, begin, n, scratch.words) == n;
+    for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
+      const bool is_valid = all_valid || ((scratch.words[i / 64] >> (i % 64)) & 1);
+      out[places[i]] = is_valid ? entries[scratch.codes[i]] : TextFacts{0, TextFacts::kNull};
     }
   }
 }
 
-void CategoryColumn::update(std::span<const int64_t> rows, const TextFacts* facts) {
+void CategoryColumn::update(std::span<const TextFacts> rows) {
   homes_.n_rows += rows.size();
   TextSizes sizes = sizes_;
   cells_.change(homes_.n_rows, [&](auto& cells) {
-    for (const int64_t row : rows) {
-      const auto [size, cell] = facts[row];
+    for (const auto& [size, cell] : rows) {
       if (cell >= TextFacts::kMistyped) {
         ++(cell == TextFacts::kNull ? homes_.n_null : homes_.n_mistyped);
         continue;

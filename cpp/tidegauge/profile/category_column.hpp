@@ -1,10 +1,10 @@
 #pragma once
 
-#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "tidegauge/base/boxed.hpp"
 #include "tidegauge/profile/column.hpp"
 #include "tidegauge/sketch/distinct.hpp"
 #include "tidegauge/sketch/frequent.hpp"
@@ -36,19 +36,20 @@ class CategoryColumn final : public Column {
     return std::unique_ptr<Column>(new CategoryColumn(*this));
   }
 
-  /// Reads every row of a column for columns of this spec, which must accept its type.
+  /// Reads every row of a column for columns of this spec, which must accept its type; what was found of row
+  /// i goes to out[places[i]].
   static void read_facts(const ColumnSpec& spec, const arrow::ColumnView& view, Scratch& scratch,
-                         TextFacts* out);
+                         const uint32_t* places, TextFacts* out);
   /// Adds rows by what read_facts found of them; only without distinct and frequent values.
-  void update(std::span<const int64_t> rows, const TextFacts* facts);
+  void update(std::span<const TextFacts> rows);
   using Column::update;
 
   const TextSizes& sizes() const { return sizes_; }
   /// With frozen categories: one cell each, then binning::kHashCells for all other values. Empty without.
   const store::Counts& cells() const { return cells_; }
-  const std::optional<sketch::Distinct>& distinct() const { return distinct_; }
+  const Boxed<sketch::Distinct>& distinct() const { return distinct_; }
   /// Of all values; with frozen categories, of the values that are none of them.
-  const std::optional<sketch::Frequent>& frequent() const { return frequent_; }
+  const Boxed<sketch::Frequent>& frequent() const { return frequent_; }
   size_t memory_bytes(uint64_t n_rows) const override;
   void prefetch() const override;
 
@@ -70,8 +71,8 @@ class CategoryColumn final : public Column {
 
   TextSizes sizes_;
   store::Counts cells_;
-  std::optional<sketch::Distinct> distinct_;
-  std::optional<sketch::Frequent> frequent_;
+  Boxed<sketch::Distinct> distinct_;
+  Boxed<sketch::Frequent> frequent_;
 };
 
 }  // namespace tidegauge

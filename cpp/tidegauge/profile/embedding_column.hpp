@@ -1,7 +1,6 @@
 #pragma once
 
-#include <optional>
-
+#include "tidegauge/base/boxed.hpp"
 #include "tidegauge/profile/column.hpp"
 #include "tidegauge/sketch/moments.hpp"
 #include "tidegauge/sketch/scatter.hpp"
@@ -20,7 +19,7 @@ class EmbeddingColumn final : public Column {
   /// NaN without rows.
   std::vector<double> mean() const;
   const sketch::Moments<double>& norms() const { return norms_; }
-  const std::optional<sketch::Scatter>& scatter() const { return scatter_; }
+  const Boxed<sketch::Scatter>& scatter() const { return scatter_; }
   size_t memory_bytes(uint64_t) const override;
 
  private:
@@ -35,7 +34,7 @@ class EmbeddingColumn final : public Column {
 
   std::vector<double> sums_, corrections_;  // a component each, compensated; empty until there are rows
   sketch::Moments<double> norms_;
-  std::optional<sketch::Scatter> scatter_;
+  Boxed<sketch::Scatter> scatter_;
 };
 
 }  // namespace tidegauge

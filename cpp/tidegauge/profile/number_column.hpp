@@ -1,9 +1,9 @@
 #pragma once
 
-#include <optional>
 #include <span>
 #include <vector>
 
+#include "tidegauge/base/boxed.hpp"
 #include "tidegauge/profile/column.hpp"
 #include "tidegauge/sketch/distinct.hpp"
 #include "tidegauge/sketch/exponential.hpp"
@@ -25,10 +25,10 @@ class NumberColumn final : public Column {
   const sketch::Moments<T>& moments() const { return moments_; }
   /// With edges: below, the cells, above. Empty without.
   const store::Counts& cells() const { return cells_; }
-  const std::optional<sketch::Distinct>& distinct() const { return distinct_; }
+  const Boxed<sketch::Distinct>& distinct() const { return distinct_; }
   /// Of all values; with edges, of those below the first and at or above the last.
-  const std::optional<sketch::Kll<T>>& quantiles() const { return quantiles_; }
-  const std::optional<sketch::Exponential>& exponential() const { return exponential_; }
+  const Boxed<sketch::Kll<T>>& quantiles() const { return quantiles_; }
+  const Boxed<sketch::Exponential>& exponential() const { return exponential_; }
   const binning::Edges<T>* edges() const;
   size_t n_scored_cells() const override { return cells_.size(); }
   size_t memory_bytes(uint64_t n_rows) const override;
@@ -53,9 +53,9 @@ class NumberColumn final : public Column {
   uint64_t n_zero_ = 0, n_negative_ = 0;
   sketch::Moments<T> moments_;
   store::Counts cells_;
-  std::optional<sketch::Distinct> distinct_;
-  std::optional<sketch::Kll<T>> quantiles_;
-  std::optional<sketch::Exponential> exponential_;
+  Boxed<sketch::Distinct> distinct_;
+  Boxed<sketch::Kll<T>> quantiles_;
+  Boxed<sketch::Exponential> exponential_;
 };
 
 }  // namespace tidegauge

@@ -120,8 +120,7 @@ void SegmentedProfile::add_piece(const arrow::Batch& piece, unsigned n_threads) 
 void SegmentedProfile::count_segments(Dimension& dimension, const arrow::Batch& piece,
                                       const RowGroups& groups) {
   const std::lock_guard lock(dimension.segments_busy);
-  const size_t n = *std::ranges::max_element(groups.numbers) + size_t{1};
-  if (dimension.segments.size() < n) dimension.segments.resize(n);
+  if (dimension.segments.size() < groups.n_numbers()) dimension.segments.resize(groups.n_numbers());
   for (size_t i = 0; i < piece.columns().size(); ++i) {
     const std::string& name = piece.schema().fields[i].name;
     if (total_.index_.contains(name)) continue;
@@ -145,8 +144,7 @@ void SegmentedProfile::count_segments(Dimension& dimension, const arrow::Batch& 
 void SegmentedProfile::add_column(Dimension& dimension, size_t c, const arrow::ColumnView* view,
                                   const RowGroups& groups) {
   auto& columns = dimension.columns[c];
-  const size_t n = *std::ranges::max_element(groups.numbers) + size_t{1};
-  if (columns.size() < n) columns.resize(n);
+  if (columns.size() < groups.n_numbers()) columns.resize(groups.n_numbers());
   for (const uint32_t number : groups.numbers) {
     if (!columns[number]) columns[number] = Column::make(light_[c]);
   }
@@ -165,14 +163,15 @@ void SegmentedProfile::add_column(Dimension& dimension, size_t c, const arrow::C
   const bool is_marked = view->absent || view->mistyped;  // by nothing but a stage
   if (is_text && !is_marked && readable_as_texts(view->type)) {
     std::vector<TextFacts> facts(static_cast<size_t>(view->length));
-    CategoryColumn::read_facts(*light_[c], *view, scratch, facts.data());
+    CategoryColumn::read_facts(*light_[c], *view, scratch, groups.places.data(), facts.data());
     return for_each([&](Column& column, size_t g) {
-      static_cast<CategoryColumn&>(column).update(groups[g], facts.data());
+      static_cast<CategoryColumn&>(column).update(
+          std::span(facts).subspan(groups.begins[g], groups[g].size()));
     });
   }
   arrow::Memory memory(nullptr);
   const arrow::ColumnView rows =
-      arrow::take(light_[c]->counted_only ? validity_of(*view) : *view, groups.rows, memory);
+      arrow::take(light_[c]->counted_only ? validity_of(*view) : *view, groups.rows, memory, groups.places);
   for_each([&](Column& column, size_t g) {
     const auto begin = static_cast<int64_t>(groups.begins[g]);
     column.update(rows.slice(begin, std::ssize(groups[g])), scratch);

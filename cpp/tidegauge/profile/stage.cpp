@@ -49,15 +49,22 @@ struct Stage::Run {
     return sum;
   }
 
-  void put_unknown(std::string_view name, int64_t row) {
+  /// Notes that rows [n_rows, n_rows + n) have such a field, as far as `has_it` says so; how many.
+  template <class HasIt>
+  uint64_t put_unknown(std::string_view name, int64_t n, HasIt has_it) {
     auto known = place_of_unknown.find(name);
     if (known == place_of_unknown.end()) {
       unknown.push_back({std::string(name), {}});
       known = place_of_unknown.emplace(name, unknown.size() - 1).first;
       n_unknown_bytes += 2 * name.size() + kUnknownBytes;
     }
-    unknown[known->second].rows.push_back(static_cast<uint32_t>(row));
-    n_unknown_bytes += sizeof(uint32_t);
+    std::vector<uint32_t>& rows = unknown[known->second].rows;
+    const size_t n_before = rows.size();
+    for (int64_t i = 0; i < n; ++i) {
+      if (has_it(i)) rows.push_back(static_cast<uint32_t>(n_rows + i));
+    }
+    n_unknown_bytes += sizeof(uint32_t) * (rows.size() - n_before);
+    return rows.size() - n_before;
   }
 
   /// Forgets what was added past n_rows.
@@ -109,12 +116,11 @@ Stage::Stage(const std::vector<std::shared_ptr<const ColumnSpec>>& specs,
     columns_.emplace_back(*spec);
   }
   for (const std::string& name : free) {
-    const auto known = std::ranges::find(names_, name);
-    if (known == names_.end()) {
+    const auto place = static_cast<size_t>(std::ranges::find(names_, name) - names_.begin());
+    if (place == names_.size()) {
       names_.push_back(name);
       columns_.emplace_back();
     }
-    const auto place = static_cast<size_t>(known - names_.begin());
     free_.push_back(place);
     columns_[place] = StagedColumn();
   }
@@ -180,7 +186,9 @@ bool Stage::add(const Row& row) {
     for (size_t i = 0; i < columns_.size(); ++i) {
       columns_[i].put(row.cells[i], row, run.n_rows, run.columns[i]);
     }
-    for (const auto& [at, size] : row.unknown) run.put_unknown(row.text_of(at, size), run.n_rows);
+    for (const auto& [at, size] : row.unknown) {
+      run.put_unknown(row.text_of(at, size), 1, [](int64_t) { return true; });
+    }
   } catch (...) {
     run.roll_back();
     throw;
@@ -236,11 +244,9 @@ std::optional<bool> Stage::add(const arrow::Batch& batch) {
     for (size_t i = 0; i < fields.size(); ++i) {
       if (places_[i] == kNone) {
         const ColumnView& view = batch.columns()[i];
-        for (int64_t row = 0; row < batch.n_rows(); ++row) {
-          if (view.absent && arrow::test_bit(view.absent, view.offset + row)) continue;
-          run.put_unknown(fields[i].name, run.n_rows + row);
-          ++n_unknown;
-        }
+        n_unknown += run.put_unknown(fields[i].name, batch.n_rows(), [&](int64_t row) {
+          return !view.absent || !arrow::test_bit(view.absent, view.offset + row);
+        });
       } else {
         columns_[places_[i]].put(batch.columns()[i], run.n_rows, run.columns[places_[i]], *scratch_);
       }

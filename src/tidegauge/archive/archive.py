@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from tidegauge.archive.store import Store
 from tidegauge.archive.urls import opened
 from tidegauge.archive.writers import KIND as WRITERS
 from tidegauge.archive.writers import Writer
-from tidegauge.errors import ArchiveError, InputError
+from tidegauge.errors import ArchiveError, ArchiveWarning, DecodeError, InputError
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
 from tidegauge.segments import Other, Segment, parse_segment, segment_key
@@ -65,12 +66,13 @@ class Archive:
     @staticmethod
     def id_of(reference: Reference) -> str:
         """Return the id under which a reference is kept: the BLAKE2b-128 of its bytes, in hex."""
-        return hashlib.blake2b(reference.to_bytes(), digest_size=16).hexdigest()
+        return id_of_bytes(reference.to_bytes())
 
     def put_reference(self, reference: Reference) -> str:
         """Store a reference, once, and return its id."""
-        reference_id = self.id_of(reference)
-        self.store.put_document(REFERENCES, reference_id, reference.to_bytes(), if_absent=True)
+        body = reference.to_bytes()
+        reference_id = id_of_bytes(body)
+        self.store.put_document(REFERENCES, reference_id, body, if_absent=True)
         self._references[reference_id] = reference
         return reference_id
 
@@ -94,8 +96,20 @@ class Archive:
 
     def writers(self, model: str | None = None) -> dict[str, Writer]:
         """Return what the processes that fill the archive, or one model of it, last said, by writer."""
-        found = (Writer.from_bytes(body) for _, body in self.store.documents(WRITERS))
-        return {each.writer: each for each in found if model in (None, each.model)}
+        found: dict[str, Writer] = {}
+        for name, body in self.store.documents(WRITERS):
+            try:
+                each = Writer.from_bytes(body)
+            except DecodeError as error:
+                warnings.warn(
+                    f"archive: what writer {name!r} said of itself is left out: {error}",
+                    ArchiveWarning,
+                    stacklevel=2,
+                )
+                continue
+            if model in (None, each.model):
+                found[each.writer] = each
+        return found
 
     def require_can_elect(self) -> None:
         """Raise InputError if processes cannot agree in this archive on which of them does something."""
@@ -339,9 +353,14 @@ def one_of(references: Iterable[str], model: str) -> str:
     return first
 
 
+def id_of_bytes(body: bytes) -> str:
+    """Return the id of a reference of these bytes."""
+    return hashlib.blake2b(body, digest_size=16).hexdigest()
+
+
 def checked_reference(reference_id: str, body: bytes) -> Reference:
     """Return a reference whose bytes are those that were stored. Raises ArchiveError."""
-    found = hashlib.blake2b(body, digest_size=16).hexdigest()
+    found = id_of_bytes(body)
     if found != reference_id:
         raise ArchiveError(
             f"archive: reference {reference_id!r} changed after it was stored (it is {found!r} now): delete "

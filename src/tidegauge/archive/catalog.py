@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import warnings
@@ -11,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from tidegauge.archive.parquet_file import DamagedError, Head, fields_of, head_of, key_of, open_file
+from tidegauge.archive.parquet_file import DamagedError, Head, head_of, open_file
 from tidegauge.archive.parquet_names import MERGED, PROFILES, model_folder, named
 from tidegauge.archive.places import Entry, Place
-from tidegauge.archive.records import Found, Key, Quarantined
+from tidegauge.archive.records import Found, Key, Quarantined, digest_of, fields_of, key_of
 from tidegauge.archive.spool import OPEN
 from tidegauge.errors import ArchiveError, ArchiveWarning, InputError
 
@@ -198,8 +197,7 @@ class Catalog:
         """Note that a record, or a file, is set aside."""
         told = {"key": None if key is None else fields_of(key), "why": why, "when_ns": when_ns, "at": at}
         body = json.dumps(told).encode()
-        digest = hashlib.blake2b(f"{at}\0{key!r}".encode(), digest_size=16).hexdigest()
-        self._place.put(f"{QUARANTINE}/notes/{digest}.json", body)
+        self._place.put(f"{QUARANTINE}/notes/{digest_of([at, told['key']])}.json", body)
 
     def set_aside_keys(self) -> dict[Key, int]:
         """Return the keys of records set aside, and when; what was written later is another record."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from tidegauge.archive.reading import merged_by
-from tidegauge.archive.records import Compacted, Found, Key, Record
+from tidegauge.archive.records import Compacted, Found, Key, Record, digest_of, fields_of
 from tidegauge.archive.store import OvertakenError, Store
 from tidegauge.window import Window, origin_ns
 
@@ -41,10 +40,11 @@ def compact(
             return dict(by_step(again, width_ns, before_ns, settled)).get(step, [])
 
         merged = merged_by(store, first_then(parts, found_again), lambda key: key.segment, read_only=False)
-        replaced = sorted(key for each in merged.values() for key in each.keys)
+        replaced = sorted((key for each in merged.values() for key in each.keys), key=fields_of)
         if not replaced:
             continue
-        writer = name_of(replaced)
+        # Two that merge the same make the same key.
+        writer = f"merged-{digest_of([fields_of(key) for key in replaced])}"
         records = [
             Record(
                 Key(of_model, version, reference_id, window, segment, writer),
@@ -94,9 +94,3 @@ def first_then(found: Sequence[Found], again: Callable[[], Sequence[Found]]) -> 
     """Return a function that gives `found`, and from its second call on what `again` gives."""
     kept = iter([found])
     return lambda: next(kept, None) or again()
-
-
-def name_of(replaced: Sequence[Key]) -> str:
-    """Return the writer of what takes the place of these: two that merge the same make the same key."""
-    told = "\0".join(map(repr, replaced)).encode()
-    return f"merged-{hashlib.blake2b(told, digest_size=16).hexdigest()}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 import threading
@@ -22,7 +21,7 @@ from tidegauge.archive.parquet_names import (
     path_of,
 )
 from tidegauge.archive.places import Place
-from tidegauge.archive.records import Found, Key, Quarantined, Record, checked_text
+from tidegauge.archive.records import Found, Key, Quarantined, Record, checked_text, digest_of, fields_of
 from tidegauge.archive.spool import Spool, clock
 from tidegauge.archive.store import OvertakenError
 from tidegauge.errors import ArchiveError, InputError
@@ -53,6 +52,7 @@ class ParquetStore:
         self._lock = threading.Lock()
         self._written_ns = 0
         self._recovered: float | None = None
+        self._tidied: float | None = None
         self._listing: Listing | None = None
 
     @classmethod
@@ -66,9 +66,8 @@ class ParquetStore:
         cls, url: str, *, read_only: bool = False, spool: str | os.PathLike[str] | None = None
     ) -> ParquetStore:
         """Return the store at the URL of an object store; `spool` is a local folder for checkpoints."""
-        digest = hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
         where = os.path.join(tempfile.gettempdir(), f"tidegauge-spool-{os.getuid()}")
-        private = Spool(os.path.join(spool or where, digest), private=True)
+        private = Spool(os.path.join(spool or where, digest_of(url)), private=True)
         return cls(Bucket(url), private, read_only=read_only)
 
     def append(self, records: Sequence[Record]) -> None:
@@ -83,28 +82,16 @@ class ParquetStore:
                 self._put(finals)
                 self._spool_without({each.key for each in finals})
                 return
-            before = self._spool.records()
-            kept = {each.key: each for each in before} | unlike
+            # From here on all of it is found, or none; what fails after that is done by the next attempt.
+            kept = {each.key: each for each in self._spool.records()} | unlike
             self._spool.put(list(kept.values()), written_ns=self._now())
-            if finals:
-                self._put_from_spool(finals, before)
-
-    def _put_from_spool(self, finals: Sequence[Record], before: Sequence[Record]) -> None:
-        """Put final records, which the spool has already, to their places; take all back if that fails."""
-        done: list[str] = []
-        try:
             for model in sorted({each.key.model for each in finals}):
-                done.append(self._put([each for each in finals if each.key.model == model]))
-        except ArchiveError:
-            for path in done:
-                self._place.delete(path)
-            self._spool.put(before, written_ns=self._now())
-            raise
-        self._spool_without({each.key for each in finals})
+                self._put([each for each in finals if each.key.model == model])
+            self._spool_without({each.key for each in finals})
 
     def _put(self, records: Sequence[Record], folder: str = PROFILES, replaces: Sequence[Key] = ()) -> str:
         """Put one file of final records, in the order of their keys, so that all rows come first."""
-        ordered = sorted(records, key=lambda each: order_of(each.key))
+        ordered = sorted(records, key=lambda each: fields_of(each.key))
         found = [Found(each.key, each.n_rows, True) for each in ordered]
         path = path_of(found, folder)
         self._place.put(path, encode(ordered, replaces, written_ns=self._now()))
@@ -164,7 +151,7 @@ class ParquetStore:
             and (start_ns is None or key.window.end_ns > start_ns)
             and (end_ns is None or key.window.start_ns < end_ns)
         ]
-        return sorted(found, key=lambda each: order_of(each.key))
+        return sorted(found, key=lambda each: fields_of(each.key))
 
     def series(self) -> list[tuple[str, str, str]]:
         """See Store."""
@@ -219,11 +206,16 @@ class ParquetStore:
             missing = gone - set(listing.held)
             if missing:
                 raise OvertakenError(f"archive {self._place}: cannot compact {min(missing)}: it is not there")
-            # What an earlier file replaced, and is not deleted yet, must stay replaced when that file goes.
-            there = {each.key for head in listing.heads.values() for each in head.found}
-            self._put(merged, MERGED, sorted(gone | (listing.replaced & there), key=order_of))
+            kept = still_replaced(listing, since_ns=time.time_ns() - HOUR)
+            self._put(merged, MERGED, sorted(gone | kept, key=fields_of))
             self._delete_replaced(listing, gone | listing.replaced)
+            self._tidy()
+
+    def _tidy(self) -> None:
+        now = time.monotonic()
+        if self._tidied is None or now - self._tidied > RECOVER_SECONDS:
             self._place.tidy(time.time_ns() - HOUR)
+            self._tidied = now
 
     def _delete_replaced(self, listing: Listing, replaced: set[Key]) -> None:
         for file, head in listing.heads.items():
@@ -294,10 +286,11 @@ class ParquetStore:
         return self._written_ns
 
 
-def order_of(key: Key) -> tuple[str | int, ...]:
-    """Return what keys are ordered by, faster to compare than they are."""
-    window = key.window
-    return (
-        *(key.model, key.version, key.reference_id, window.start_ns, window.end_ns),
-        *(key.segment, key.writer, key.sequence),
-    )
+def still_replaced(listing: Listing, since_ns: int) -> set[Key]:
+    """Return what earlier files replaced and must stay replaced when those files go in their turn.
+
+    What is not deleted yet, and what was replaced `since_ns`: a reader may have listed it before that.
+    """
+    there = {each.key for head in listing.heads.values() for each in head.found}
+    recent = {key for head in listing.heads.values() if head.written_ns > since_ns for key in head.replaces}
+    return recent | (listing.replaced & there)

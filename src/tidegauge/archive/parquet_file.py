@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tidegauge.archive.records import Found, Key, Record
+from tidegauge.archive.records import Found, Key, Record, fields_of, key_of
 from tidegauge.errors import ArchiveError, InputError
-from tidegauge.window import Window
 
 FORMAT = 1
 NOTE = b"tidegauge"
@@ -115,7 +114,7 @@ def head_of(file: Any) -> Head:
             f"it has format {told['format']}, and this tidegauge knows {FORMAT} at most: upgrade tidegauge"
         )
     try:
-        found = tuple(Found(key_of(row), row[8], bool(row[9])) for row in told["records"])
+        found = tuple(Found(key_of(row[:8]), row[8], bool(row[9])) for row in told["records"])
         replaces = frozenset(key_of(row) for row in told["replaces"])
     except InputError as error:
         raise DamagedError(f"the list of its records holds what is none: {error}") from error
@@ -140,20 +139,6 @@ def states_of(file: Any, rows: Sequence[int]) -> list[bytes]:
         except (pa.ArrowException, OSError, ValueError, IndexError, OverflowError, MemoryError):
             continue
     return [states.get(row, b"") for row in rows]
-
-
-def fields_of(key: Key) -> list[str | int]:
-    """Return a key as a list that JSON can hold."""
-    window = key.window
-    return [
-        *(key.model, key.version, key.reference_id, window.start_ns, window.end_ns),
-        *(key.segment, key.writer, key.sequence),
-    ]
-
-
-def key_of(row: Sequence[Any]) -> Key:
-    """Return the key that `fields_of` wrote."""
-    return Key(row[0], row[1], row[2], Window(row[3], row[4]), row[5], row[6], row[7])
 
 
 def seal_of(body: bytes) -> bytes:

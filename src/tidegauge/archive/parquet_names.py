@@ -8,12 +8,11 @@ are below merged/. Texts are percent-encoded, "_" and "~" too.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote
 
-from tidegauge.archive.records import Found, Key
+from tidegauge.archive.records import Found, Key, digest_of, fields_of
 from tidegauge.errors import InputError
 from tidegauge.window import Window, datetime_of
 
@@ -53,11 +52,12 @@ def path_of(found: Sequence[Found], folder: str) -> str:
     ]
     alike = all(replace(each.key, segment="") == key for each in found)
     if alike and len(found) > 1:  # the first is all rows
-        parts[-1] = f"+{len(found) - 1}-{digest_of([each.key.segment for each in found])}"
+        parts[-1] = f"+{len(found) - 1}-{digest_of([each.key.segment for each in found], 12)}"
     name = "_".join([head, *parts])
     if not (alike or len(found) == 1) or len(name) > LONGEST:
         n_rows = sum(each.n_rows for each in found)
-        name = f"{head}_{len(found)}_{n_rows}_{digest_of(found)}"
+        told = [[fields_of(each.key), each.n_rows] for each in found]
+        name = f"{head}_{len(found)}_{n_rows}_{digest_of(told, 12)}"
     return f"{folder}/{model_folder(key.model)}/{day}/{name}.parquet"
 
 
@@ -65,13 +65,8 @@ def model_folder(model: str) -> str:
     """Return the folder of a model; a name too long is cut, and told apart by its digest."""
     name = encoded(model)
     if len(name) > LONGEST:
-        name = f"{name[: LONGEST - 40]}~{digest_of([model])}"
+        name = f"{name[: LONGEST - 40]}~{digest_of(model, 12)}"
     return f"model={name}"
-
-
-def digest_of(parts: Sequence[object]) -> str:
-    """Return a short name of what is too long for one: 96 bits of BLAKE2b, in hex."""
-    return hashlib.blake2b("\0".join(map(repr, parts)).encode(), digest_size=12).hexdigest()
 
 
 def named(path: str) -> Named | None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tidegauge.errors import InputError
 from tidegauge.window import MOST, Window
@@ -89,6 +93,27 @@ class Compacted:
     n_records_before: int
     n_records_after: int
     n_rows: int
+
+
+def fields_of(key: Key) -> tuple[str | int, ...]:
+    """Return a key as the values that stores hold; their order is that of keys."""
+    window = key.window
+    return (
+        *(key.model, key.version, key.reference_id, window.start_ns, window.end_ns),
+        *(key.segment, key.writer, key.sequence),
+    )
+
+
+def key_of(fields: Sequence[Any]) -> Key:
+    """Return the key that `fields_of` took apart. Raises InputError for what is none."""
+    if len(fields) != 8 or not all(isinstance(fields[i], int) for i in (3, 4, 7)):
+        raise InputError(f"key: {fields!r} is none")
+    return Key(fields[0], fields[1], fields[2], Window(fields[3], fields[4]), *fields[5:])
+
+
+def digest_of(told: object, size: int = 16) -> str:
+    """Return a name for what JSON can hold: BLAKE2b of `size` bytes, in hex, the same on every machine."""
+    return hashlib.blake2b(json.dumps(told, default=repr).encode(), digest_size=size).hexdigest()
 
 
 def checked_text(what: str, text: str) -> str:

@@ -11,11 +11,19 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
-from tidegauge.archive.records import Found, Key, Quarantined, Record, checked_text
+from tidegauge.archive.records import (
+    Found,
+    Key,
+    Quarantined,
+    Record,
+    checked_text,
+    digest_of,
+    fields_of,
+    key_of,
+)
 from tidegauge.archive.sqlite_file import SqliteFile
 from tidegauge.archive.store import OvertakenError
 from tidegauge.errors import ArchiveError, ArchiveWarning, InputError
-from tidegauge.window import Window
 
 TIMEOUT_SECONDS = 5.0
 READ_AT_A_TIME = 64
@@ -105,7 +113,7 @@ class SqliteStore:
         rows = [row_of(record) for record in merged]
         with self._file.transaction(f"compact {len(replaced)} profiles") as connection:
             for key in set(replaced):
-                if not connection.execute(f"DELETE FROM profiles WHERE {THIS_KEY}", parts_of(key)).rowcount:
+                if not connection.execute(f"DELETE FROM profiles WHERE {THIS_KEY}", fields_of(key)).rowcount:
                     raise OvertakenError(f"archive {self._file.path}: cannot compact {key}: it is not there")
             connection.executemany(APPEND, rows)
 
@@ -117,7 +125,7 @@ class SqliteStore:
         with self._file.transaction(f"store the document {kind}/{name}") as connection:
             done = connection.execute(
                 f"{how} INTO documents (kind, name, seal, body) VALUES (?, ?, ?, ?)",
-                (kind, name, seal_of((kind, name, body)), body),
+                (kind, name, document_seal(kind, name, body), body),
             )
             return done.rowcount == 1
 
@@ -127,11 +135,12 @@ class SqliteStore:
             found = []
             asked = "SELECT name, body, seal FROM documents WHERE kind = ? AND name >= ? ORDER BY name"
             for row in connection.execute(asked, (kind, prefix)):
-                if not row[0].startswith(prefix):
+                whole = row[2] == document_seal(kind, *row[:2])
+                if whole and not row[0].startswith(prefix):
                     break
-                found.append(row)
-        for name, body, seal in found:
-            if seal == seal_of((kind, name, body)):
+                found.append((*row, whole))
+        for name, body, _, whole in found:
+            if whole:
                 yield name, body
             else:
                 warnings.warn(
@@ -160,7 +169,7 @@ class SqliteStore:
         for key in keys:
             with self._file.using(f"set {key} aside") as connection:
                 found = connection.execute(
-                    f"SELECT rowid FROM profiles WHERE {THIS_KEY}", parts_of(key)
+                    f"SELECT rowid FROM profiles WHERE {THIS_KEY}", fields_of(key)
                 ).fetchone()
             if found:
                 self._move(found[0], why)
@@ -171,8 +180,9 @@ class SqliteStore:
             rows = connection.execute(
                 f"SELECT {HEAD}, why, when_ns, rowid FROM quarantined ORDER BY when_ns, rowid"
             ).fetchall()
+        where = f"{self._file.path}, table quarantined, row"
         return [
-            Quarantined(key_of(row), why, when_ns, f"{self._file.path}, table quarantined, row {rowid}")
+            Quarantined(known_key(row), why, when_ns, f"{where} {rowid}")
             for *row, why, when_ns, rowid in rows
         ]
 
@@ -214,59 +224,50 @@ class SqliteStore:
                 )
 
 
-def parts_of(key: Key) -> tuple[Any, ...]:
-    """Return a key as columns."""
-    window = key.window
-    return (
-        key.model,
-        key.version,
-        key.reference_id,
-        window.start_ns,
-        window.end_ns,
-        key.segment,
-        key.writer,
-        key.sequence,
-    )
-
-
 def row_of(record: Record) -> tuple[Any, ...]:
     """Return a record as columns."""
-    head = (*parts_of(record.key), record.n_rows, int(record.final))
+    head = (*fields_of(record.key), record.n_rows, int(record.final))
     return (*head, seal_of(head), record.state)
 
 
-def key_of(row: Sequence[Any]) -> Key | None:
-    """Return the key that columns hold; None if they are none any more."""
+def known_key(row: Sequence[Any]) -> Key | None:
+    """Return the key of a row that was set aside; None if it is none any more."""
     try:
-        return Key(row[0], row[1], row[2], Window(row[3], row[4]), row[5], row[6], row[7])
+        return key_of(row[:8])
     except InputError:
         return None
 
 
 def found_of(row: Sequence[Any]) -> Found:
     """Return what a row says, whose seal was looked at."""
-    return Found(
-        Key(row[0], row[1], row[2], Window(row[3], row[4]), row[5], row[6], row[7]), row[8], bool(row[9])
-    )
+    return Found(key_of(row[:8]), row[8], bool(row[9]))
 
 
-def seal_of(head: Sequence[Any]) -> int:
-    """Return a checksum of columns: 64 bits of BLAKE2b, signed."""
-    told = "\0".join(map(repr, head)).encode()
-    return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), "little", signed=True)
+def seal_of(columns: Sequence[Any]) -> int:
+    """Return a checksum of columns: 63 bits of BLAKE2b."""
+    return int(digest_of(columns, 8), 16) >> 1
+
+
+def document_seal(kind: str, name: Any, body: Any) -> int:
+    """Return a checksum of a document."""
+    told = hashlib.blake2b(body).hexdigest() if isinstance(body, bytes) else body
+    return seal_of((kind, name, told))
 
 
 def state_of(connection: sqlite3.Connection, key: Key) -> bytes | None:
-    """Return a state, None of a key that is not there, b"" where its pages are damaged."""
+    """Return a state, None of a key that is not there, b"" where its pages are damaged or of another row."""
     try:
-        found = connection.execute(
-            f"SELECT state FROM profiles WHERE {THIS_KEY} AND {STUCK}", parts_of(key)
+        row = connection.execute(
+            f"SELECT {HEAD}, seal, state FROM profiles WHERE {THIS_KEY} AND {STUCK}", fields_of(key)
         ).fetchone()
     except sqlite3.DatabaseError as error:
         if not is_corrupt(error):
             raise
         return b""
-    return None if found is None else bytes(found[0])
+    if row is None:
+        return None
+    whole = row[:8] == fields_of(key) and row[10] == seal_of(row[:10]) and isinstance(row[11], bytes)
+    return row[11] if whole else b""
 
 
 def is_corrupt(error: BaseException | None) -> bool:

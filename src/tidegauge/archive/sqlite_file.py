@@ -9,6 +9,7 @@ during a long transaction) the child refuses, and neither uses nor closes what i
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import threading
@@ -16,7 +17,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ APPLICATION_ID = 0x54474152  # "TGAR"
 SCHEMA_VERSION = 1
 FORK_WAIT_SECONDS = 10.0
 WAL_LIMIT_BYTES = 64 << 20
+SMALLEST_BYTES = 512  # a page
 KEY_COLUMNS = """
     model TEXT NOT NULL, version TEXT NOT NULL, reference_id TEXT NOT NULL,
     start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,
@@ -84,6 +86,9 @@ class SqliteFile:
                 yield self._opened()
             except sqlite3.Error as error:
                 raise ArchiveError(f"archive {self.path}: cannot {what}: {explained(error)}") from error
+            except UnicodeDecodeError as error:  # what SQLite says of a damaged schema quotes it
+                remedy = REMEDIES[sqlite3.SQLITE_CORRUPT]
+                raise ArchiveError(f"archive {self.path}: cannot {what}: {remedy}") from error
 
     @contextmanager
     def transaction(self, what: str) -> Iterator[sqlite3.Connection]:
@@ -147,6 +152,7 @@ class SqliteFile:
                 stacklevel=6,
             )
             self._let_go()
+            self._set_stale_log_aside()
         if self._connection is None:
             self._connection = self._connected()
         return self._connection
@@ -165,6 +171,10 @@ class SqliteFile:
             raise ArchiveError(f"archive {self.path}: there is no such file: look at the path")
         if not exists:
             self._set_stray_log_aside()
+        elif 0 < os.path.getsize(self.path) < SMALLEST_BYTES:  # SQLite takes it for an empty one
+            raise ArchiveError(
+                f"archive {self.path}: {REMEDIES[sqlite3.SQLITE_NOTADB]} (it has less than a page)"
+            )
         connection = self._connect("ro" if self.read_only else "rwc")
         connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")  # of a damaged page
         try:
@@ -197,16 +207,32 @@ class SqliteFile:
             )
         return connection
 
+    def _set_stale_log_aside(self) -> None:
+        """Keep the log of a database that was replaced from being played into the one that is there now.
+
+        Whoever uses that one holds a lock on it: then the log is theirs already. A second connection of this
+        process is no holder to the system, and would lose its locks when the file is closed here.
+        """
+        if any(other.path == self.path and other._connection is not None for other in _FILES):
+            return
+        with suppress(OSError), open(self.path, "r+b") as database:
+            fcntl.lockf(database, fcntl.LOCK_EX | fcntl.LOCK_NB, *_SHARED_LOCK)
+            self._move_log()
+
     def _set_stray_log_aside(self) -> None:
         """Keep a log whose database is gone from being played into the new one."""
+        if not os.path.exists(self.path):
+            self._move_log()
+
+    def _move_log(self) -> None:
         log = Path(self.path + "-wal")
-        if log.exists() and log.stat().st_size and not os.path.exists(self.path):
+        if not self.read_only and log.exists() and log.stat().st_size:
             aside = log.with_name(f"{log.name}.{time.time_ns()}")
             log.rename(aside)
             warnings.warn(
                 f"archive {self.path}: there was the log of a database that is gone; it is now {aside.name}",
                 ArchiveWarning,
-                stacklevel=8,
+                stacklevel=9,
             )
 
     def _prepared(self, connection: sqlite3.Connection) -> None:
@@ -273,6 +299,7 @@ def explained(error: sqlite3.Error) -> str:
     return f"{error}; {REMEDIES[code]}" if code in REMEDIES else str(error)
 
 
+_SHARED_LOCK = 510, 0x40000002  # length and place of the bytes on which SQLite's readers hold a lock
 _UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 _FILES: weakref.WeakSet[SqliteFile] = weakref.WeakSet()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tidegauge._core import Batch, Stream, batch_from_arrays, batch_from_capsules
+from tidegauge._core import Batch, Stream, batch_from_capsules, batch_from_dict
 from tidegauge.arrow.batches import Batches, Field
 from tidegauge.arrow.columns import columns_of_pandas, columns_of_polars, of_columns, origin, streams_again
 from tidegauge.errors import InputError
@@ -52,18 +52,12 @@ def at_once(data: Any) -> Batch | None:
     if isinstance(data, Batch):
         return data
     kind = type(data)
-    if kind is dict and all(type(values) is np.ndarray and values.ndim == 1 for values in data.values()):
-        plain = all(map(is_plain, data.items()))
-        return batch_from_arrays(list(data), list(data.values())) if plain else None
+    if kind is dict:
+        return batch_from_dict(data)
     if hasattr(kind, "column_names") or kind.__name__ == "RecordBatch":
         export = getattr(data, "__arrow_c_array__", None)
         return None if export is None else batch_from_capsules(*export())
     return None
-
-
-def is_plain(item: tuple[Any, np.ndarray[Any, Any]]) -> bool:
-    """Tell whether a named array holds numbers, booleans or times, rather than objects to be looked at."""
-    return type(item[0]) is str and item[1].dtype.kind in "biufmM"
 
 
 def is_location(data: Any) -> bool:

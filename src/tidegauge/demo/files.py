@@ -16,6 +16,7 @@ from tidegauge.demo.incidents import N_DAYS, REFERENCE_DAYS, active, planted
 from tidegauge.demo.payments import FIRST_DAY, Columns, Population, payments, population
 
 ROWS_PER_DAY = 95_500  # two million rows in three weeks
+SEGMENTS = ("country",)
 
 
 def write(folder: Path, rows_per_day: int = ROWS_PER_DAY, seed: int = 7) -> list[Path]:
@@ -47,4 +48,4 @@ def fit(files: list[Path]) -> tg.Reference:
         week, score="score", prediction="decision", id=["payment_id", "card_id"], timestamp="time"
     )
     columns = [replace(column, judge=column.judge and column.name != "hour") for column in schema.values()]
-    return tg.Reference.fit(week, schema=tg.Schema(columns), window="1h")
+    return tg.Reference.fit(week, schema=tg.Schema(columns), window="1h", segments=SEGMENTS)

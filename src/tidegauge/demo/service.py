@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import tidegauge as tg
+from tidegauge.demo.files import SEGMENTS
 from tidegauge.demo.payments import score
 
 MODEL = "payments"
@@ -35,7 +36,7 @@ class Served:
 def serve(files: Sequence[Path], share: int, n_shares: int, reference: Path, archive: str) -> Served:
     """Score every `n_shares`-th request of the files, from number `share` on, at full speed."""
     n_rows, monitor_seconds, began = 0, 0.0, time.perf_counter()
-    monitor = tg.Monitor(MODEL, reference, version="1", window="1h", segments=["channel"], archive=archive)
+    monitor = tg.Monitor(MODEL, reference, version="1", window="1h", segments=SEGMENTS, archive=archive)
     for number, request in enumerate(requests(files, share, n_shares)):
         scored = score({name: request[name].combine_chunks() for name in request.column_names})
         n_rows += request.num_rows

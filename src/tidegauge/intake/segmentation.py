@@ -9,7 +9,7 @@ import numpy as np
 from tidegauge._core import CategoryColumn, SegmentedProfile, light_profile_bytes
 from tidegauge.errors import InputError
 from tidegauge.reference import Reference
-from tidegauge.segments import OTHER, TOTAL, segment_key
+from tidegauge.segments import TOTAL, key_of
 
 MOST_SEGMENTS = 2_000
 WINDOWS = 4  # that may be in memory at once: two open ones, two of late or early rows
@@ -66,10 +66,7 @@ class Segmentation:
         """Return the segment's key of what `SegmentedProfile` calls dimension and values."""
         if dimension < 0:
             return TOTAL
-        names = self._names[dimension]
-        if values is None:
-            return segment_key(dict.fromkeys(names, OTHER))
-        return segment_key(dict(zip(names, values, strict=True)))
+        return key_of(self._names[dimension], values)
 
     @property
     def columns(self) -> list[str]:
