@@ -15,7 +15,7 @@ import tidegauge as tg
 from tidegauge.archive import Series
 from tidegauge.arrow import batches
 from tidegauge.cli.gates import FOUND, FailOn, failing, tolerating
-from tidegauge.cli.inputs import dimensions, load_reference
+from tidegauge.cli.inputs import SEGMENTS, dimensions, load_reference
 from tidegauge.cli.outputs import number, plain, progress, stdout
 from tidegauge.errors import InputError
 from tidegauge.monitor import Health
