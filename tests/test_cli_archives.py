@@ -49,7 +49,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for day in range(N_DAYS):
         pq.write_table(day_of_rows(day, factor=100.0 if day == 2 else 1.0), folder / f"day-{day}.parquet")
     schema = tg.Schema.infer(folder / "train.parquet", timestamp="time")
-    tg.Reference.fit(folder / "train.parquet", schema=schema).save(folder / "ref.tg")
+    fitted = tidegauge("reference", "train.parquet", "-o", "ref.tg", "--segment", "country", cwd=folder)
+    assert (fitted.returncode, fitted.stderr) == (0, "")
+    assert tg.load(folder / "ref.tg") == tg.Reference.fit(folder / "train.parquet", segments=["country"])
+    tg.Reference.fit(folder / "train.parquet", schema=schema, segments=["country"]).save(folder / "ref.tg")
     done = tidegauge(
         *("watch", "day-*.parquet", "--reference", "ref.tg", "--archive", "a.db", "--model", "fraud"),
         *("--window", "6h", "--segment", "country"),

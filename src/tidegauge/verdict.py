@@ -12,9 +12,11 @@ from urllib.parse import quote
 from tidegauge.archive import Archive, Series
 from tidegauge.errors import DecodeError
 from tidegauge.measurement import Status
+from tidegauge.segments import parse_segment, shown_segment
 from tidegauge.window import Window
 
 KIND = "verdicts"
+MOST = 2.0 / 3.0  # of a change: then a segment is named for it
 MOST_BYTES = 1 << 28  # of one verdict, unpacked
 
 
@@ -67,6 +69,13 @@ class Verdict:
     def series(self) -> Series:
         """What it is of."""
         return Series(self.model, self.version, self.reference_id)
+
+    def where(self, column: str) -> str:
+        """Say to which segment at least MOST of a column's change is owed, "" if to none."""
+        for share in self.segments.get(column, ()):
+            if share["part"] >= MOST:
+                return f"{shown_segment(parse_segment(share['segment']))} ({share['part']:.0%} of the change)"
+        return ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name, JSON-able; the window as {start_ns, end_ns}."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import pickle
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from tests.monitor.conftest import T0, payments
 from tests.monitor.doubles import Flaky
 
 import tidegauge as tg
-from tidegauge.errors import ArchiveError, InputError, TidegaugeError
+from tidegauge.errors import ArchiveError, ArchiveWarning, InputError, TidegaugeError
 from tidegauge.window import HOUR, Window
 
 HOUR_0 = Window(T0, T0 + HOUR)
@@ -382,3 +383,44 @@ def test_a_store_that_refuses_for_good_is_told_once(reference, tmp_path, clock, 
 
 def test_archive_errors_are_of_the_family():
     assert issubclass(ArchiveError, TidegaugeError)
+
+
+def test_it_cannot_be_sent_to_another_process_and_says_so(reference, archive):
+    with tg.Monitor("fraud", reference, archive=archive) as monitor:
+        with pytest.raises(TypeError, match="make one there"):
+            pickle.dumps(monitor)
+        assert repr(monitor) == "Monitor of 'fraud': ok, 0 rows in this process"
+
+
+def test_what_is_logged_is_one_line(reference, archive, clock, caplog):
+    class HostileError(Exception):
+        def __str__(self):
+            return "a\nERROR forged\x1b[2J"
+
+    class Row(Mapping):
+        def __getitem__(self, key):
+            raise HostileError
+
+        __iter__ = __len__ = __getitem__
+
+    with tg.Monitor("fraud", reference, archive=archive, clock=clock) as monitor:
+        with caplog.at_level(logging.WARNING, "tidegauge"):
+            monitor.record(Row())
+        assert "\n" not in monitor.health.last_error + caplog.records[0].getMessage()
+        assert "\x1b" not in monitor.health.last_error + caplog.records[0].getMessage()
+
+
+def test_an_archive_that_vanishes_is_made_anew_and_can_be_judged(reference, tmp_path, clock):
+    path = tmp_path / "a.db"
+    monitor = tg.Monitor("fraud", reference, archive=path, clock=clock)
+    monitor.update(payments(1_000))
+    assert monitor.checkpoint()
+    for each in tmp_path.iterdir():
+        each.unlink()
+    monitor.update(payments(600, 2))
+    with pytest.warns(ArchiveWarning, match="was removed"):
+        assert monitor.checkpoint()
+    monitor.close()
+    with tg.Archive(path) as archive:
+        assert archive.merged("fraud").n_rows == 1_600  # the window was still open, and is written whole
+        assert len(tg.judge(archive, now_ns=T0 + 2 * HOUR)) == 1

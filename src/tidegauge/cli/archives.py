@@ -15,7 +15,7 @@ import tidegauge as tg
 from tidegauge.archive import Series
 from tidegauge.arrow import batches
 from tidegauge.cli.gates import FOUND, FailOn, failing, tolerating
-from tidegauge.cli.inputs import load_reference
+from tidegauge.cli.inputs import SEGMENTS, dimensions, load_reference
 from tidegauge.cli.outputs import number, plain, progress, stdout
 from tidegauge.errors import InputError
 from tidegauge.monitor import Health
@@ -35,9 +35,7 @@ FOLLOWED_SECONDS = 5.0  # between two looks at the folders
 @click.option("--window", default="1h", show_default=True, help="How long a window lasts.")
 @click.option("--timezone", default="UTC", show_default=True, help="By whose clocks whole days are counted.")
 @click.option("--timestamp", help="The column that holds the time of a row; default: the schema's.")
-@click.option(
-    "--segment", "segments", multiple=True, help="A column, or several with commas; may be repeated."
-)
+@click.option("--segment", "segments", multiple=True, help=SEGMENTS)
 @click.option("--grace", default="5m", show_default=True, help="How long a window waits for late rows.")
 @click.option("--follow", is_flag=True, help="Go on, with files that come to be; ends with Ctrl-C.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
@@ -69,7 +67,7 @@ def watch(
         window=window,
         timezone=timezone,
         timestamp=timestamp,
-        segments=[tuple(each.split(",")) if "," in each else each for each in segments],
+        segments=dimensions(segments),
         grace=grace,
         threads=threads,
     )
@@ -171,8 +169,9 @@ def line_of(verdict: Verdict) -> str:
     """Return one line for people."""
     again = f" (revision {verdict.revision})" if verdict.revision else ""
     gaps = "".join(f"; {gap}" for gap in verdict.gaps)
+    places = (f"; {column}: in {place}" for column in verdict.segments if (place := verdict.where(column)))
     named = " ".join(part for part in (verdict.model, verdict.version) if part)
-    return plain(f"{verdict.window}  {named}{again}  {verdict.summary}{gaps}").plain
+    return plain(f"{verdict.window}  {named}{again}  {verdict.summary}{''.join(places)}{gaps}").plain
 
 
 @click.command()

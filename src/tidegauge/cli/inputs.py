@@ -10,6 +10,13 @@ from tidegauge.cli.outputs import progress
 from tidegauge.errors import InputError
 from tidegauge.profiles import Accumulators
 
+SEGMENTS = "A column whose values are counted apart, or several with commas; may be repeated."
+
+
+def dimensions(segments: tuple[str, ...]) -> list[str | list[str]]:
+    """Return what --segment names: columns, and lists of them."""
+    return [each.split(",") if "," in each else each for each in segments]
+
 
 def saved_profiles(data: tuple[str, ...]) -> list[tg.Profile]:
     """Load saved profiles; [] where the data are files to be read. Raises InputError for some of both."""

@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 import tidegauge as tg
-from tidegauge.cli.inputs import load_reference, read
+from tidegauge.cli.inputs import SEGMENTS, dimensions, load_reference, read
 from tidegauge.cli.outputs import number, plain, save, stdout, tell, waiting
 from tidegauge.column_profiles import ColumnProfile
 from tidegauge.errors import InputError
@@ -44,16 +44,26 @@ def profile(
 @click.option("--schema", type=Path, help="A TOML file that gives roles and settings of columns.")
 @click.option("--window", help="How long the windows are that will be compared, such as 1h or 1d.")
 @click.option("--timestamp", help="The column that holds the time of a row; default: the schema's.")
+@click.option("--segment", "segments", multiple=True, help=SEGMENTS)
 def reference(
-    data: tuple[str, ...], output: Path, schema: Path | None, window: str | None, timestamp: str | None
+    data: tuple[str, ...],
+    *,
+    output: Path,
+    schema: Path | None,
+    window: str | None,
+    timestamp: str | None,
+    segments: tuple[str, ...],
 ) -> None:
     """Fit a reference on DATA: freeze its edges and categories, count its rows.
 
-    With --window it also keeps how its own windows of that length differed, by which later ones are judged.
+    With --window it also keeps how its own windows of that length differed, by which later ones are judged;
+    with --segment, the counts of each value of a column, by which a verdict tells where a change lies.
     """
     given = tg.Schema.from_toml(schema) if schema else None
     with waiting("fitting"):
-        made = tg.Reference.fit(list(data), schema=given, window=window, timestamp=timestamp)
+        made = tg.Reference.fit(
+            list(data), schema=given, window=window, timestamp=timestamp, segments=dimensions(segments)
+        )
     save(made, output)
     tell(output, made.profile.n_rows, len(made.schema))
 

@@ -22,12 +22,10 @@ from tidegauge.demo.files import ROWS_PER_DAY, fit, write
 from tidegauge.demo.incidents import INCIDENTS, N_DAYS, REFERENCE_DAYS, Incident
 from tidegauge.demo.payments import FIRST_DAY
 from tidegauge.demo.service import MODEL, Served, serve
-from tidegauge.segments import parse_segment, shown_segment
 from tidegauge.verdict import Verdict
 from tidegauge.window import HOUR, as_ns
 
 N_PROCESSES = 3
-MOST = 0.8  # of a change, owed to one segment
 STYLES = {"ok": "green", "warning": "yellow", "alert": "bold red"}
 END_NS = as_ns(FIRST_DAY + timedelta(days=N_DAYS))
 
@@ -43,7 +41,7 @@ class Outcome:
     def alarms(self) -> list[dict[str, Any]]:
         """The alarms of all windows, in order of their beginnings."""
         alarms = [
-            dict(alarm) | {"where": where(verdict, alarm["column"])}
+            dict(alarm) | {"where": verdict.where(alarm["column"])}
             for verdict in self.verdicts
             for alarm in verdict.alarms
         ]
@@ -133,14 +131,6 @@ def table(outcome: Outcome) -> Table:
             Text("" if incident is None else f"{begin_of(incident)}: {incident.words}", style="dim"),
         )
     return shown
-
-
-def where(verdict: Verdict, column: str) -> str:
-    """Say to which segment most of a change is owed, if there is one."""
-    first = next(iter(verdict.segments.get(column, ())), None)
-    if first is None or first["part"] < MOST:
-        return ""
-    return f"{shown_segment(parse_segment(first['segment']))} ({first['part']:.0%})"
 
 
 def planted_in(column: str, since: str) -> Incident | None:

@@ -15,7 +15,7 @@ from asyncio import CancelledError
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from tidegauge._core import Batch, Stage
 from tidegauge.archive import Archive, Key, Record, Writer
@@ -28,7 +28,8 @@ from tidegauge.monitor.health import Health
 from tidegauge.monitor.lifetimes import close_before_multiprocessing_ends, last_until_exit
 from tidegauge.monitor.outbox import Outbox
 from tidegauge.reference import Reference, load
-from tidegauge.window import parse_duration
+from tidegauge.tables import printable
+from tidegauge.window import Window, parse_duration
 
 if TYPE_CHECKING:
     from tidegauge.verdict import Verdict
@@ -187,10 +188,13 @@ class Monitor:
             self._note("untimed", intake.untimed_why)
             intake.untimed_why = None
 
-    def _flush(self) -> None:
-        """Move the rows that wait in the stage into the open windows."""
-        now_ns = self._clock() if self._timestamp is not None else self._here.start_ns
-        for batch in self._stage.take():
+    def _flush(self, here: Window | None = None) -> None:
+        """Move the rows that wait in the stage into the open windows; those that come next are of `here`."""
+        with self._lock:  # by the clock, what waits is of the window that it came in
+            now_ns = self._clock() if self._timestamp is not None else self._here.start_ns
+            waiting = self._stage.take()
+            self._here = here or self._here
+        for batch in waiting:
             try:
                 self._place(batch, now_ns)
             except TidegaugeError as error:
@@ -204,10 +208,10 @@ class Monitor:
             self._start()
         if self._timestamp is not None:
             self._ready = True
-        elif not self._here.contains(now_ns := self._clock()):
-            with self._ticking:
-                self._flush()
-                self._here = self._calendar.window_of(now_ns)
+        else:
+            now_ns, here = self._clock(), self._here
+            if not here.start_ns <= now_ns < here.end_ns:
+                self._flush(self._calendar.window_of(now_ns))
 
     def _start(self) -> None:
         with self._lock:
@@ -230,9 +234,9 @@ class Monitor:
         with self._lock:
             self._errors[reason] += 1
             first = self._errors[reason] == 1
-            self._last_error = f"{reason}: {error}"
+            self._last_error = words = printable(f"{reason}: {error}", None)
         if first:
-            LOG.warning("monitor of %r: %s: %s", self.model, reason, error)
+            LOG.warning("monitor of %r: %s", self.model, words)
 
     # Profiles out, in the background.
 
@@ -284,8 +288,7 @@ class Monitor:
 
     def _send(self, *, closing: bool = False) -> None:
         """Bring the archive up to date. Raises what it raises."""
-        if self._archived_at is None:
-            self._archive.put_reference(self.reference)
+        self._archive.put_reference(self.reference)  # each time: the archive may have been replaced
         self._outbox.send(self._archive)
         self._archive.put_writer(self._as_writer(closing))
         self._archived_at = time.monotonic()
@@ -399,6 +402,16 @@ class Monitor:
             seconds_since_rows=None if self._rows_at is None else now - self._rows_at,
             seconds_since_archived=None if self._archived_at is None else now - self._archived_at,
         )
+
+    def __repr__(self) -> str:
+        """Return model, version, and how it is."""
+        health = self.health
+        of = f"{self.model!r} version {self.version!r}" if self.version else repr(self.model)
+        return f"Monitor of {of}: {health.status}, {health.n_rows:,} rows in this process"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse: its rows and its thread are this process's."""
+        raise TypeError("a Monitor cannot be sent to another process: make one there")
 
     def __enter__(self) -> Monitor:
         return self

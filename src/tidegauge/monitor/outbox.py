@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from itertools import islice
 
 from tidegauge.archive import Archive, Key, Record
+from tidegauge.errors import ArchiveError
 
 AT_A_TIME = 256  # records of one append: a transaction of a few megabytes
+PATIENCE_SECONDS = 5.0  # that one thread waits for another, which sends already
 OF_A_RECORD = 512  # bytes of a key and its objects, about
 
 
@@ -42,20 +45,22 @@ class Outbox:
 
     def send(self, archive: Archive) -> None:
         """Append all that waits. Raises what the archive raises; what it did not acknowledge stays."""
-        with self._sending:
-            while True:
-                with self._lock:
-                    batch = [
-                        record for record, _ in zip(self._waiting.values(), range(AT_A_TIME), strict=False)
-                    ]
-                if not batch:
-                    return
+        if not self._sending.acquire(timeout=PATIENCE_SECONDS):
+            raise ArchiveError(f"archive: another thread has waited for it for {PATIENCE_SECONDS:g} s")
+        try:
+            while batch := self._first():
                 archive.store.append(batch)
                 with self._lock:
                     for record in batch:
                         if self._waiting.get(record.key) is record:
                             self._drop(record.key)
                         self._acknowledged(record)
+        finally:
+            self._sending.release()
+
+    def _first(self) -> list[Record]:
+        with self._lock:
+            return list(islice(self._waiting.values(), AT_A_TIME))
 
     def abandon(self) -> int:
         """Give up all that waits; return how many rows are lost with it, in all."""
