@@ -63,8 +63,9 @@ def make_app() -> Any:
     else:
         archive = f"sqlite:///{folder}/load.db"
         make_monitor = lambda: tg.Monitor("load", f"{folder}/reference.tg", window="1h", archive=archive)  # noqa: E731
-        app = fastapi.FastAPI(lifespan=lifespan(make_monitor))
-        score = watched(lambda: app.state.monitor)(score)
+        watching = lifespan(make_monitor)
+        app = fastapi.FastAPI(lifespan=watching)
+        score = watched(lambda: watching.monitor)(score)
 
     async def answer(row: Any) -> dict[str, float]:
         return {"score": score(row)}

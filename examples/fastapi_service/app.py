@@ -35,10 +35,11 @@ def make_monitor() -> tg.Monitor:
     )
 
 
-app = FastAPI(lifespan=lifespan(make_monitor))
+watching = lifespan(make_monitor)
+app = FastAPI(lifespan=watching)
 
 
-@watched(lambda: app.state.monitor)
+@watched(lambda: watching.monitor)
 def fraud_score(payment: Payment) -> float:
     """Return how likely a payment is fraud: the model."""
     z = 0.02 * payment.amount - 0.01 * payment.age_days + (0.5 if payment.country == "US" else 0.0) - 2.0
@@ -54,4 +55,4 @@ async def score(payment: Payment) -> dict[str, float]:
 @app.get("/health")
 async def health() -> dict[str, object]:
     """Tell what the monitor of the worker that answers says of itself."""
-    return app.state.monitor.health.to_dict()
+    return watching.monitor.health.to_dict()

@@ -40,9 +40,10 @@ from tidegauge.serving import lifespan, watched
 def make_monitor():
     return tg.Monitor("served", "reference.tg", archive="sqlite:///served.db", checkpoint_seconds=0.5)
 
-app = fastapi.FastAPI(lifespan=lifespan(make_monitor))
+watching = lifespan(make_monitor)
+app = fastapi.FastAPI(lifespan=watching)
 
-@watched(lambda: app.state.monitor)
+@watched(lambda: watching.monitor)
 def score(features):
     return 0.5 * features["x"]
 

@@ -20,9 +20,12 @@ def test_the_monitor_is_made_at_the_start_and_closed_at_the_end(recorder):
         yield {"model": 1}
         steps.append(("end", recorder.n_closed))
 
+    watching = lifespan(lambda: recorder, own)
+
     async def serve():
-        async with lifespan(lambda: recorder, own)(app) as state:
+        async with watching(app) as state:
             steps.append((state, recorder.n_closed))
+            assert watching.monitor is recorder
 
     asyncio.run(serve())
     assert steps == [(True, True, 0), ({"model": 1}, 0), ("end", 0)]

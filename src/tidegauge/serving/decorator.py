@@ -49,7 +49,6 @@ def watched(
         position, name = place_of_features(function, inputs)
 
         def tell(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-            # In one piece, since every call into Python costs a request some 0.1 µs.
             try:
                 target: Any = monitor() if made_later else monitor  # type: ignore[operator]
             except Exception as error:
