@@ -199,7 +199,7 @@ def test_readers_see_the_same_rows_during_compaction(tmp_path, name, reference, 
     path = tmp_path / name
     with Archive(path) as archive:
         rid = archive.put_reference(reference)
-        for hour in range(0, 21 * 24, 3):
+        for hour in range(0, 21 * 24, 6):
             window = Window(hour * HOUR, (hour + 1) * HOUR)
             state = profiled(hour % 7, 10).to_bytes()
             archive.store.append([Record(Key("m", "1", rid, window, s, "w"), 10, state) for s in ("", "{}")])

@@ -63,7 +63,7 @@ class Spool:
         with told(f"list {folder}"):
             try:
                 names = os.listdir(folder)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return
         for name in sorted(names):
             token = name.removeprefix(".").removesuffix(".lock")
