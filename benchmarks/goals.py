@@ -8,12 +8,19 @@ from typing import NamedTuple
 # Nanoseconds for one value of a case (of one column, of one process), by (case, who).
 Nanoseconds = Mapping[tuple[str, str], float]
 
+ONE_THREAD, FOUR_THREADS = "tidegauge full, 1 threads", "tidegauge full, 4 threads"
 FULL, LIGHT, OPEN = "tidegauge full", "tidegauge light", "tidegauge full, no reference"
 FLOAT64, SUM = "float64, 10 M rows", "numpy sum"
 SHAPES = ("sorted", "constant", "all equal but one", "alternating extremes")
 ROWS_1000, ROWS_1 = "update, 1,000 x 20 float64 (1,000 batches)", "update, 1 x 20 float64 (1,000 batches)"
 MERGE, TWENTY, IMPORT = "decode and merge, a column", "20 x 1 M float64", "import, a fresh process"
 REPORT = "report, a column"
+SEGMENTS = "segments: 100,000 x 20 in 1,000"
+THREADS = tuple(
+    f"one profile, batches of {n_rows} x 20, {segments}"
+    for n_rows in ("10,000", "1,000")
+    for segments in ("no segments", "10 segments")
+)
 
 
 class Goal(NamedTuple):
@@ -59,6 +66,22 @@ GOALS = (
     Goal("batch of 1 row x 20, ns a value (25 µs)", (ROWS_1, FULL), None, 1250),
     Goal("decode and merge, full, ns a column (30,000 a second)", (MERGE, FULL), None, 33_333),
     Goal("decode and merge, light, ns a column (100,000 a second)", (MERGE, LIGHT), None, 10_000),
+    Goal(
+        "1,000 segments of 100 rows and the total, light, times the total alone (4 for the segments)",
+        (SEGMENTS, "tidegauge light, total and segments"),
+        (SEGMENTS, "tidegauge light, total alone"),
+        5,
+    ),
+    *(
+        Goal(
+            f"four threads, {case}, times faster than one",
+            (case, ONE_THREAD),
+            (case, FOUR_THREADS),
+            1.7,
+            True,
+        )
+        for case in THREADS
+    ),
     Goal("HTML report, ns a column (2 s for 100)", (REPORT, "tidegauge render_html"), None, 20_000_000),
 )
 
