@@ -41,12 +41,14 @@ def run(n_values: int, folder: Path) -> None:
         return made
 
     now = [np.datetime64("2026-11-02", "ns").astype(int).item()]
-    reference = tg.Reference.fit(rows(50_000, now[0]), timestamp="time")
+    reference = tg.Reference.fit(rows(50_000, now[0]))
     batches = [rows(N_ROWS, 0) for _ in range(8)]
     times = [batch.pop("time").astype("int64") for batch in batches]
     archive = f"sqlite:///{folder}/soak.db"
-    watch = {"window": "1h", "segments": ["segment"], "grace": "2m", "checkpoint_seconds": 1.0}
-    monitor = tg.Monitor("soak", reference, archive=archive, clock=lambda: now[0], **watch)
+    watch = {"window": "1h", "timestamp": "time", "segments": ["segment"], "grace": "2m"}
+    monitor = tg.Monitor(
+        "soak", reference, archive=archive, clock=lambda: now[0], checkpoint_seconds=1.0, **watch
+    )
     n_batches = max(1, n_values // (N_ROWS * N_COLUMNS))
     seen: list[tuple[int, int]] = []
     begin = last = time.monotonic()

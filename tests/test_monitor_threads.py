@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import threading
 import time
@@ -188,3 +189,17 @@ def test_recording_gives_way_to_other_threads(url):
         stop.set()
         recorder.join()
     assert np.median(turns) < 0.1 + 20 * sys.getswitchinterval()
+
+
+def test_a_short_run_through_windows_and_segments_counts_exactly():
+    """The small run of the script, which archives and compares all counts."""
+    script = Path(__file__).parent.parent / "benchmarks" / "soak.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--values", "2e7"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_SECONDS,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2,000,000 rows archived of 2,000,000, 2,000,000 in segments" in done.stdout
