@@ -21,6 +21,9 @@ struct HoldStill {
 /// which has none, is written by escape(c). Runs no Python code.
 template <class Escape>
 void put_utf8(PyObject* text, arrow::Buffer& out, Escape escape) {
+#if PY_VERSION_HEX < 0x030C0000  // before 3.12 a text may still lie in a form of old
+  if (PyUnicode_READY(text) < 0) throw pybind11::error_already_set();
+#endif
   const auto n = static_cast<size_t>(PyUnicode_GET_LENGTH(text));
   if (PyUnicode_IS_COMPACT_ASCII(text)) return out.put(PyUnicode_DATA(text), n);
   const auto kind = PyUnicode_KIND(text);
