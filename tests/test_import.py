@@ -81,3 +81,9 @@ def test_the_serving_path_runs_with_everything_but_numpy_blocked() -> None:
 def test_the_block_blocks() -> None:
     done = subprocess.run([sys.executable, "-c", BLOCK + "import pyarrow"], capture_output=True, check=False)
     assert done.returncode != 0
+
+
+def test_the_hooks_of_a_server_load_no_server() -> None:
+    loaded = python("import tidegauge.serving, tidegauge.serving.inference, sys; print(*sys.modules)").split()
+    servers = {"fastapi", "starlette", "gunicorn", "uvicorn", "pydantic"}
+    assert {name.partition(".")[0] for name in loaded} & (set(HEAVY) | servers) == set()

@@ -149,7 +149,7 @@ def test_only_the_top_layer_imports_the_package_itself() -> None:
             )
 
 
-@pytest.mark.parametrize("package", ["tidegauge", "tidegauge.drift", "tidegauge.demo", "tidegauge.report"])
+@pytest.mark.parametrize("package", ["tidegauge", "tidegauge.drift", "tidegauge.demo", "tidegauge.report", "tidegauge.serving"])
 def test_no_public_function_shares_a_submodules_name(package: str) -> None:
     module = import_module(package)
     submodules = {info.name for info in pkgutil.iter_modules(module.__path__)}
