@@ -8,6 +8,7 @@ from typing import NamedTuple
 # Nanoseconds for one value of a case (of one column, of one process), by (case, who).
 Nanoseconds = Mapping[tuple[str, str], float]
 
+ONE_THREAD, FOUR_THREADS = "tidegauge full, 1 threads", "tidegauge full, 4 threads"
 FULL, LIGHT, OPEN = "tidegauge full", "tidegauge light", "tidegauge full, no reference"
 FLOAT64, SUM = "float64, 10 M rows", "numpy sum"
 SHAPES = ("sorted", "constant", "all equal but one", "alternating extremes")
@@ -15,6 +16,12 @@ ROWS_1000, ROWS_1 = "update, 1,000 x 20 float64 (1,000 batches)", "update, 1 x 2
 MERGE, TWENTY, IMPORT = "decode and merge, a column", "20 x 1 M float64", "import, a fresh process"
 REPORT = "report, a column"
 APPEND, WEEK = "archive, append, a record of 20 columns", "archive, a week of hours x 20 segments, a record"
+SEGMENTS = "segments: 100,000 x 20 in 1,000"
+THREADS = tuple(
+    f"one profile, batches of {n_rows} x 20, {segments}"
+    for n_rows in ("10,000", "1,000")
+    for segments in ("no segments", "10 segments")
+)
 
 
 class Goal(NamedTuple):
@@ -63,6 +70,22 @@ GOALS = (
     Goal("archive, ns an appended record (2,000 a second)", (APPEND, "SQLite, 20 an append"), None, 500_000),
     Goal("the same, singly", (APPEND, "SQLite, 1 an append"), None, 500_000),
     Goal("a week of hours x 20 segments, ns a record (1 s)", (WEEK, "SQLite, by the hour"), None, 297_619),
+    Goal(
+        "1,000 segments of 100 rows and the total, light, times the total alone (4 for the segments)",
+        (SEGMENTS, "tidegauge light, total and segments"),
+        (SEGMENTS, "tidegauge light, total alone"),
+        5,
+    ),
+    *(
+        Goal(
+            f"four threads, {case}, times faster than one",
+            (case, ONE_THREAD),
+            (case, FOUR_THREADS),
+            1.7,
+            True,
+        )
+        for case in THREADS
+    ),
     Goal("HTML report, ns a column (2 s for 100)", (REPORT, "tidegauge render_html"), None, 20_000_000),
 )
 

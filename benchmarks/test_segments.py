@@ -36,35 +36,26 @@ def reference() -> tg.Reference:
     return tg.Reference.fit(rows())
 
 
-def segmented(dimensions: list[list[str]]) -> _core.SegmentedProfile:
+def segmented(dimensions: list[list[str]], mode: str = "full") -> _core.SegmentedProfile:
     held = reference().profile._core
     specs = [column.spec for column in held.columns]
-    return _core.SegmentedProfile(specs, held.joint_spec, dimensions=dimensions, max_segments=2 * N_SEGMENTS)
+    joint = held.joint_spec
+    if mode == "light":
+        specs, joint = [spec.with_options(0) for spec in specs], None
+    return _core.SegmentedProfile(specs, joint, dimensions=dimensions, max_segments=2 * N_SEGMENTS)
 
 
 CASE = f"segments: {N_ROWS:,} x 20 in {N_SEGMENTS:,}"
 
 
-def test_light(timed: Timed) -> None:
-    profile = tg.Profile.empty(reference(), accumulators="light")
-    profile.update(rows(), threads=1)
-    assert profile.n_rows == N_ROWS
-    timed(
-        lambda: profile.update(rows(), threads=1),
-        case=CASE,
-        who="tidegauge light, no segments",
-        values=20 * N_ROWS,
-        rounds=40,
-    )
-
-
+@pytest.mark.parametrize("mode", ["light", "full"])
 @pytest.mark.parametrize("dimensions", [[], [["segment"]]], ids=["total alone", "total and segments"])
-def test_segments(timed: Timed, dimensions: list[list[str]]) -> None:
-    profile = segmented(dimensions)
+def test_segments(timed: Timed, mode: str, dimensions: list[list[str]]) -> None:
+    profile = segmented(dimensions, mode)
     profile.update(rows(), 1)
     assert profile.n_segments == N_SEGMENTS * len(dimensions)
     assert sum(n for d, _, n, _ in profile.take_changed() if d == 0) == N_ROWS * len(dimensions)
-    who = "tidegauge full, total and segments" if dimensions else "tidegauge full, total alone"
+    who = f"tidegauge {mode}, {'total and segments' if dimensions else 'total alone'}"
     timed(lambda: profile.update(rows(), 1), case=CASE, who=who, values=20 * N_ROWS, rounds=40)
 
 
@@ -78,7 +69,13 @@ def test_take_changed(timed: Timed) -> None:
         profile.update(rows(), 1)
         profile.take_changed()
 
-    timed(run, case=CASE, who="the same and a checkpoint", values=20 * N_ROWS, rounds=10)
+    timed(
+        run,
+        case=CASE,
+        who="tidegauge full, total and segments, and a checkpoint",
+        values=20 * N_ROWS,
+        rounds=10,
+    )
 
 
 @pytest.mark.parametrize("n_rows", [10_000, 1_000])

@@ -155,12 +155,8 @@ def test_rows_of_one_sort_equal_one_batch_of_lists() -> None:
 
 
 ANY_ROW = st.dictionaries(
-    st.sampled_from([*COLUMNS, "other", "ö"]) | st.text(max_size=3).filter(lambda s: s.isprintable()),
-    st.sampled_from(VALUES)
-    | st.floats()
-    | st.integers()
-    | st.text(max_size=5).filter(str.isascii)
-    | st.none(),
+    st.sampled_from([*COLUMNS, "other", "ö"]) | st.text(max_size=3),
+    st.sampled_from(VALUES) | st.floats() | st.integers() | st.text(max_size=5) | st.none(),
     max_size=8,
 )
 

@@ -95,6 +95,33 @@ def test_two_profiles_merged_into_each_other_do_not_lock_each_other_out():
     assert a["x"].n_rows == a.n_rows
 
 
+def test_two_profiles_are_merged_both_ways_while_rows_come_to_both():
+    """A merge waits for the updates under way on both sides, and keeps neither side's rows out for ever."""
+    reference = tg.Reference.fit({"x": np.arange(100.0), "s": ["a", "b"] * 50})
+    a, b = tg.Profile.empty(reference), tg.Profile.empty(reference)
+
+    def update(profile: tg.Profile) -> Callable[[], None]:
+        def run() -> None:
+            for _ in range(300):
+                profile.update(SMALL)
+
+        return run
+
+    def merge(target: tg.Profile, other: tg.Profile) -> Callable[[], None]:
+        def run() -> None:
+            for _ in range(8):
+                target.merge(other)
+
+        return run
+
+    together([update(a), update(b), merge(a, b), merge(b, a), update(a), update(b)])
+    for profile in (a, b):
+        assert profile.n_rows >= 60_000
+        assert profile.n_rows % 100 == 0
+        assert {column.n_rows for column in profile.values()} == {profile.n_rows}
+        assert profile["x"].counts.sum() == profile["s"].counts.sum() == profile.n_rows
+
+
 @pytest.mark.parametrize("threads", [1, 2, 8])
 def test_the_gil_is_released_during_a_large_update(threads):
     """Python goes on in this thread while another is inside the engine."""

@@ -61,7 +61,6 @@ class RowReader {
   void read_item(PyObject* key, PyObject* value, const Names& names);
   void read_key(PyObject* key, PyObject* value, const Names& names);
   void read_value(size_t place, PyObject* key, PyObject* value);
-  void read_held(Cell& cell, pybind11::handle value);
 
   static constexpr size_t kNone = ~size_t{0};
 
@@ -73,8 +72,5 @@ class RowReader {
   std::vector<std::pair<size_t, pybind11::object>> held_;
   pybind11::object wrong_key_, repeated_key_;
 };
-
-/// Once, before the first row is read.
-void import_datetime();
 
 }  // namespace tidegauge::python

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "cell.hpp"
 #include "register.hpp"
 #include "row.hpp"
 #include "tidegauge/base/error.hpp"

@@ -349,7 +349,7 @@ def test_a_file_system_without_shared_memory_gets_a_rollback_journal(tmp_path, m
 
 
 @pytest.mark.parametrize("sticky", [False, True])
-@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EACCES])
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
 def test_every_call_of_a_directory_may_fail(tmp_path, make, monkeypatch, number, sticky):
     """Whatever fails, an append is all or none, and succeeds when the disk is well again."""
     calls = [(os, "fsync"), (os, "rename"), (os, "mkdir"), (directory_module, "write_durably")]
@@ -561,3 +561,43 @@ def test_signals_do_not_harm(tmp_path, make):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert caught > 20
+
+
+def test_a_parquet_file_of_a_later_format_says_upgrade(tmp_path, make, monkeypatch):
+    store = opened(tmp_path / "a", read_only=False)
+    monkeypatch.setattr("tidegauge.archive.parquet_file.FORMAT", 2)
+    store.append([make.record(segment=s) for s in ("", "{}")])
+    monkeypatch.undo()
+    with pytest.raises(ArchiveError, match=r"profiles/model=m/.*it has format 2, .*upgrade tidegauge"):
+        store.find()
+    assert len(list((tmp_path / "a").rglob("*.parquet"))) == 1, "it is left where it is"
+
+
+def test_dead_processes_that_cannot_be_recovered_hold_nobody_up(tmp_path, make, monkeypatch):
+    store = opened(tmp_path / "a", read_only=False)
+    monkeypatch.setattr(store._spool, "recover", lambda take: take(None))
+    with pytest.raises(TypeError):
+        store.append([make.record()])  # a mistake of ours is not hidden
+
+    def refused(take):
+        raise ArchiveError("no")
+
+    monkeypatch.setattr(store._spool, "recover", refused)
+    store._recovered = None
+    with pytest.warns(ArchiveWarning, match="dead processes wait on: no"):
+        store.append([make.record()])
+    assert keys_of(store) == [make.key()]
+    store.append([make.record(1)])
+
+
+def test_the_spool_of_an_object_store_goes_by_where_it_is_not_by_who_asks():
+    places = {
+        opened(url, read_only=False)._spool.place.root
+        for url in (
+            "s3://key:secret@bucket/x?endpoint_override=host:1&scheme=http",
+            "s3://other:rotated@bucket/x?endpoint_override=host:1",
+        )
+    }
+    assert len(places) == 1
+    for unlike in ("s3://bucket/x?endpoint_override=host:2", "s3://bucket/y?endpoint_override=host:1"):
+        assert opened(unlike, read_only=False)._spool.place.root not in places

@@ -136,12 +136,12 @@ def test_a_fork_waits_for_a_transaction(tmp_path, make):
     thread = threading.Thread(target=append)
     thread.start()
     try:
-        for i in range(20):
+        for i in range(10):
             in_child(lambda i=i: archive.store.append([make.record(i, writer="child")]))
     finally:
         stop.set()
         thread.join()
-    assert len(keys_of(archive.store)) == count + 1 + 20
+    assert len(keys_of(archive.store)) == count + 1 + 10
     archive.close()
 
 
@@ -199,7 +199,7 @@ def test_readers_see_the_same_rows_during_compaction(tmp_path, name, reference, 
     path = tmp_path / name
     with Archive(path) as archive:
         rid = archive.put_reference(reference)
-        for hour in range(0, 21 * 24, 3):
+        for hour in range(0, 21 * 24, 6):
             window = Window(hour * HOUR, (hour + 1) * HOUR)
             state = profiled(hour % 7, 10).to_bytes()
             archive.store.append([Record(Key("m", "1", rid, window, s, "w"), 10, state) for s in ("", "{}")])
@@ -214,6 +214,7 @@ def test_readers_see_the_same_rows_during_compaction(tmp_path, name, reference, 
                 while compactor.poll() is None or not seen:
                     seen.append(own.merged("m", segment=segment).n_rows)
                     assert sum(each.n_rows for each in own.store.find(model="m", segment=segment)) == expected
+                    time.sleep(0.005)  # the others have two cores at most
             except Exception as error:
                 failed.append(error)
             own.close()
@@ -235,7 +236,7 @@ import sys
 from tidegauge.archive import Archive
 from tidegauge.window import DAY
 with Archive(sys.argv[1]) as archive:
-    for step in ("6h", "12h", "1d", "2d", "1w"):
+    for step in ("6h", "1d", "1w"):
         archive.compact(older_than=21 * DAY, to=step, now_ns=0)
 """
 
@@ -245,13 +246,13 @@ def test_two_compact_at_once(tmp_path, name, reference, profiled):
     path = tmp_path / name
     with Archive(path) as archive:
         rid = archive.put_reference(reference)
-        for hour in range(14 * 24):
+        for hour in range(0, 14 * 24, 2):
             window = Window(hour * HOUR, (hour + 1) * HOUR)
             archive.store.append([Record(Key("m", "1", rid, window), 10, profiled(hour % 5, 10).to_bytes())])
         workers = [subprocess.Popen([sys.executable, "-c", COMPACT, str(path)]) for _ in range(3)]
         assert [worker.wait(120) for worker in workers] == [0, 0, 0]
         archive.compact(older_than=21 * DAY, to="1d", now_ns=0)
-        assert archive.merged("m").n_rows == 14 * 24 * 10
+        assert archive.merged("m").n_rows == 14 * 12 * 10
 
 
 @pytest.mark.parametrize("after", range(1, 40))
@@ -344,12 +345,13 @@ def test_a_listing_that_a_compaction_overtakes(tmp_path, make, monkeypatch):
 # Death.
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "directory"])
-def test_writers_that_are_killed(tmp_path, kind):
-    hit = kill_writers.run(40, kind, tmp_path, seed=7)
+@pytest.mark.parametrize(("kind", "cycles"), [("sqlite", 40), ("directory", 25)])
+def test_writers_that_are_killed(tmp_path, kind, cycles):
+    """`benchmarks/kill_writers.py` does it by the thousand."""
+    hit = kill_writers.run(cycles, kind, tmp_path, seed=7)
     assert hit["records acknowledged"] > 100
-    assert hit["window begun"] > 3
-    assert hit["checkpoint begun"] > 3
+    assert hit["window begun"] > 1
+    assert hit["checkpoint begun"] > 1
 
 
 SPOOLER = """

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from tidegauge.archive.parquet_file import DamagedError, Head, head_of, open_file
+from tidegauge.archive.parquet_file import DamagedError, Head, LaterFormatError, head_of, open_file
 from tidegauge.archive.parquet_names import MERGED, PROFILES, model_folder, named
 from tidegauge.archive.places import Entry, Place
 from tidegauge.archive.records import Found, Key, Quarantined, digest_of, fields_of, key_of
@@ -163,6 +163,8 @@ class Catalog:
             return known or head_of(self.open(file))
         except DamagedError as damage:
             return damage
+        except LaterFormatError as error:
+            raise ArchiveError(f"archive {file.place}: {file.entry.path}: {error}") from None
 
     @staticmethod
     def open(file: File) -> object:

@@ -6,7 +6,9 @@ import os
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
+from urllib.parse import parse_qs, urlsplit
 
 from tidegauge.archive.bucket import Bucket
 from tidegauge.archive.catalog import Catalog, File, GoneError, Held, Listing, in_threads
@@ -24,7 +26,8 @@ from tidegauge.archive.places import Place
 from tidegauge.archive.records import Found, Key, Quarantined, Record, checked_text, digest_of, fields_of
 from tidegauge.archive.spool import Spool, clock
 from tidegauge.archive.store import OvertakenError
-from tidegauge.errors import ArchiveError, InputError
+from tidegauge.archive.urls import shown
+from tidegauge.errors import ArchiveError, ArchiveWarning, InputError
 from tidegauge.window import HOUR
 
 SPOOL = ".spool"
@@ -67,7 +70,7 @@ class ParquetStore:
     ) -> ParquetStore:
         """Return the store at the URL of an object store; `spool` is a local folder for checkpoints."""
         where = os.path.join(tempfile.gettempdir(), f"tidegauge-spool-{os.getuid()}")
-        private = Spool(os.path.join(spool or where, digest_of(url)), private=True)
+        private = Spool(os.path.join(spool or where, digest_of(without_credentials(url))), private=True)
         return cls(Bucket(url), private, read_only=read_only)
 
     def append(self, records: Sequence[Record]) -> None:
@@ -107,8 +110,15 @@ class ParquetStore:
         """Put the checkpoints of dead processes as final records, now and then."""
         now = time.monotonic()
         if self._recovered is None or now - self._recovered > RECOVER_SECONDS:
-            self._spool.recover(self._take_over)
             self._recovered = now
+            try:
+                self._spool.recover(self._take_over)
+            except ArchiveError as error:
+                warnings.warn(
+                    f"archive {self._place}: the checkpoints of dead processes wait on: {error}",
+                    ArchiveWarning,
+                    stacklevel=4,
+                )
 
     def _take_over(self, records: Sequence[Record]) -> None:
         for model in sorted({each.key.model for each in records}):
@@ -200,7 +210,8 @@ class ParquetStore:
         end_ns = max(each.key.window.end_ns for each in merged)
         if any(key.window.start_ns < start_ns or key.window.end_ns > end_ns for key in gone):
             raise InputError("archive: what is replaced has to lie in the time of what is merged")
-        with self._writing(f"compact {len(gone)} profiles"), self._place.alone("compaction"):
+        lock = self._writing(f"compact {len(gone)} profiles")
+        with self._place.alone("compaction"), lock:
             self._recover()
             listing = self._catalog.listing(models.pop(), start_ns, end_ns)
             missing = gone - set(listing.held)
@@ -284,6 +295,12 @@ class ParquetStore:
     def _now(self) -> int:
         self._written_ns = clock(self._written_ns)
         return self._written_ns
+
+
+def without_credentials(url: str) -> list[str]:
+    """Return what tells one object store from another: keys and options may change meanwhile."""
+    endpoint = parse_qs(urlsplit(url).query).get("endpoint_override", [])
+    return [shown(url), *endpoint]
 
 
 def still_replaced(listing: Listing, since_ns: int) -> set[Key]:

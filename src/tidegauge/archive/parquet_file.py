@@ -23,6 +23,10 @@ class DamagedError(ArchiveError):
     """A file that is none, or no longer what was written."""
 
 
+class LaterFormatError(ArchiveError):
+    """A file of a later tidegauge."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """What a file holds, in the order of its rows, what it takes the place of, and when it was written."""
@@ -103,14 +107,14 @@ def open_file(source: Any) -> Any:
 
 
 def head_of(file: Any) -> Head:
-    """Return what an open file holds. Raises DamagedError, or ArchiveError of a later format."""
+    """Return what an open file holds. Raises DamagedError, LaterFormatError."""
     note = (file.metadata.metadata or {}).get(NOTE, b"")
     seal, body = note[:16], note[16:]
     if not body or seal != seal_of(body):
         raise DamagedError("the list of its records is missing or was changed")
     told = json.loads(body)
     if told["format"] > FORMAT:
-        raise ArchiveError(
+        raise LaterFormatError(
             f"it has format {told['format']}, and this tidegauge knows {FORMAT} at most: upgrade tidegauge"
         )
     try:

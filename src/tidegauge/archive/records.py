@@ -11,6 +11,7 @@ from typing import Any
 from tidegauge.errors import InputError
 from tidegauge.window import MOST, Window
 
+_ENCODER = json.JSONEncoder(default=repr)  # one: json.dumps makes another for each call
 MAX_TEXT_BYTES = 16_384  # of a name; a segment of a few columns needs a hundred
 
 
@@ -113,7 +114,7 @@ def key_of(fields: Sequence[Any]) -> Key:
 
 def digest_of(told: object, size: int = 16) -> str:
     """Return a name for what JSON can hold: BLAKE2b of `size` bytes, in hex, the same on every machine."""
-    return hashlib.blake2b(json.dumps(told, default=repr).encode(), digest_size=size).hexdigest()
+    return hashlib.blake2b(_ENCODER.encode(told).encode(), digest_size=size).hexdigest()
 
 
 def checked_text(what: str, text: str) -> str:

@@ -63,7 +63,7 @@ class Spool:
         with told(f"list {folder}"):
             try:
                 names = os.listdir(folder)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return
         for name in sorted(names):
             token = name.removeprefix(".").removesuffix(".lock")
@@ -74,7 +74,10 @@ class Spool:
 
     def _recover_one(self, lock_path: str, path: str, take: Callable[[list[Record]], None]) -> None:
         with told(f"lock {lock_path}"):
-            lock = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                lock = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC)
+            except PermissionError:
+                return  # another user's, and theirs to recover
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

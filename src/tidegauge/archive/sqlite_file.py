@@ -33,10 +33,11 @@ KEY_COLUMNS = """
     start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,
     segment TEXT NOT NULL, writer TEXT NOT NULL, sequence INTEGER NOT NULL,
     n_rows INTEGER NOT NULL, final INTEGER NOT NULL"""
+# The key has end_ns first, for it is the latest windows that are looked for, in however long a history.
 # `seal` covers what stands before it, of documents the body too: what changed on the disk is nothing else.
 SCHEMA = f"""
 CREATE TABLE profiles ({KEY_COLUMNS}, seal INTEGER NOT NULL, state BLOB NOT NULL,
-    PRIMARY KEY (model, version, reference_id, start_ns, end_ns, segment, writer, sequence)) STRICT;
+    PRIMARY KEY (model, version, reference_id, end_ns, start_ns, segment, writer, sequence)) STRICT;
 CREATE TABLE documents (kind TEXT NOT NULL, name TEXT NOT NULL, seal INTEGER NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (kind, name)) STRICT;
 CREATE TABLE quarantined ({KEY_COLUMNS}, state BLOB, profile INTEGER, why TEXT NOT NULL,
