@@ -13,7 +13,7 @@ import pytest
 import tidegauge as tg
 
 Timed = Callable[..., None]
-N_THREADS, N_UPDATES = 4, 50
+N_THREADS, N_ROWS = 4, 1_000_000
 
 
 @cache
@@ -39,25 +39,26 @@ def monitor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tg.Monit
         yield made
 
 
-def name_of(monitor: tg.Monitor) -> str:
-    return "tidegauge, 12 segments" if monitor.health.n_segments else "tidegauge"
+@pytest.fixture
+def who(request: pytest.FixtureRequest, monitor: tg.Monitor) -> str:
+    return "tidegauge, 12 segments" if "segments" in request.node.callspec.id else "tidegauge"
 
 
 @pytest.mark.parametrize("n", [1_000, 32])
-def test_update(timed: Timed, monitor: tg.Monitor, n: int) -> None:
+def test_update(timed: Timed, monitor: tg.Monitor, who: str, n: int) -> None:
     batch = features(n)
     monitor.update(batch)
     assert monitor.health.n_rows == n + 1
     timed(
         lambda: monitor.update(batch),
         case=f"monitor: update with {n:,} x 20",
-        who=name_of(monitor),
+        who=who,
         values=20 * n,
         rounds=2_000,
     )
 
 
-def test_record(timed: Timed, monitor: tg.Monitor) -> None:
+def test_record(timed: Timed, monitor: tg.Monitor, who: str) -> None:
     columns = features(4_000)
     rows = [
         dict(zip(columns, row, strict=True))
@@ -70,32 +71,33 @@ def test_record(timed: Timed, monitor: tg.Monitor) -> None:
 
     record()
     assert monitor.health.n_rows == 4_001
-    timed(record, case="monitor: record of 20 fields", who=name_of(monitor), values=20 * len(rows), rounds=50)
+    timed(record, case="monitor: record of 20 fields", who=who, values=20 * len(rows), rounds=50)
 
 
 @pytest.mark.parametrize("n_threads", [1, N_THREADS])
 @pytest.mark.parametrize("n", [10_000, 1_000])
-def test_threads(timed: Timed, monitor: tg.Monitor, n: int, n_threads: int) -> None:
+def test_threads(timed: Timed, monitor: tg.Monitor, who: str, n: int, n_threads: int) -> None:
     batch = features(n)
 
     def add(n_updates: int) -> None:
         for _ in range(n_updates):
             monitor.update(batch)
 
+    n_updates = N_ROWS // n // n_threads * n_threads
+
     def together() -> None:
-        threads = [threading.Thread(target=add, args=(N_UPDATES // n_threads,)) for _ in range(n_threads)]
+        threads = [threading.Thread(target=add, args=(n_updates // n_threads,)) for _ in range(n_threads)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
-    n_updates = N_UPDATES // n_threads * n_threads
     together()
     assert monitor.health.n_rows == n_updates * n + 1
     timed(
         together,
         case=f"monitor: {n:,} x 20 from threads",
-        who=f"{name_of(monitor)}, {n_threads} thread{'s' if n_threads > 1 else ''}",
+        who=f"{who}, {n_threads} thread{'s' if n_threads > 1 else ''}",
         values=20 * n * n_updates,
         rounds=10,
     )

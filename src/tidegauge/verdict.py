@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 from urllib.parse import quote
 
@@ -79,7 +79,12 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name, JSON-able; the window as {start_ns, end_ns}."""
-        return asdict(self)
+        found = {each.name: getattr(self, each.name) for each in fields(self)}  # no deep copy: it is large
+        gaps = [asdict(gap) for gap in self.gaps]
+        return found | {
+            "window": {"start_ns": self.window.start_ns, "end_ns": self.window.end_ns},
+            "gaps": gaps,
+        }
 
     def to_bytes(self) -> bytes:
         """Encode as JSON, packed."""

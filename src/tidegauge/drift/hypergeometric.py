@@ -7,6 +7,8 @@ small ones.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -221,9 +223,14 @@ def _integral_of_terms(x: Floats, hits: Floats, draws: Floats, total: Floats) ->
     end = np.minimum(np.minimum(b, c), 13.0 * spread)
     end = np.minimum(end, _NEGLIGIBLE / np.maximum(slope, 1e-300))
     start = _log_probability(x, hits, draws, total)
-    area = np.zeros_like(x)
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    for node, weight in zip(nodes, weights, strict=True):
-        at = x + end * (node + 1.0) / 2.0
-        area += weight / 2.0 * np.exp(_log_probability(at, hits, draws, total) - start)
+    nodes, weights = _legendre()
+    at = x + end * (nodes + 1.0) / 2.0
+    area = (weights / 2.0 * np.exp(_log_probability(at, hits, draws, total) - start)).sum(axis=0)
     return np.asarray(area * end + 0.5 + slope / 12.0)
+
+
+@cache
+def _legendre() -> tuple[Floats, Floats]:
+    """Return nodes and weights on [-1, 1], `[_NODES, 1]` each."""
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    return nodes[:, None], weights[:, None]
