@@ -178,12 +178,12 @@ class Monitor:
                 return
             self._flush()
         self._place(batch, self._clock())
+        with self._lock:
+            self._n_rows += batch.n_rows
 
     def _place(self, batch: Batch, now_ns: int) -> None:
         intake = self._intake
         intake.update(batch, now_ns, self._threads)
-        with self._lock:
-            self._n_rows += batch.n_rows
         if intake.untimed_why is not None:
             self._note("untimed", intake.untimed_why)
             intake.untimed_why = None
@@ -193,11 +193,14 @@ class Monitor:
         with self._lock:  # by the clock, what waits is of the window that it came in
             now_ns = self._clock() if self._timestamp is not None else self._here.start_ns
             waiting = self._stage.take()
+            self._n_rows += sum(batch.n_rows for batch in waiting)  # at once, so that health misses none
             self._here = here or self._here
         for batch in waiting:
             try:
                 self._place(batch, now_ns)
             except TidegaugeError as error:
+                with self._lock:
+                    self._n_rows -= batch.n_rows
                 self._refuse(error, batch.n_rows)
 
     def _before_rows(self) -> None:
@@ -371,11 +374,11 @@ class Monitor:
     def health(self) -> Health:
         """What it took, what it holds, what went wrong; never raises."""
         now = time.monotonic()
-        staged, intake, outbox = self._stage.n_rows, self._intake, self._outbox
+        intake, outbox = self._intake, self._outbox
+        archived, lost = outbox.n_rows_archived, outbox.n_rows_lost  # first: what is archived was taken
         with self._lock:
-            n_rows, refused, errors = self._n_rows, self._n_rows_refused, dict(self._errors)
-        n_rows += staged
-        archived, lost = outbox.n_rows_archived, outbox.n_rows_lost
+            n_rows = self._n_rows + self._stage.n_rows
+            refused, errors = self._n_rows_refused, dict(self._errors)
         behind = self._retry_at > now or ("archive" in errors and len(outbox) > 0)
         degraded = bool(refused or lost or outbox.n_segments_lost or behind)
         return Health(
