@@ -6,7 +6,6 @@ import threading
 from typing import Any
 
 from tidegauge.archive import Store
-
 from tidegauge.errors import ArchiveError
 
 
