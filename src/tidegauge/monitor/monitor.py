@@ -121,6 +121,7 @@ class Monitor:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._ready = False  # rows can be taken without looking at the clock
+        self._from_ns = self._until_ns = 0  # or while the clock is between these
         self._stage = Stage(self._segmentation.specs, self._extra)
         self._intake = Intake(self._segmentation, self._calendar, self._timestamp, self._grace_ns)
         self._outbox = Outbox(self._budget_bytes // 2)
@@ -145,7 +146,7 @@ class Monitor:
         reference does not know as unexpected.
         """
         try:
-            if not self._ready:
+            if not self._ready and not self._from_ns <= self._clock() < self._until_ns:
                 self._before_rows()
             if self._stage.record(row):
                 self._flush()
@@ -212,9 +213,10 @@ class Monitor:
         if self._timestamp is not None:
             self._ready = True
         else:
-            now_ns, here = self._clock(), self._here
-            if not here.start_ns <= now_ns < here.end_ns:
+            now_ns = self._clock()
+            if not self._here.start_ns <= now_ns < self._here.end_ns:
                 self._flush(self._calendar.window_of(now_ns))
+            self._from_ns, self._until_ns = self._here.start_ns, self._here.end_ns
 
     def _start(self) -> None:
         with self._lock:
@@ -337,7 +339,7 @@ class Monitor:
         with self._lock:
             if self._closed:
                 return
-            self._closed, self._ready = True, False
+            self._closed, self._ready, self._until_ns = True, False, self._from_ns
         if self._thread is None:  # without a row here: a parent that only forks says nothing
             self._leave()
             return
