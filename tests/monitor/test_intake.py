@@ -244,3 +244,20 @@ def test_threads_that_add_while_windows_close_lose_no_row(reference):
     taker.join()
     parts += one.take(T0, everything=True)
     assert rows_by_window(parts) == {hour(i): 4 * 20 * 2 * 50 for i in range(5)}
+
+
+def test_what_cannot_be_encoded_now_is_taken_the_next_time(reference, monkeypatch):
+    one = intake(reference)
+    one.update(at_once(payments(10)), T0)
+    encode, calls = Intake._parts, []
+
+    def fails_once(self, each, *, final):
+        calls.append(final)
+        if len(calls) == 1:
+            raise MemoryError
+        return encode(self, each, final=final)
+
+    monkeypatch.setattr(Intake, "_parts", fails_once)
+    with pytest.raises(MemoryError):
+        one.take(T0, everything=True)
+    assert rows_by_window(one.take(T0, everything=True)) == {hour(0): 10}

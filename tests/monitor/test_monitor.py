@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import Mapping
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from tests.monitor.conftest import T0, payments
@@ -126,6 +127,18 @@ def test_what_is_no_row_or_batch_is_counted_and_not_raised(reference, archive, c
         assert monitor.health.errors["InputError"] >= 1
         monitor.record({"amount": 1.0})
     assert archive.merged("fraud").n_rows == 1
+
+
+def test_an_id_can_be_a_segment_of_rows_and_of_batches(archive, clock):
+    data = payments(2_000) | {"shop": np.arange(2_000) % 3}
+    reference = tg.Reference.fit(data, schema=tg.Schema.infer(data, id=["shop"], timestamp="time"))
+    with tg.Monitor("fraud", reference, segments=["shop"], archive=archive, clock=clock) as monitor:
+        monitor.update(data)
+        for row in as_rows({name: values[:30] for name, values in data.items()}):
+            monitor.record(row)
+        monitor.update({name: values[:30] for name, values in data.items()})
+    found = {each["shop"]: archive.merged("fraud", segment=each).n_rows for each in archive.segments("fraud")}
+    assert found == {"0": 667 + 20, "1": 667 + 20, "2": 666 + 20}
 
 
 def test_strict_raises(reference, archive, clock):
@@ -300,6 +313,7 @@ BAD = [
     ({"segments": ["nowhere"]}, "no column 'nowhere'"),
     ({"budget_bytes": 1_000}, "of budget_bytes, 500"),
     ({"timestamp": "amount"}, "is a number in the reference"),
+    ({"threads": -1}, "threads is -1"),
     ({"checkpoint_seconds": 0}, "checkpoint_seconds is 0"),
     ({"judge": "always"}, "neither None nor 'elect'"),
     ({"on_close": print}, "pass judge='elect'"),

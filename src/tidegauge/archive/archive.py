@@ -76,6 +76,10 @@ class Archive:
         self._references[reference_id] = reference
         return reference_id
 
+    def has_reference(self, reference_id: str) -> bool:
+        """Tell whether a reference is stored, without reading it."""
+        return reference_id in self.store.document_names(REFERENCES, reference_id)
+
     def reference(self, reference_id: str) -> Reference:
         """Return a stored reference; read once. Raises ArchiveError if it is not there or was damaged."""
         found = self._reference(reference_id)

@@ -146,8 +146,13 @@ class Intake:
                     self._close(self._strays, start)
             closed, self._closed = self._closed, []
             still_open = list(self._open.values()) if checkpoint else []
-        parts = [part for each in closed for part in self._parts(each, final=True)]
-        return parts + [part for each in still_open for part in self._parts(each, final=False)]
+        try:
+            parts = [part for each in closed for part in self._parts(each, final=True)]
+            return parts + [part for each in still_open for part in self._parts(each, final=False)]
+        except BaseException:  # out of memory: nothing is taken, and the next take has it all
+            with self._lock:
+                self._closed = closed + self._closed
+            raise
 
     def _parts(self, each: OpenWindow, *, final: bool) -> Iterator[Part]:
         if final:

@@ -21,7 +21,7 @@ from tidegauge._core import Batch, Stage
 from tidegauge.archive import Archive, Key, Record, Writer
 from tidegauge.arrow import at_once, batches
 from tidegauge.calendar import Calendar
-from tidegauge.errors import InputError, TidegaugeError
+from tidegauge.errors import InputError
 from tidegauge.intake import Intake, Part
 from tidegauge.intake.segmentation import Segmentation
 from tidegauge.monitor.health import Health
@@ -91,10 +91,13 @@ class Monitor:
         self._timestamp = timestamp_of(self.reference, timestamp)
         self._segmentation = Segmentation(self.reference, segments, budget_bytes // 2)
         read = [*self._segmentation.columns, *filter(None, [self._timestamp])]
-        self._extra = list(dict.fromkeys(name for name in read if name not in self.reference))
+        counted = {spec.name for spec in self._segmentation.specs if not spec.counted_only}
+        self._extra = list(dict.fromkeys(name for name in read if name not in counted))
         self._grace_ns = 0 if grace == 0 else parse_duration(grace)
         self._budget_bytes = budget_bytes
         self._checkpoint_seconds = above_zero("checkpoint_seconds", checkpoint_seconds)
+        if threads < 0:
+            raise InputError(f"monitor: threads is {threads}, it must be 0 (one a core) or more")
         self._threads, self._strict, self._clock = threads, strict, clock
         if judge not in {None, "elect"}:
             raise InputError(f"monitor: judge={judge!r} is neither None nor 'elect'")
@@ -199,7 +202,7 @@ class Monitor:
         for batch in waiting:
             try:
                 self._place(batch, now_ns)
-            except TidegaugeError as error:
+            except Exception as error:
                 with self._lock:
                     self._n_rows -= batch.n_rows
                 self._refuse(error, batch.n_rows)
@@ -293,7 +296,8 @@ class Monitor:
 
     def _send(self, *, closing: bool = False) -> None:
         """Bring the archive up to date. Raises what it raises."""
-        self._archive.put_reference(self.reference)  # each time: the archive may have been replaced
+        if not self._archive.has_reference(self._reference_id):  # asked each time: it may have been replaced
+            self._archive.put_reference(self.reference)
         self._outbox.send(self._archive)
         self._archive.put_writer(self._as_writer(closing))
         self._archived_at = time.monotonic()
