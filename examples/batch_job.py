@@ -8,7 +8,6 @@ The windows are hours of the rows' own time; the exit code is 1 where one was ju
 from __future__ import annotations
 
 import sys
-import time
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +31,7 @@ def main(reference: str, payments: str, archive: str) -> int:
     health = monitor.health
     print(f"{health.n_rows_archived:,} of {health.n_rows:,} rows archived, {health.n_rows_refused:,} refused")
     with tg.Archive(archive) as opened:
-        verdicts = tg.judge(opened, now_ns=time.time_ns(), since="3650d")
+        verdicts = tg.judge(opened, since="3650d")
     for verdict in verdicts:
         print(verdict.window, verdict.status, verdict.summary)
     return int(any(verdict.status == "alert" for verdict in verdicts))

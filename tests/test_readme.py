@@ -52,7 +52,7 @@ def test_the_scan_of_the_example_finds_when(tmp_path: Path) -> None:
 
 def test_the_monitor_of_the_example_archives_and_judges(tmp_path: Path) -> None:
     (example,), (_, monitor, _) = blocks("python"), blocks("py")
-    said = output_of(f"import time\n{example}{monitor}", tmp_path)
+    said = output_of(example + monitor, tmp_path)
     assert "Health(status='closed'" in said
     assert "Profile of" in said
     assert (tmp_path / "tidegauge.db").stat().st_size > 4_096

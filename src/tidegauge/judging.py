@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -44,7 +45,7 @@ class Settings(TypedDict):
 def judge(
     archive: Archive,
     *,
-    now_ns: int,
+    now_ns: int | None = None,
     model: str | None = None,
     version: str | None = None,
     since: str | float | timedelta = "30d",
@@ -60,11 +61,13 @@ def judge(
     compared with its reference (`compare`), and scanned with the windows before it (`scan`), from the merge
     of what all processes wrote. Verdicts are kept in the archive, every revision (`tidegauge.verdicts`).
 
-    `now_ns`: the time, in nanoseconds since 1970. `since`: windows that ended longer ago are left alone.
-    `on_close` is called with each new verdict; what it raises is logged. `elect`: several processes judge
-    the same archive at once, and each window is judged by the one that claims it first. Raises ArchiveError
-    where the archive cannot be read or written; a series that cannot be judged is logged, the others are.
+    `now_ns`: the time, in nanoseconds since 1970; None asks the clock. `since`: windows that ended longer ago
+    are left alone. `on_close` is called with each new verdict; what it raises is logged. `elect`: several
+    processes judge the same archive at once, and each window is judged by the one that claims it first. Raises
+    ArchiveError where the archive cannot be read or written; a series that cannot be judged is logged, the
+    others are judged.
     """
+    now_ns = time.time_ns() if now_ns is None else now_ns
     start_ns = now_ns - parse_duration(since)
     settings = Settings(budget=budget, tolerance=tolerance, tolerance_share=tolerance_share)
     found: list[Verdict] = []

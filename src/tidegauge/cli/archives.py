@@ -147,7 +147,6 @@ def judge(
         while True:
             tg.judge(
                 opened,
-                now_ns=time.time_ns(),
                 model=model,
                 since=since,
                 budget=budget,
