@@ -63,7 +63,7 @@ def judge(
 
     `now_ns`: the time, in nanoseconds since 1970; None asks the clock. `since`: windows that ended longer ago
     are left alone. `on_close` is called with each new verdict; what it raises is logged. `elect`: several
-    processes judge the same archive at once, and each window is judged by the one that claims it first. Raises
+    processes judge one archive at once, and each window is judged by the one that claims it first. Raises
     ArchiveError where the archive cannot be read or written; a series that cannot be judged is logged, the
     others are judged.
     """
