@@ -375,7 +375,7 @@ def test_seasons_and_wandering_days_raise_nothing_and_changes_do():
     clean = tg.scan(KNOWING, days(MONDAY + 70, 21, 2))
     assert clean.status == "ok"
     seasons, lengths = clean.assumptions
-    assert seasons == "windows vary as the reference's own 70 windows did, compared by hour of the week"
+    assert seasons == "windows vary as the reference's own 70 windows did, compared by day of the week"
     assert "and more merged windows are not tested" in lengths
     blind = tg.Reference.fit(seasonal(MONDAY, 70, 500, 1), edges=KNOWING)
     assert tg.scan(blind, list(days(MONDAY + 70, 21, 2).values())).alarms
@@ -396,7 +396,7 @@ def test_windows_of_the_reference_itself_are_compared_without_themselves():
 def test_times_that_are_not_known_are_said_to_be():
     result = tg.scan(KNOWING, list(days(MONDAY + 70, 14, 7).values()))
     assert (
-        "the times of the windows are not known, so their hour of the week is not matched"
+        "the times of the windows are not known, so their day of the week is not matched"
         in result.assumptions
     )
     assert not result.alarms

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 import tidegauge as tg
+from tidegauge.calendar import Calendar
 from tidegauge.errors import InputError
 from tidegauge.homes import HOMES, OUTSIDE
 from tidegauge.reference_windows import MAX_WINDOWS, ReferenceWindows, WindowedColumn
@@ -59,7 +61,7 @@ def windows(n: int, width: int = HOUR, start: int = 4 * DAY, rows_each: int = 10
         (24 * 7 * 3, HOUR, "hour of the day"),
         (24 * 4, HOUR, "hour of the day"),
         (24 * 3, HOUR, ""),
-        (28, DAY, "hour of the week"),  # weekdays
+        (28, DAY, "day of the week"),
         (27, DAY, ""),  # one of seven slots is a window short; one in ten may be
         (24 * 7 * 4 - 12, HOUR, "hour of the week"),
         (24, DAY, ""),
@@ -71,9 +73,22 @@ def test_the_finest_slots_with_four_windows_each(n: int, width: int, name: str):
     own = windows(n, width)
     found = season_of(own)
     assert found.name == name
-    expected = {"hour of the week": hour_of_week, "hour of the day": hour_of_day}
+    expected = {
+        "hour of the week": hour_of_week,
+        "hour of the day": hour_of_day,
+        "day of the week": lambda starts: hour_of_week(starts) // 24,
+    }
     slots = expected[name](own.starts) if name else np.zeros(n)
     np.testing.assert_array_equal(found.slots, slots)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Stockholm", "America/Los_Angeles", "Asia/Kolkata"])
+def test_days_by_other_clocks_are_the_days_of_utc_with_that_name(zone: str):
+    season, calendar = season_of(windows(28, DAY)), Calendar(DAY, zone)
+    for day in range(200, 400):  # clocks change twice
+        local = calendar.window_of(day * DAY + DAY // 2)
+        weekday = (local.start.astimezone(ZoneInfo(zone)).weekday(),)
+        assert tuple(slots_within(local, season, DAY)) == weekday
 
 
 def test_slots_within_a_window():

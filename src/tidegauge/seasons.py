@@ -13,12 +13,13 @@ from tidegauge.drift.columns import Stack
 from tidegauge.drift.dispersion import MIN_BLOCKS, Dispersion, dispersion_of_column
 from tidegauge.homes import HOMES, OUTSIDE
 from tidegauge.reference_windows import MAX_WINDOWS, ReferenceWindows, WindowedColumn
-from tidegauge.window import Window, hour_of_day, hour_of_week
+from tidegauge.window import DAY, Window, hour_of_day, hour_of_week
 
 Integers = npt.NDArray[np.int64]
 
 MIN_WINDOWS = 8  # of a reference; with fewer, rows are taken as independent
 MIN_IN_SLOT = 4  # windows of one seasonal slot; with fewer, the next coarser slots are taken
+DAY_OF_WEEK, HOUR_OF_WEEK, HOUR_OF_DAY = "day of the week", "hour of the week", "hour of the day"
 # A window may be as long as the history of a reference over this: of blocks held to their mean one is
 # lost.
 LONGEST = MIN_BLOCKS + 1
@@ -33,11 +34,13 @@ class Season:
 
 
 def season_of(windows: ReferenceWindows) -> Season:
-    """Return the finest slots with at least 4 windows each: hours of the week, of the day, or one for all."""
-    for slots, name in (
-        (hour_of_week(windows.starts), "hour of the week"),
-        (hour_of_day(windows.starts), "hour of the day"),
-    ):
+    """Return the finest slots with at least 4 windows each; one slot for all where there are none.
+
+    Hours of the week or of the day; of windows of a day or longer, days of the week.
+    """
+    names = (DAY_OF_WEEK,) if windows.width_ns >= DAY else (HOUR_OF_WEEK, HOUR_OF_DAY)
+    for name in names:
+        slots = slots_of(windows.starts, windows.width_ns, name)
         _, counts = np.unique(slots, return_counts=True)
         # A slot or two may be short of windows, as where a day is missing; one in ten may not.
         if len(counts) > 1 and np.quantile(counts, 0.1) >= MIN_IN_SLOT:
@@ -45,16 +48,26 @@ def season_of(windows: ReferenceWindows) -> Season:
     return Season(np.zeros(len(windows), np.int64), "")
 
 
+def slots_of(starts: Integers, width_ns: int, name: str) -> Integers:
+    """Return the slot of windows of this width, `[windows]`.
+
+    A day is the one that holds its middle, so that a day by other clocks than UTC's is the same one.
+    """
+    if name == DAY_OF_WEEK:
+        return hour_of_week(starts + width_ns // 2) // 24
+    if name == HOUR_OF_WEEK:
+        return hour_of_week(starts)
+    return hour_of_day(starts) if name else np.zeros(len(starts), np.int64)
+
+
 def slots_within(window: Window, season: Season, width_ns: int) -> Integers:
-    """Return the slot of every reference-long part of `window`, at least one.
+    """Return the slot of every reference-long part of `window`, at least one; of days of 23 to 25 hours, one.
 
     Of the first MAX_WINDOWS parts: of what is longer than any reference no more is known.
     """
-    n_parts = min(-(-(window.end_ns - window.start_ns) // width_ns), MAX_WINDOWS)
+    n_parts = min(max(round((window.end_ns - window.start_ns) / width_ns), 1), MAX_WINDOWS)
     starts = window.start_ns + np.arange(n_parts, dtype=np.int64) * width_ns
-    if season.name == "hour of the week":
-        return hour_of_week(starts)
-    return hour_of_day(starts) if season.name else np.zeros(len(starts), np.int64)
+    return slots_of(starts, width_ns, season.name)
 
 
 class Baselines:
