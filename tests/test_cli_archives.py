@@ -92,10 +92,12 @@ def test_windows_lists_them_with_their_verdicts(folder: Path) -> None:
     found = json.loads(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
     assert [each["status"] for each in found] == ["ok"] * 8 + ["alert"] * 4
-    assert {each["revision"] for each in found} == {0}
+    assert {each["n_verdicts"] for each in found} == {1}
     table = tidegauge("windows", "a.db", "--step", "1d", "--last", "2d", cwd=folder)
     assert table.returncode == 0
     assert table.stdout.count(" 4,800 │") == 2
+    assert "4 windows: 4 alert" in table.stdout
+    assert "4 windows, all ok" in table.stdout
     segment = tidegauge("windows", "a.db", "--segment", "country=SE", "--step", "1w", "--json", cwd=folder)
     rows = sum(each["n_rows"] for each in json.loads(segment.stdout))
     expected = sum(

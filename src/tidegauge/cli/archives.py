@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from tidegauge.cli.gates import FOUND, FailOn, failing, tolerating
 from tidegauge.cli.inputs import SEGMENTS, dimensions, load_reference
 from tidegauge.cli.outputs import number, plain, progress, stdout
 from tidegauge.errors import InputError
+from tidegauge.measurement import SEVERITY, Status
 from tidegauge.monitor import Health
 from tidegauge.segments import parse_segment, shown_segment
 from tidegauge.verdict import Verdict, latest, verdicts
-from tidegauge.window import parse_duration
+from tidegauge.window import Window, parse_duration
 
 FOLLOWED_SECONDS = 5.0  # between two looks at the folders
 
@@ -193,7 +195,8 @@ def windows(
 ) -> None:
     """List the windows of an ARCHIVE, merged to any step, with the verdict of each.
 
-    Windows as they were judged show that verdict; merged ones, and those of a segment, are compared now.
+    Windows as they were judged show that verdict, merged ones the worst of theirs; those of a segment, and
+    those not judged yet, are compared now.
     """
     wanted = None if segment is None else segment_of(segment)
     with tg.Archive(archive, read_only=True) as opened:
@@ -214,17 +217,21 @@ def windows(
         reference = opened.reference(series.reference_id)
         rows = []
         for window, profile in found.items():
-            known = None if wanted else judged.get(window)
-            told = known or tg.compare(reference, profile, window=window)
+            within = [each for each in judged.values() if is_within(each.window, window)]
+            if wanted or not within:
+                told = tg.compare(reference, profile, window=window)
+                status, summary = told.status, told.summary
+            else:
+                status, summary = summed_up(within)
             rows.append(
                 {
                     "window": str(window),
                     "start_ns": window.start_ns,
                     "end_ns": window.end_ns,
                     "n_rows": profile.n_rows,
-                    "status": told.status,
-                    "revision": None if known is None else known.revision,
-                    "summary": told.summary,
+                    "status": status,
+                    "n_verdicts": 0 if wanted else len(within),
+                    "summary": summary,
                 }
             )
     if as_json:
@@ -237,6 +244,23 @@ def windows(
             plain(row["window"]), number(row["n_rows"]), plain(row["status"]), plain(row["summary"])
         )
     stdout().print(shown)
+
+
+def is_within(one: Window, other: Window) -> bool:
+    """Tell whether a window lies in another one."""
+    return other.start_ns <= one.start_ns and one.end_ns <= other.end_ns
+
+
+def summed_up(judged: list[Verdict]) -> tuple[Status, str]:
+    """Return the worst status of some verdicts, and what it said; of several, how many there were of each."""
+    gravest = max(judged, key=lambda each: SEVERITY.index(each.status))
+    if len(judged) == 1:
+        return gravest.status, gravest.summary
+    if gravest.status == "ok":
+        return "ok", f"{len(judged)} windows, all ok"
+    counts = Counter(each.status for each in judged)
+    told = ", ".join(f"{counts[status]} {status}" for status in reversed(SEVERITY) if counts[status])
+    return gravest.status, f"{len(judged)} windows: {told}; {gravest.window}: {gravest.summary}"
 
 
 @click.command()
