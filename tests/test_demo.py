@@ -94,7 +94,7 @@ def test_every_payment_is_in_the_archive_once(ran: tuple[str, Path]) -> None:
         direct = tg.profile(sorted(ran[1].glob("*.parquet"))[7:], tg.load(ran[1] / "reference.tg"))
         for name, column in direct.items():
             assert whole[name].n_present == column.n_present
-            if column.kind in {"number", "category"}:
+            if column.kind in {"number", "category"} and name not in {"score", "decision"}:  # scored anew
                 assert np.array_equal(whole[name].counts, column.counts)
 
 
