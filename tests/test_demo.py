@@ -14,7 +14,7 @@ import pytest
 
 import tidegauge as tg
 from tidegauge import demo
-from tidegauge.demo.job import begin_of
+from tidegauge.demo.job import begin_of, fresh_archive
 from tidegauge.demo.payments import payments, population
 
 
@@ -96,6 +96,16 @@ def test_every_payment_is_in_the_archive_once(ran: tuple[str, Path]) -> None:
             assert whole[name].n_present == column.n_present
             if column.kind in {"number", "category"} and name not in {"score", "decision"}:  # scored anew
                 assert np.array_equal(whole[name].counts, column.counts)
+
+
+def test_running_it_again_counts_no_payment_twice(tmp_path: Path) -> None:
+    payments_of_a_day = demo.write(tmp_path, 500)[7:8]
+    reference = demo.fit(demo.write(tmp_path, 500))
+    reference.save(tmp_path / "reference.tg")
+    for _ in range(2):
+        demo.serve(payments_of_a_day, 0, 1, tmp_path / "reference.tg", fresh_archive(tmp_path))
+        with tg.Archive(tmp_path / "tidegauge.db") as archive:
+            assert archive.merged("payments").n_rows == 500
 
 
 def test_it_prints_throughput_overhead_and_each_incident(ran: tuple[str, Path]) -> None:

@@ -61,7 +61,7 @@ def run(folder: Path, rows_per_day: int = ROWS_PER_DAY, console: Console | None 
         f"fitted on the first {len(REFERENCE_DAYS)} days, in {fitted - started:.1f} s"
     )
 
-    archive = f"sqlite:///{folder / 'tidegauge.db'}"
+    archive = fresh_archive(folder)
     served = score_all(files[REFERENCE_DAYS.stop :], folder / "reference.tg", archive)
     scored = time.perf_counter()
     console.print(told(served, scored - fitted))
@@ -81,6 +81,13 @@ def run(folder: Path, rows_per_day: int = ROWS_PER_DAY, console: Console | None 
     console.print(f"The report of {worst.window}: {folder / 'report.html'}", highlight=False)
     console.print(f"Ask the archive: tidegauge windows {folder / 'tidegauge.db'} --last 1d", highlight=False)
     return outcome
+
+
+def fresh_archive(folder: Path) -> str:
+    """Return the URL of an archive without a row: the last run's would count every payment twice."""
+    for left in folder.glob("tidegauge.db*"):
+        left.unlink()
+    return f"sqlite:///{folder / 'tidegauge.db'}"
 
 
 def score_all(files: list[Path], reference: Path, archive: str) -> list[Served]:
