@@ -33,7 +33,7 @@ int Names::place_of(std::string_view name) const { return place_of(py::str(name.
 
 RowReader::RowReader(const Names& names) : names_(names), row_(names.size()) {
   for (size_t i = 0; i < names.size(); ++i) expected_.push_back({names.name(i), kNone});
-  expected_.push_back({nullptr, kNone});
+  expected_.push_back({py::object(), kNone});
 }
 
 void RowReader::forget() {
@@ -96,18 +96,22 @@ void RowReader::read_items(PyObject* mapping) {
   }
 }
 
-/// Whether the key is this name. Dicts written in code share the interned text of their keys, and where it is
-/// another text, as after json.loads, comparing it takes half as long as looking it up. May miss names that
-/// are not ASCII.
-bool RowReader::is(size_t place, PyObject* key) const {
-  PyObject* name = expected_[place].name;
-  if (name == key) return true;
-  if (!PyUnicode_CheckExact(key) || !PyUnicode_IS_COMPACT_ASCII(key) || !PyUnicode_IS_COMPACT_ASCII(name)) {
+/// Whether the key is this name. Rows of one place in a program mostly share the texts of their keys, which
+/// are then known by their addresses and not even looked at; where they are others, as after json.loads,
+/// comparing them takes half as long as looking them up. May miss names that are not ASCII.
+inline bool RowReader::is(size_t place, PyObject* key) {
+  PyObject* last = expected_[place].key.ptr();
+  if (last == key) return true;
+  if (!PyUnicode_CheckExact(key) || !PyUnicode_IS_COMPACT_ASCII(key) || !PyUnicode_IS_COMPACT_ASCII(last)) {
     return false;
   }
   const Py_ssize_t size = PyUnicode_GET_LENGTH(key);
-  return size == PyUnicode_GET_LENGTH(name) &&
-         std::memcmp(PyUnicode_1BYTE_DATA(key), PyUnicode_1BYTE_DATA(name), static_cast<size_t>(size)) == 0;
+  if (size != PyUnicode_GET_LENGTH(last) ||
+      std::memcmp(PyUnicode_1BYTE_DATA(key), PyUnicode_1BYTE_DATA(last), static_cast<size_t>(size)) != 0) {
+    return false;
+  }
+  expected_[place].key = py::reinterpret_borrow<py::object>(key);
+  return true;
 }
 
 inline void RowReader::read_item(PyObject* key, PyObject* value) {

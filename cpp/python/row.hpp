@@ -17,7 +17,7 @@ class Names {
   explicit Names(const std::vector<std::string>& names);
 
   size_t size() const { return names_.size(); }
-  PyObject* name(size_t place) const { return names_[place].ptr(); }
+  pybind11::object name(size_t place) const { return names_[place]; }
   /// The place of a name, -1 if it is none. Runs no Python code for a str.
   int place_of(PyObject* key) const;
   int place_of(std::string_view name) const;
@@ -46,9 +46,9 @@ class RowReader {
   void forget();
 
  private:
-  /// A column, and which one came next when the names were last looked up.
+  /// The key of a column in the last row, and which column came next when the names were last looked up.
   struct Expected {
-    PyObject* name;
+    pybind11::object key;
     size_t after;
   };
 
@@ -61,7 +61,7 @@ class RowReader {
   void read_other_value(Cell& cell, size_t place, PyObject* value);
   void read_held();
   [[noreturn]] void refuse() const;
-  bool is(size_t place, PyObject* key) const;
+  bool is(size_t place, PyObject* key);
 
   static constexpr size_t kNone = ~size_t{0};
 

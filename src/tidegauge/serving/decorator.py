@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
@@ -59,7 +59,7 @@ def watched(
                     missing.append(error)
                     logging.getLogger("tidegauge").warning("calls are not recorded, no monitor: %r", error)
                 return
-            row = None
+            row: Mapping[str, Any] | None = None
             try:
                 features = args[position] if len(args) > position else kwargs[name]
                 if type(result) is float and type(features) is model:  # most calls, which then call nothing
@@ -75,8 +75,8 @@ def watched(
             if row is not None:
                 target.record(row)
                 return
-            for row in rows:
-                target.record(row)
+            for each in rows:
+                target.record(each)
             if batch is not None:
                 target.update(batch)
 
