@@ -260,6 +260,9 @@ std::optional<bool> Stage::add(const arrow::Batch& batch) {
 
   Run& run = run_for(shapes_, batch.n_rows());
   settle(run);
+  if (run.n_rows == 0 && runs_.size() == 1) {
+    for (Builder& column : run.columns) column.reserve(n_expected_);
+  }
   const size_t n_before = run.n_bytes();
   uint64_t n_unknown = 0;
   try {
@@ -301,7 +304,7 @@ std::vector<arrow::Batch> Stage::take() {
   {
     const std::lock_guard guard(mutex_);
     runs.swap(runs_);
-    n_rows_ = 0;
+    n_expected_ = std::exchange(n_rows_, 0);
     n_bytes = std::exchange(n_bytes_, 0);
     current_ = 0;
   }

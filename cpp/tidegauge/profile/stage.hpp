@@ -72,8 +72,8 @@ class Stage {
 
   mutable ForkSafeMutex mutex_;  // of what follows
   std::vector<std::shared_ptr<Run>> runs_;
-  size_t current_ = 0;  // the run that the last rows went to
-  int64_t n_rows_ = 0;  // waiting
+  size_t current_ = 0;                   // the run that the last rows went to
+  int64_t n_rows_ = 0, n_expected_ = 0;  // waiting; taken the last time
   size_t n_bytes_ = 0;
   uint64_t n_unknown_ = 0;
   std::vector<arrow::Shape> shapes_;  // of the free columns of what is being added
