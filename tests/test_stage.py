@@ -400,6 +400,37 @@ def test_keys_that_are_equal_and_not_the_same() -> None:
     assert profiled(staged(rows)) == one_by_one([{str(k): v for k, v in row.items()} for row in rows])
 
 
+@given(st.lists(st.permutations(["real", "whol", "word", "ö", "ö2"]), max_size=8), st.booleans())
+def test_keys_that_come_and_go(orders: list[list[str]], keep: bool) -> None:
+    """The key of the row before is known by its address, where another text of another name may lie next."""
+    names = ["real", "whol", "word", "ö", "ö2"]
+    schema = tg.Reference.fit({name: RANDOM.normal(size=N) for name in names})
+    stage, kept = _core.Stage([column.spec for column in schema.profile._core.columns]), []
+    for i, order in enumerate(orders):
+        row = {"".join([*name]): float(i * len(names) + names.index(name)) for name in order}
+        stage.record(row)
+        if keep:
+            kept.append(row)
+    batches = stage.take()
+    for place, name in enumerate(names):
+        assert values_of(batches, name) == [float(i * len(names) + place) for i in range(len(orders))]
+
+
+def test_rows_of_many_takes_lie_in_the_memory_of_those_before() -> None:
+    """What a batch shows is its own: rows that come later do not write into it."""
+    stage, taken = _core.Stage(SPECS, ["key"]), []
+    for i in range(20):
+        for j in range(50):
+            row = {"real": float(i), "word": f"{i}" * (i + j), "vector": [i, j, 0], "key": i % 2 or "a"}
+            stage.record(row)
+        taken.append(stage.take())
+    for i, batches in enumerate(taken):
+        assert values_of(batches, "real") == [float(i)] * 50
+        assert values_of(batches, "word") == [f"{i}" * (i + j) for j in range(50)]
+        assert values_of(batches, "vector") == [[i, j, 0] for j in range(50)]
+        assert values_of(batches, "key") == [i % 2 or "a"] * 50
+
+
 @pytest.mark.parametrize("row", [None, 3, "real", b"real", [("real", 1.0)], {1, 2}, np.zeros(3), object()])
 def test_what_is_no_row(row: Any) -> None:
     stage = _core.Stage(SPECS)

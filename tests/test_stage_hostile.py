@@ -163,6 +163,25 @@ def test_a_mapping_that_gives_a_column_twice() -> None:
     assert stage.n_rows == 0
 
 
+def test_what_is_no_stage() -> None:
+    """`record` is a method of its own, past pybind11's checks."""
+    with pytest.raises(TypeError, match="Stage"):
+        _core.Stage.record(object(), {"real": 1.0})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="__init__"):
+        _core.Stage.__new__(_core.Stage).record({"real": 1.0})
+    with pytest.raises(TypeError, match="exactly one argument"):
+        made().record()  # type: ignore[call-arg]
+
+
+def test_a_stage_that_is_derived() -> None:
+    class Mine(_core.Stage):
+        pass
+
+    stage = Mine(SPECS)
+    assert stage.record({"real": 1.5}) is False
+    assert profiled(stage)["real"].sum == 1.5
+
+
 # ---- values that are of no type we know
 
 

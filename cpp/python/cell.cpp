@@ -20,6 +20,12 @@ using arrow::TimeUnit;
 
 namespace {
 
+/// Room for a size, which is known later; where it lies.
+size_t begin_sized(Buffer& heap) {
+  heap.put(size_t{0});
+  return heap.size() - sizeof(size_t);
+}
+
 constexpr int64_t kDayMicroseconds = 86'400'000'000;
 
 void set_time(Cell& cell, Content content, TimeUnit unit, int64_t value) {
@@ -125,30 +131,29 @@ bool put_plain_floats(PyObject* sequence, Buffer& out) {
 }
 
 /// A list, tuple or array of numbers as an embedding; of anything else, as a value of no column's type.
-void set_embedding(Cell& cell, py::handle value, Buffer& floats) {
+void set_embedding(Cell& cell, py::handle value, Buffer& heap) {
   cell.content = Content::other;
-  cell.at = floats.size();
+  cell.at = begin_sized(heap);
   const bool plain = PyList_CheckExact(value.ptr()) || PyTuple_CheckExact(value.ptr());
-  if (!plain || !put_plain_floats(value.ptr(), floats)) {
+  if (!plain || !put_plain_floats(value.ptr(), heap)) {
     const py::array array = py::module_::import("numpy").attr("array")(value);
     if (array.ndim() != 1 || !std::strchr("biuf", array.dtype().kind())) return;
     const auto reals = py::array_t<double, py::array::c_style | py::array::forcecast>(array);
-    floats.put(reals.data(), static_cast<size_t>(reals.nbytes()));
+    heap.put(reals.data(), static_cast<size_t>(reals.nbytes()));
   }
-  const size_t width = (floats.size() - cell.at) / sizeof(double);
+  const size_t width = (heap.size() - cell.at) / sizeof(double) - 1;
   if (width == 0 || width > static_cast<size_t>(std::numeric_limits<int32_t>::max())) return;
   cell.content = Content::embedding;
-  cell.width = static_cast<uint32_t>(width);
+  heap.write_at(cell.at, width);
 }
 
 }  // namespace
 
-void set_text(Cell& cell, PyObject* text, Row& row) {
-  Buffer& out = row.text;
+void set_text(Cell& cell, PyObject* text, Buffer& heap) {
   cell.content = Content::text;
-  cell.at = out.size();
-  put_utf8(text, out, [&](Py_UCS4) { out.put('?'); });  // as str.encode("utf-8", "replace")
-  cell.size = out.size() - cell.at;
+  cell.at = begin_sized(heap);
+  put_utf8(text, heap, [&](Py_UCS4) { heap.put('?'); });  // as str.encode("utf-8", "replace")
+  heap.write_at(cell.at, heap.size() - cell.at - sizeof(size_t));
 }
 
 /// An int as int64, one that does not fit as the nearest double, one that is no double either as no number.
@@ -165,7 +170,7 @@ void set_int(Cell& cell, PyObject* value) {
   set_real(cell, real);
 }
 
-void set_any(Cell& cell, py::handle value, Row& row) {
+void set_any(Cell& cell, py::handle value, Buffer& heap) {
   PyObject* object = value.ptr();
   try {
     switch (meaning_of(object)) {
@@ -173,12 +178,12 @@ void set_any(Cell& cell, py::handle value, Row& row) {
         cell.content = Content::null;
         return;
       case Meaning::text:
-        return set_text(cell, object, row);
+        return set_text(cell, object, heap);
       case Meaning::bytes:
         cell.content = Content::bytes;
-        cell.at = row.text.size();
-        cell.size = static_cast<size_t>(PyBytes_GET_SIZE(object));
-        return row.text.put(PyBytes_AS_STRING(object), cell.size);
+        cell.at = begin_sized(heap);
+        heap.write_at(cell.at, static_cast<size_t>(PyBytes_GET_SIZE(object)));
+        return heap.put(PyBytes_AS_STRING(object), static_cast<size_t>(PyBytes_GET_SIZE(object)));
       case Meaning::boolean:
         return set_integer(cell, Content::boolean, py::bool_(py::reinterpret_borrow<py::object>(value)));
       case Meaning::integer: {
@@ -203,7 +208,7 @@ void set_any(Cell& cell, py::handle value, Row& row) {
     if (type == "numpy.datetime64") return set_numpy_time(cell, value, false);
     if (type == "numpy.timedelta64") return set_numpy_time(cell, value, true);
     if (PyList_Check(object) || PyTuple_Check(object) || py::isinstance<py::array>(value)) {
-      return set_embedding(cell, value, row.floats);
+      return set_embedding(cell, value, heap);
     }
   } catch (py::error_already_set& error) {
     if (!error.matches(PyExc_Exception) || error.matches(PyExc_MemoryError)) throw;

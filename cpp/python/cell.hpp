@@ -2,7 +2,7 @@
 
 #include <pybind11/pybind11.h>
 
-#include "tidegauge/profile/staged_column.hpp"
+#include "tidegauge/profile/row.hpp"
 
 namespace tidegauge::python {
 
@@ -49,7 +49,7 @@ void put_utf8(PyObject* text, arrow::Buffer& out, Escape escape) {
 
 // What Python holds in a cell. The first three run no Python code; set_any may run anything, and lets pass
 // what is no Exception and running out of memory: any other value that cannot be read is of no type.
-void set_text(Cell& cell, PyObject* text, Row& row);
+void set_text(Cell& cell, PyObject* text, arrow::Buffer& heap);
 void set_int(Cell& cell, PyObject* value);
 inline void set_real(Cell& cell, double value) {
   cell.content = arrow::Content::real;
@@ -59,7 +59,7 @@ inline void set_integer(Cell& cell, arrow::Content content, int64_t value) {
   cell.content = content;
   cell.integer = value;
 }
-void set_any(Cell& cell, pybind11::handle value, Row& row);
+void set_any(Cell& cell, pybind11::handle value, arrow::Buffer& heap);
 
 /// Once, before the first cell is read.
 void import_datetime();

@@ -2,13 +2,12 @@
 
 #include <pybind11/pybind11.h>
 
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "tidegauge/profile/staged_column.hpp"
+#include "tidegauge/profile/row.hpp"
 
 namespace tidegauge::python {
 
@@ -18,19 +17,7 @@ class Names {
   explicit Names(const std::vector<std::string>& names);
 
   size_t size() const { return names_.size(); }
-  /// Whether the key is this name. Dicts written in code share the interned text of their keys, and where it
-  /// is another text, as after json.loads, comparing it takes half as long as looking it up. May miss names
-  /// that are not ASCII.
-  bool is(size_t place, PyObject* key) const {
-    PyObject* name = names_[place].ptr();
-    if (name == key) return true;
-    if (!PyUnicode_CheckExact(key) || !PyUnicode_IS_COMPACT_ASCII(key) || !PyUnicode_IS_COMPACT_ASCII(name)) {
-      return false;
-    }
-    const Py_ssize_t size = PyUnicode_GET_LENGTH(key);
-    return size == PyUnicode_GET_LENGTH(name) &&
-           std::memcmp(PyUnicode_1BYTE_DATA(key), PyUnicode_1BYTE_DATA(name), static_cast<size_t>(size)) == 0;
-  }
+  pybind11::object name(size_t place) const { return names_[place]; }
   /// The place of a name, -1 if it is none. Runs no Python code for a str.
   int place_of(PyObject* key) const;
   int place_of(std::string_view name) const;
@@ -48,27 +35,40 @@ class Names {
 /// Exception passes, as does running out of memory.
 class RowReader {
  public:
+  /// For rows of these names, which outlive the reader.
+  explicit RowReader(const Names& names);
+
   /// The cells of a row, until the next call. Throws SchemaError for what is no mapping of texts to values,
   /// and what passes.
-  const Row& read(pybind11::handle row, const Names& names);
+  const Row& read(pybind11::handle row);
 
   /// Lets go of the objects of the last row, and of the memory that a huge one took.
   void forget();
 
  private:
-  void read_dict(PyObject* dict, const Names& names);
-  void read_items(PyObject* mapping, const Names& names);
-  void read_item(PyObject* key, PyObject* value, const Names& names);
-  void read_key(PyObject* key, PyObject* value, const Names& names);
+  /// The key of a column in the last row, and which column came next when the names were last looked up.
+  struct Expected {
+    pybind11::object key;
+    size_t after;
+  };
+
+  void read_dict(PyObject* dict);
+  void read_items(PyObject* mapping);
+  void read_item(PyObject* key, PyObject* value);
+  void read_unexpected(PyObject* key, PyObject* value);
+  void read_key(PyObject* key, PyObject* value);
   void read_value(size_t place, PyObject* key, PyObject* value);
+  void read_other_value(Cell& cell, size_t place, PyObject* value);
+  void read_held();
+  [[noreturn]] void refuse() const;
+  bool is(size_t place, PyObject* key);
 
   static constexpr size_t kNone = ~size_t{0};
 
+  const Names& names_;
   Row row_;
-  // By place, and last for the beginning of a row: the place that came next when the names were last looked
-  // up.
-  std::vector<size_t> after_;
-  size_t last_ = 0;
+  std::vector<Expected> expected_;  // by place, and last for the beginning of a row
+  size_t last_ = 0;                 // the place before
   std::vector<std::pair<size_t, pybind11::object>> held_;
   pybind11::object wrong_key_, repeated_key_;
 };

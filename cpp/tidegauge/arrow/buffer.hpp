@@ -15,6 +15,7 @@ class Buffer {
  public:
   const char* data() const { return data_.get(); }
   size_t size() const { return size_; }
+  size_t capacity() const { return capacity_; }
 
   template <class T>
   void put(T value) {
@@ -27,6 +28,12 @@ class Buffer {
   void put_zeros(size_t n) {
     char* to = make_room(n);
     if (n > 0) std::memset(to, 0, n);
+  }
+
+  /// Overwrites what was put at `at`.
+  template <class T>
+  void write_at(size_t at, T value) {
+    std::memcpy(data_.get() + at, &value, sizeof(T));
   }
 
   /// Room for `n` bytes more, for the caller to write.

@@ -1,6 +1,7 @@
 #include "tidegauge/arrow/builder.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "tidegauge/arrow/bits.hpp"
 
@@ -31,16 +32,13 @@ char letter_of(TimeUnit unit) {
 
 }  // namespace
 
-bool Builder::takes(const Shape& cell) const {
-  if (!has_value(cell.content)) return shape_.content != Content::other;
-  if (shape_.content == Content::null) return cell.content != Content::other || without_.empty();
-  return shape_ == cell;
-}
-
 void Builder::become(const Shape& shape, int64_t n_rows) {
+  Builder typed;  // which may be out of memory
+  typed.shape_ = shape;
+  if (typed.is_text()) typed.numbers_.put(int64_t{0});
+  typed.numbers_.put_zeros(static_cast<size_t>(n_rows) * typed.row_size());
   shape_ = shape;
-  if (is_text()) numbers_.put(int64_t{0});
-  numbers_.put_zeros(static_cast<size_t>(n_rows) * row_size());
+  numbers_ = std::move(typed.numbers_);
 }
 
 size_t Builder::row_size() const {

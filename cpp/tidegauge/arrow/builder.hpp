@@ -49,10 +49,6 @@ class Builder {
   explicit Builder(const Shape& shape) { become(shape, 0); }
 
   const Shape& shape() const { return shape_; }
-
-  /// Whether a cell of this shape can be added: one without a value, or of the column's own shape, which the
-  /// first value decides. A column of `other` values knows no rows without one, as it knows nothing of them.
-  bool takes(const Shape& cell) const;
   /// Turns a column of `n_rows` rows without values into one of this shape.
   void become(const Shape& shape, int64_t n_rows);
 

@@ -27,15 +27,28 @@ struct HashText : std::hash<std::string_view> {
   using is_transparent = void;
 };
 
+/// Whether a run of `n_rows` rows whose free column is of this shape takes a cell: one without a value, or of
+/// the same shape, which the first value decides. A column of `other` values knows no rows without one, as
+/// nothing is known of them.
+bool takes(const Shape& column, const Shape& cell, int64_t n_rows) {
+  if (!has_value(cell.content)) return column.content != Content::other;
+  if (column.content == Content::null) return cell.content != Content::other || n_rows == 0;
+  return column == cell;
+}
+
 }  // namespace
 
-/// Rows of which the free columns are of the same types.
+/// Rows of which the free columns are of the same types. The last ones may still be as they came.
 struct Stage::Run {
   struct Unknown {
     std::string name;
     std::vector<uint32_t> rows;  // that had such a field
   };
 
+  explicit Run(RowLog rows) : log(std::move(rows)) {}
+
+  RowLog log;
+  std::vector<Shape> shapes;  // of the free columns
   std::vector<Builder> columns;
   std::vector<Unknown> unknown;
   std::unordered_map<std::string, size_t, HashText, std::equal_to<>> place_of_unknown;
@@ -43,6 +56,7 @@ struct Stage::Run {
   int64_t n_rows = 0;
   size_t n_unknown_bytes = 0;
 
+  int64_t n_settled() const { return n_rows - log.n_rows(); }
   size_t n_bytes() const {
     size_t sum = n_unknown_bytes;
     for (const Builder& column : columns) sum += column.n_bytes();
@@ -67,9 +81,9 @@ struct Stage::Run {
     return rows.size() - n_before;
   }
 
-  /// Forgets what was added past n_rows.
+  /// Forgets what was added past the rows that are there.
   void roll_back() {
-    for (Builder& column : columns) column.truncate(n_rows);
+    for (Builder& column : columns) column.truncate(n_settled());
     for (Unknown& field : unknown) {
       while (!field.rows.empty() && field.rows.back() >= n_rows) field.rows.pop_back();
     }
@@ -105,7 +119,7 @@ arrow::Batch Stage::Run::finish(const std::shared_ptr<Run>& run, const std::vect
 
 Stage::Stage(const std::vector<std::shared_ptr<const ColumnSpec>>& specs,
              const std::vector<std::string>& free, int64_t max_rows, int64_t max_bytes)
-    : max_rows_(max_rows), max_bytes_(static_cast<size_t>(max_bytes)) {
+    : max_rows_(max_rows), max_bytes_(static_cast<size_t>(max_bytes)), spare_(0) {
   if (max_rows < 1 || max_rows > kMostRunRows || max_bytes < 1) {
     throw SchemaError("stage: max_rows is " + std::to_string(max_rows) + " and max_bytes " +
                       std::to_string(max_bytes) + ", allowed are 1 to " + std::to_string(kMostRunRows) +
@@ -133,6 +147,7 @@ Stage::Stage(const std::vector<std::shared_ptr<const ColumnSpec>>& specs,
     throw SchemaError("stage: extra column " + arrow::quoted(names_[*twice]) +
                       " is named twice; name it once");
   }
+  spare_ = RowLog(columns_.size());
 }
 
 Stage::~Stage() = default;
@@ -142,7 +157,7 @@ Stage::Run& Stage::run_for(const std::vector<Shape>& shapes, int64_t n_rows) {
   const auto fits = [&](const Run& run) {
     if (run.n_rows + n_rows > kMostRunRows) return false;
     for (size_t i = 0; i < free_.size(); ++i) {
-      if (!run.columns[free_[i]].takes(shapes[i])) return false;
+      if (!takes(run.shapes[i], shapes[i], run.n_rows)) return false;
     }
     return true;
   };
@@ -156,44 +171,56 @@ Stage::Run& Stage::run_for(const std::vector<Shape>& shapes, int64_t n_rows) {
     }
   }
   if (found == runs_.size()) {
-    auto run = std::make_shared<Run>();
+    auto run = std::make_shared<Run>(std::exchange(spare_, RowLog(columns_.size())));
+    run->shapes.resize(free_.size());
     run->columns.reserve(columns_.size());
-    for (const StagedColumn& column : columns_) {
-      run->columns.push_back(column.builder());
-      if (runs_.empty()) run->columns.back().reserve(n_expected_);
-    }
+    for (const StagedColumn& column : columns_) run->columns.push_back(column.builder());
     runs_.push_back(std::move(run));
     n_bytes_ += columns_.size() * sizeof(Builder);
   }
   current_ = found;
   Run& run = *runs_[found];
   for (size_t i = 0; i < free_.size(); ++i) {
-    Builder& column = run.columns[free_[i]];
-    if (has_value(shapes[i].content) && column.shape().content == Content::null) {
-      column.become(shapes[i], run.n_rows);
-    }
+    if (has_value(shapes[i].content) && run.shapes[i].content == Content::null) run.shapes[i] = shapes[i];
   }
   return run;
 }
 
-bool Stage::add(const Row& row) {
-  const std::lock_guard guard(mutex_);
-  shapes_.clear();
-  for (const size_t i : free_) shapes_.push_back(row.cells[i].shape());
-  Run& run = run_for(shapes_, 1);
-  const size_t n_before = run.n_unknown_bytes;
+/// Turns rows as they came into columns; a column at a time, whose end stays in the nearest cache.
+void Stage::settle(Run& run) const {
+  const int64_t n_settled = run.n_settled();
   try {
-    for (size_t i = 0; i < columns_.size(); ++i) {
-      columns_[i].put(row.cells[i], row, run.n_rows, run.columns[i]);
+    for (size_t i = 0; i < free_.size(); ++i) {
+      Builder& column = run.columns[free_[i]];
+      if (column.shape() != run.shapes[i]) column.become(run.shapes[i], n_settled);
     }
-    for (const auto& [at, size] : row.unknown) {
-      run.put_unknown(row.text_of(at, size), 1, [](int64_t) { return true; });
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      run.columns[i].reserve(run.n_rows);
+      columns_[i].put(run.log, i, n_settled, run.columns[i]);
     }
   } catch (...) {
     run.roll_back();
     throw;
   }
-  n_bytes_ += 8 * columns_.size() + row.text.size() + row.floats.size() + run.n_unknown_bytes - n_before;
+  run.log.clear(max_bytes_);
+}
+
+bool Stage::add(const Row& row) {
+  const std::lock_guard guard(mutex_);
+  shapes_.clear();
+  for (const size_t i : free_) shapes_.push_back(shape_of(row.cell(i), row.heap.data()));
+  Run& run = run_for(shapes_, 1);
+  const size_t n_before = run.n_unknown_bytes;
+  try {
+    for (const Row::Name& name : row.unknown) {
+      run.put_unknown(row.name(name), 1, [](int64_t) { return true; });
+    }
+    run.log.add(row);
+  } catch (...) {
+    run.roll_back();
+    throw;
+  }
+  n_bytes_ += 8 * columns_.size() + row.heap.size() + row.names.size() + run.n_unknown_bytes - n_before;
   n_unknown_ += row.unknown.size();
   ++run.n_rows;
   ++n_rows_;
@@ -232,6 +259,10 @@ std::optional<bool> Stage::add(const arrow::Batch& batch) {
   if (std::ranges::adjacent_find(unknown) != unknown.end()) return {};
 
   Run& run = run_for(shapes_, batch.n_rows());
+  settle(run);
+  if (run.n_rows == 0 && runs_.size() == 1) {
+    for (Builder& column : run.columns) column.reserve(n_expected_);
+  }
   const size_t n_before = run.n_bytes();
   uint64_t n_unknown = 0;
   try {
@@ -280,6 +311,7 @@ std::vector<arrow::Batch> Stage::take() {
   std::vector<arrow::Batch> batches;
   try {
     for (const auto& run : runs) {
+      settle(*run);
       if (run->n_rows > 0) batches.push_back(Run::finish(run, names_));
     }
   } catch (...) {  // no memory: they wait on
@@ -288,6 +320,10 @@ std::vector<arrow::Batch> Stage::take() {
     n_bytes_ += n_bytes;
     runs_.insert(runs_.begin(), runs.begin(), runs.end());
     throw;
+  }
+  const std::lock_guard guard(mutex_);
+  for (const auto& run : runs) {
+    if (run->log.capacity() > spare_.capacity()) std::swap(run->log, spare_);
   }
   return batches;
 }

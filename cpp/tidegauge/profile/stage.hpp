@@ -14,7 +14,8 @@
 
 namespace tidegauge {
 
-/// Rows on their way into a closed profile, in typed columns.
+/// Rows on their way into a closed profile: as they come while they wait, in typed columns when they are
+/// taken.
 ///
 /// Profiling what take() returns gives the bytes of profiling the rows one by one, in their order: a column
 /// that the profile knows is written as the type that the profile keeps, and where a value is none of it, the
@@ -48,7 +49,8 @@ class Stage {
   std::optional<bool> add(const arrow::Batch& batch);
   static constexpr int64_t kMostRows = 1024;
 
-  /// What waits, oldest first; nothing waits afterwards. Batches share nothing with the stage.
+  /// What waits, oldest first; nothing waits afterwards. Batches share nothing with the stage. Rows become
+  /// columns here, while others already add more.
   std::vector<arrow::Batch> take();
 
   int64_t n_rows() const;
@@ -58,6 +60,7 @@ class Stage {
   struct Run;
 
   Run& run_for(const std::vector<arrow::Shape>& shapes, int64_t n_rows);
+  void settle(Run& run) const;
   bool is_due() const { return n_rows_ >= max_rows_ || n_bytes_ >= max_bytes_; }
 
   const int64_t max_rows_;
@@ -76,6 +79,7 @@ class Stage {
   std::vector<arrow::Shape> shapes_;  // of the free columns of what is being added
   std::vector<size_t> places_;        // of the columns of the last batch
   std::unique_ptr<Scratch> scratch_;
+  RowLog spare_;  // the memory of rows that were taken, for those that come
 };
 
 }  // namespace tidegauge

@@ -37,12 +37,12 @@ bool to_number(const Cell& cell, T& out) {
 }
 
 /// As read_as_texts writes it; the text of a number goes to `digits`.
-bool to_text(const Cell& cell, const Row& row, std::span<char> digits, std::string_view& out) {
+bool to_text(const Cell& cell, const char* heap, std::span<char> digits, std::string_view& out) {
   int64_t whole = 0;
   switch (cell.content) {
     case Content::text:
     case Content::bytes:
-      out = row.text_of(cell.at, cell.size);
+      out = text_at(heap, cell.at);
       return true;
     case Content::boolean:
       out = cell.integer ? "true" : "false";
@@ -53,6 +53,8 @@ bool to_text(const Cell& cell, const Row& row, std::span<char> digits, std::stri
       return true;
   }
 }
+
+void add_floats(const char* floats, Builder& out) { out.add_all(floats + 8, arrow::load<size_t>(floats, 0)); }
 
 const arrow::Field& leaf_of(const arrow::Field& field) {
   return is_encoded(field.type) ? leaf_of(*field.value) : field;
@@ -81,14 +83,6 @@ void put_rows(const ColumnView& view, const uint64_t* valid, const uint64_t* rea
 }
 
 }  // namespace
-
-void Row::clear(size_t n_columns) {
-  constexpr size_t kKeep = size_t{1} << 16;
-  cells.assign(n_columns, Cell{});
-  text.clear(kKeep);
-  floats.clear(kKeep);
-  unknown.clear();
-}
 
 StagedColumn::StagedColumn(const ColumnSpec& spec)
     : plan_(Plan::counted), shape_{.content = Content::boolean} {
@@ -136,15 +130,15 @@ StagedColumn::Plan StagedColumn::plan_of(const Shape& shape) {
   }
 }
 
-void StagedColumn::put_free(const Cell& cell, const Row& row, int64_t at, Builder& out) {
+void StagedColumn::put_free(const Cell& cell, const char* heap, int64_t at, Builder& out) {
   switch (cell.content) {
     case Content::real:
       return out.add(cell.real);
     case Content::text:
     case Content::bytes:
-      return out.add(row.text_of(cell.at, cell.size));
+      return out.add(text_at(heap, cell.at));
     case Content::embedding:
-      return out.add_all(row.floats.data() + cell.at, cell.width);
+      return add_floats(heap + cell.at, out);
     case Content::other:
       return;
     case Content::integer:
@@ -157,14 +151,22 @@ void StagedColumn::put_free(const Cell& cell, const Row& row, int64_t at, Builde
   }
 }
 
-void StagedColumn::put(const Cell& cell, const Row& row, int64_t at, Builder& out) const {
+void StagedColumn::put(const RowLog& rows, size_t place, int64_t at, Builder& out) const {
+  const int64_t n_rows = rows.n_rows();
+  for (int64_t i = 0; i < n_rows; ++i) {
+    const char* row = rows.row(i);
+    put(rows.layout().cell(row, place), rows.heap(row), at + i, out);
+  }
+}
+
+void StagedColumn::put(const Cell& cell, const char* heap, int64_t at, Builder& out) const {
   double real = 0;
   int64_t integer = 0;
   std::string_view text;
   char digits[24];
   switch (plan_) {
     case Plan::free:
-      return put_free(cell, row, at, out);
+      return put_free(cell, heap, at, out);
     case Plan::real:
       if (cell.content == Content::real) return out.add(cell.real);
       if (to_number(cell, real)) return out.add(real);
@@ -184,11 +186,11 @@ void StagedColumn::put(const Cell& cell, const Row& row, int64_t at, Builder& ou
       if (cell.content == Content::boolean) return out.add(cell.integer);
       break;
     case Plan::category:
-      if (has_value(cell.content) && to_text(cell, row, digits, text)) return out.add(text);
+      if (has_value(cell.content) && to_text(cell, heap, digits, text)) return out.add(text);
       break;
     case Plan::embedding:
-      if (cell.content == Content::embedding && static_cast<int32_t>(cell.width) == shape_.width) {
-        return out.add_all(row.floats.data() + cell.at, cell.width);
+      if (cell.content == Content::embedding && shape_of(cell, heap) == shape_) {
+        return add_floats(heap + cell.at, out);
       }
       break;
     case Plan::counted:

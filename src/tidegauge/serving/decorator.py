@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from tidegauge.errors import InputError
-from tidegauge.serving.pairs import pair
+from tidegauge.serving.pairs import is_model, pair
 
 if TYPE_CHECKING:
     from tidegauge.monitor import Monitor
@@ -48,7 +48,10 @@ def watched(
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         position, name = place_of_features(function, inputs)
 
+        model: type | None = None  # the class of the last features that keep their fields in __dict__
+
         def tell(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+            nonlocal model
             try:
                 target: Any = monitor() if made_later else monitor  # type: ignore[operator]
             except Exception as error:
@@ -56,14 +59,24 @@ def watched(
                     missing.append(error)
                     logging.getLogger("tidegauge").warning("calls are not recorded, no monitor: %r", error)
                 return
+            row: Mapping[str, Any] | None = None
             try:
                 features = args[position] if len(args) > position else kwargs[name]
-                rows, batch = pair(features, result, output)
+                if type(result) is float and type(features) is model:  # most calls, which then call nothing
+                    row = {**features.__dict__, output: result}
+                elif type(result) is float and type(features) is dict:
+                    row = {**features, output: result}
+                else:
+                    model = type(features) if is_model(type(features)) else None
+                    rows, batch = pair(features, result, output)
             except Exception as error:
                 target.update(refused(error))
                 return
-            for row in rows:
+            if row is not None:
                 target.record(row)
+                return
+            for each in rows:
+                target.record(each)
             if batch is not None:
                 target.update(batch)
 

@@ -8,7 +8,7 @@ from typing import Any
 from tidegauge.arrow.columns import columns_of_pandas, columns_of_polars, origin
 from tidegauge.errors import InputError
 
-__all__ = ["pair"]
+__all__ = ["is_model", "pair"]
 
 Row = Mapping[str, Any]
 
@@ -18,8 +18,6 @@ def pair(features: Any, result: Any, output: str) -> tuple[Sequence[Row], dict[s
 
     `output`: the column of a plain score. Raises InputError for what is neither. Copies no array.
     """
-    if type(result) is float and (row := fields_of(features)) is not None:  # most calls, and so first
-        return ({**row, output: result},), None
     if isinstance(features, (list, tuple)):
         return rows_of(features, result, output), None
     row = fields_of(features)
@@ -59,8 +57,8 @@ def fields_of(record: Any) -> Row | None:
     kind = type(record)
     if kind is dict:
         return record  # type: ignore[no-any-return]
-    if hasattr(kind, "__pydantic_fields__"):
-        return record.__dict__  # type: ignore[no-any-return]  # pydantic keeps the fields there, nothing else
+    if is_model(kind):
+        return record.__dict__  # type: ignore[no-any-return]
     if isinstance(record, Mapping):
         return record
     if hasattr(kind, "__dataclass_fields__"):
@@ -68,6 +66,11 @@ def fields_of(record: Any) -> Row | None:
     if hasattr(kind, "__struct_fields__"):
         return {name: getattr(record, name) for name in kind.__struct_fields__}
     return None
+
+
+def is_model(kind: type) -> bool:
+    """Tell whether a class is pydantic's, whose instances keep their fields, nothing else, in `__dict__`."""
+    return hasattr(kind, "__pydantic_fields__")
 
 
 def is_one(result: Any) -> bool:
