@@ -9,7 +9,6 @@ on the raw rows lies between its values at the four corners of what is in doubt:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from math import nan
 
 import numpy as np
@@ -103,13 +102,14 @@ def matthews_correlation(table: Confusion) -> Metric:
 
     def formula(tp: Floats, fp: Floats, fn: Floats, tn: Floats) -> Floats:
         scale = np.sqrt((tp + fp) * (tp + fn)) * np.sqrt((tn + fp) * (tn + fn))
-        return (tp * tn - fp * fn) / scale
+        value: Floats = (tp * tn - fp * fn) / scale
+        return value
 
     of_matrix = correlation(_matrix(table))
-    interval = _ends(of_matrix)
-    reason = of_matrix.reason or ""
-    metric = _metric("matthews_correlation", table, formula, interval, reason)
-    return replace(metric, constant=None if metric.value is None else 0.0)  # an answer that knows nothing
+    # An answer that is nearly constant knows nearly nothing: so much for the corners and the constants.
+    return _metric(
+        "matthews_correlation", table, formula, _ends(of_matrix), of_matrix.reason or "", limit=0.0
+    )
 
 
 def business_value(table: Confusion, worth: Sequence[Sequence[float]]) -> Metric:
@@ -160,11 +160,14 @@ def _cells(table: Confusion) -> tuple[Floats, Floats, Floats, Floats]:
     return tp, fp, positives - tp, negatives - fp
 
 
-def _metric(name: str, table: Confusion, formula: Formula, interval: Interval, reason: str) -> Metric:
+def _metric(
+    name: str, table: Confusion, formula: Formula, interval: Interval, reason: str, *, limit: float = nan
+) -> Metric:
+    """Return the metric; `limit` stands for it at corners and constants where `formula` is undefined."""
     with np.errstate(divide="ignore", invalid="ignore"):
         values = formula(*_cells(table))
-    value, corners, constants = values[0], values[1:5], values[5:]
-    off = np.abs(corners - value)
+    value, others = values[0], np.where(np.isfinite(values[1:]), values[1:], limit)
+    off, constants = np.abs(others[:4] - value), others[4:]
     return measured(
         name,
         value,

@@ -45,11 +45,12 @@ def measured(
     """Return the metric; a `value` that is NaN or infinite is undefined, for `reason` (else dropped)."""
     if defined(value) is None:
         return Metric(name=name, value=None, direction=direction, n=float(n), reason=reason)
+    low, high = interval  # rounding may put an end that is the value on its other side
     return Metric(
         name=name,
         value=float(value),
-        low=defined(interval[0]),
-        high=defined(interval[1]),
+        low=defined(min(low, value)),
+        high=defined(max(high, value)),
         bound=float(bound),
         constant=defined(constant),
         p_value=defined(p_value),
