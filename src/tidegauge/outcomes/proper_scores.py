@@ -49,8 +49,9 @@ def brier(counts: BinaryCounts) -> Metric:
 def log_loss(counts: BinaryCounts) -> Metric:
     """Return the mean of -log of the probability given to the label over labelled rows, in nats.
 
-    Taken at the mean score of each cell; scores are kept 2^-52 away from 0 and 1. A convex loss is least
-    where the rows of a class share one score, and greatest where they lie at the edges of the cell.
+    Taken at the mean score of each cell and corrected for their variance; scores are kept 2^-52 away from 0
+    and 1. A convex loss is least where the rows of a class share one score, and greatest where they lie at
+    the edges of the cell.
     """
     cells = probability_cells(counts)
     if cells.reason:
@@ -63,9 +64,11 @@ def log_loss(counts: BinaryCounts) -> Metric:
     lowest, highest = _log_range(least, greatest, low, high)
     least, greatest = (np.clip(each, low, high) for each in cells.mean_between(cells.negatives))
     lowest_0, highest_0 = _log_range(1 - greatest, 1 - least, 1 - high, 1 - low)
-    above = cells.positives * highest + cells.negatives * highest_0 - sums
-    below = sums - cells.positives * lowest - cells.negatives * lowest_0
-    bound = max(float(above.sum()), float(below.sum()), 0.0) / cells.n
+    most = cells.positives * highest + cells.negatives * highest_0
+    fewest = cells.positives * lowest + cells.negatives * lowest_0
+    # Of labels that follow scores the loss is the entropy, which scores that vary lessen to second order.
+    sums = np.clip(sums - cells.labelled * cells.variance / (2 * mean * (1 - mean)), fewest, most)
+    bound = max(float((most - sums).sum()), float((sums - fewest).sum()), 0.0) / cells.n
     share = float(cells.positives.sum()) / cells.n
     entropy = -sum(each * log(each) for each in (share, 1 - share) if each > 0)
     value = float(sums.sum()) / cells.n

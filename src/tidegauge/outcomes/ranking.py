@@ -2,8 +2,8 @@
 
 Rows of one query are ranked by falling score; equal scores stay in the order of the rows. Relevance is 0 or
 more; an item is relevant where it is above 0. A query without a relevant item has no right answer: it is
-counted and left out. All metrics lie in [0, 1], lower is worse, and their intervals are the central limit's
-over queries, which must be whole: all rows of a query in one call.
+counted and left out. All metrics lie in [0, 1], lower is worse, and their intervals are by the variance
+between queries, which must be whole: all rows of a query in one call.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from math import nan
 import numpy as np
 import numpy.typing as npt
 
-from tidegauge.outcomes.intervals import NO_INTERVAL
+from tidegauge.outcomes.intervals import NO_INTERVAL, bounded
 from tidegauge.outcomes.metric import Metric, measured
 from tidegauge.outcomes.sums import Sums, sums_of
 
@@ -151,7 +151,6 @@ def _running(values: Floats, starts: Integers) -> Floats:
 
 
 def _mean(name: str, sums: RankingSums, of: Sums) -> Metric:
-    low, high = of.interval
     reason = "no query has a relevant item" if sums.n_without_relevant else "there is no query"
-    interval = (max(low, 0.0), min(high, 1.0)) if of.n > 1 else NO_INTERVAL
+    interval = bounded(of.mean, of.variance_of_mean, of.n)
     return measured(name, of.mean, interval, n=of.n, direction="lower_is_worse", reason=reason)

@@ -138,16 +138,20 @@ def root_mean_squared_error(sums: RegressionSums) -> Metric:
 def r2(sums: RegressionSums) -> Metric:
     """Return 1 - sum e^2 / sum (label - mean)^2, range (-inf, 1]; lower is worse.
 
-    Undefined where all labels are one number. The interval is that of the mean squared error, the variance of
-    the labels taken as it is: it is about these rows' labels.
+    Undefined where all labels are one number. The interval, where e^4 was summed, takes errors to be
+    independent of labels and the variance of the labels to vary as that of a normal: heavier tails make it
+    too narrow, lighter ones too wide.
     """
-    value, (low, high), spread = _squared(sums)
+    value, _, spread = _squared(sums)
     # Below rounding of the sum of squares there is no variance.
     if not spread > 1e-14 * (sums.labels.square / sums.labels.n if sums.labels.n > 0 else nan):
         reason = "all labels are one number" if sums.errors.n > 0 else _NO_ROWS
         return measured("r2", nan, NO_INTERVAL, n=sums.errors.n, direction="lower_is_worse", reason=reason)
-    interval = 1 - high / spread, 1 - low / spread
-    return _metric("r2", sums, 1 - value / spread, interval, direction="lower_is_worse", constant=0.0)
+    lost, n = value / spread, sums.errors.n
+    variance = sums.squares.variance_of_mean / spread**2 + 2 * lost**2 / n
+    low, high = normal(1 - lost, variance)
+    interval = low, (min(high, 1.0) if isfinite(high) else nan)
+    return _metric("r2", sums, 1 - lost, interval, direction="lower_is_worse", constant=0.0)
 
 
 def mean_absolute_percentage_error(sums: RegressionSums) -> Metric:
@@ -202,13 +206,21 @@ def median_absolute_error(sums: RegressionSums) -> Metric:
     least = np.where((low_edge < 0) & (high_edge > 0), 0.0, np.minimum(np.abs(low_edge), np.abs(high_edge)))
     if not n > 0:
         return _metric(name, sums, nan, NO_INTERVAL)
-    low, high = _ranked(least, sums.cells, 0.5 * n), _ranked(most, sums.cells, 0.5 * n)
+    low, high = _median(least, sums.cells), _median(most, sums.cells)
     if not isfinite(high):
         reason = "it lies beyond the edges of the cells of the error"
         return measured(name, nan, NO_INTERVAL, n=n, direction="higher_is_worse", reason=reason)
     off = Z * sqrt(n) / 2
     interval = _ranked(least, sums.cells, n / 2 - off), _ranked(most, sums.cells, n / 2 + off)
     return _metric(name, sums, (low + high) / 2, interval, bound=(high - low) / 2)
+
+
+def _median(values: Floats, counts: Floats) -> float:
+    """Return the mean of the two middle rows, taking each row of a cell as its value."""
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(counts[order])
+    places = [int(np.searchsorted(reached, reached[-1] / 2, side=side)) for side in ("left", "right")]
+    return float(values[order][places].mean())
 
 
 def _ranked(values: Floats, counts: Floats, rank: float) -> float:
