@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -95,13 +97,15 @@ def test_queries_in_any_rows_and_parts_of_whole_queries_give_the_same() -> None:
             assert metric(other).high == pytest.approx(metric(whole).high, abs=1e-9)
 
 
+@cache
+def drawn(n: int, seed: int) -> RankingSums:
+    rng = np.random.default_rng(seed)
+    gains = (rng.random(n * 8) < 0.3).astype(float)
+    return sum_ranking(np.repeat(np.arange(n), 8), rng.random(n * 8) + 0.3 * gains, gains, 3)
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_intervals_hold_the_truth_in_95_of_100(metric) -> None:
-    def drawn(n: int, seed: int) -> RankingSums:
-        rng = np.random.default_rng(seed)
-        gains = (rng.random(n * 8) < 0.3).astype(float)
-        return sum_ranking(np.repeat(np.arange(n), 8), rng.random(n * 8) + 0.3 * gains, gains, 3)
-
     truth = metric(drawn(200_000, 0)).value
     found = [metric(drawn(200, 1 + seed)) for seed in range(1_000)]
     assert 0.93 <= coverage(found, truth) <= 0.97

@@ -9,12 +9,13 @@ on the raw rows lies between its values at the four corners of what is in doubt:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import nan
 
 import numpy as np
 import numpy.typing as npt
 
-from tidegauge.outcomes.confusion import Confusion
+from tidegauge.outcomes.confusion import Confusion, corners
 from tidegauge.outcomes.intervals import NO_INTERVAL, Interval, normal, sum_of, wilson
 from tidegauge.outcomes.metric import Metric, measured
 from tidegauge.outcomes.multiclass import matthews_correlation as correlation
@@ -52,6 +53,12 @@ def negative_predictive_value(table: Confusion) -> Metric:
     """Return the share of "negative" answers that are right."""
     name = "negative_predictive_value"
     return _share(name, table, lambda tp, fp, fn, tn: (tn, fn + tn), "no answer is negative")
+
+
+def selection_rate(table: Confusion) -> Metric:
+    """Return the share of positive answers, which is neither good nor bad in itself."""
+    metric = _share("selection_rate", table, lambda tp, fp, fn, tn: (tp + fp, tp + fp + fn + tn), _NO_ROWS)
+    return replace(metric, direction="neutral", constant=None)
 
 
 def balanced_accuracy(table: Confusion) -> Metric:
@@ -108,7 +115,7 @@ def matthews_correlation(table: Confusion) -> Metric:
     of_matrix = correlation(_matrix(table))
     # An answer that is nearly constant knows nearly nothing: so much for the corners and the constants.
     return _metric(
-        "matthews_correlation", table, formula, _ends(of_matrix), of_matrix.reason or "", limit=0.0
+        "matthews_correlation", table, formula, of_matrix.interval, of_matrix.reason or "", limit=0.0
     )
 
 
@@ -151,13 +158,15 @@ def _share(
 
 
 def _cells(table: Confusion) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return (tp, fp, fn, tn) as counted, at the four corners of what is in doubt, and of both constants."""
-    positives, negatives = table.positives, table.negatives
-    a, b = table.positives_in_doubt, table.negatives_in_doubt
-    tp = np.array([0.0, 0.0, a, 0.0, a, 0.0, 0.0]) + table.true_positives
-    fp = np.array([0.0, 0.0, 0.0, b, b, 0.0, 0.0]) + table.false_positives
-    tp[5:], fp[5:] = (positives, 0.0), (negatives, 0.0)
-    return tp, fp, positives - tp, negatives - fp
+    """Return (tp, fp, fn, tn) as counted, at the other corners of what is in doubt, and of both constants."""
+    tables = [*corners(table), Confusion(table.positives, table.negatives, 0.0, 0.0)]
+    tables.append(Confusion(0.0, 0.0, table.positives, table.negatives))
+    return (
+        np.array([each.true_positives for each in tables]),
+        np.array([each.false_positives for each in tables]),
+        np.array([each.false_negatives for each in tables]),
+        np.array([each.true_negatives for each in tables]),
+    )
 
 
 def _metric(
@@ -167,7 +176,7 @@ def _metric(
     with np.errstate(divide="ignore", invalid="ignore"):
         values = formula(*_cells(table))
     value, others = values[0], np.where(np.isfinite(values[1:]), values[1:], limit)
-    off, constants = np.abs(others[:4] - value), others[4:]
+    off, constants = np.abs(others[:-2] - value), others[-2:]
     return measured(
         name,
         value,
@@ -183,10 +192,3 @@ def _metric(
 def _matrix(table: Confusion) -> list[list[float]]:
     """Return rows by label and answer, 0 before 1."""
     return [[table.true_negatives, table.false_positives], [table.false_negatives, table.true_positives]]
-
-
-def _ends(metric: Metric) -> Interval:
-    return (
-        nan if metric.low is None else metric.low,
-        nan if metric.high is None else metric.high,
-    )

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from tidegauge.outcomes.frozen_edges import frozen_edges
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -61,10 +63,10 @@ def count_binary(
     whose score is NaN or infinite are left out: they have no cell. ValueError for unlike lengths, other
     labels, weights that are negative or not finite, and edges that do not ascend.
     """
-    bounds = np.asarray(edges, dtype=np.float64)
+    bounds = frozen_edges(edges)
     score, label = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     weight = np.ones(score.shape) if weights is None else np.asarray(weights, dtype=np.float64)
-    _check(bounds, score, label, weight)
+    _check(score, label, weight)
     kept = np.isfinite(score)
     score, label, weight = score[kept], label[kept], weight[kept]
     cell = np.searchsorted(bounds, score, side="right")
@@ -82,9 +84,7 @@ def count_binary(
     )
 
 
-def _check(edges: Floats, scores: Floats, labels: Floats, weights: Floats) -> None:
-    if edges.ndim != 1 or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
-        raise ValueError("edges of score cells must be one row of finite numbers that ascend strictly")
+def _check(scores: Floats, labels: Floats, weights: Floats) -> None:
     if scores.ndim != 1 or not scores.shape == labels.shape == weights.shape:
         raise ValueError(
             f"scores, labels and weights are of shape {scores.shape}, {labels.shape} and {weights.shape}; "

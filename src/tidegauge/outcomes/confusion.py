@@ -45,6 +45,16 @@ class Confusion:
         return self.positives + self.negatives
 
 
+def corners(table: Confusion) -> list[Confusion]:
+    """Return `table` as counted, then with the negatives, the positives or all in doubt moved, if any are."""
+    tables = []
+    for positives in {0.0: None, table.positives_in_doubt: None}:
+        for negatives in {0.0: None, table.negatives_in_doubt: None}:
+            hits, false = table.true_positives + positives, table.false_positives + negatives
+            tables.append(Confusion(hits, false, table.positives - hits, table.negatives - false))
+    return tables
+
+
 def confusion_at(counts: BinaryCounts, threshold: float) -> Confusion:
     """Return the labelled rows of `counts` by label and whether their score is at least `threshold`.
 

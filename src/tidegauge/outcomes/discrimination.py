@@ -44,9 +44,10 @@ def roc_auc(counts: BinaryCounts) -> Metric:
 def gini(counts: BinaryCounts) -> Metric:
     """Return 2 AUC - 1 (accuracy ratio), range [-1, 1], with twice the interval and the bound."""
     area = roc_auc(counts)
-    if area.value is None or area.low is None or area.high is None:
+    if area.value is None:
         return _undefined("gini", float(counts.positives.sum()), float(counts.negatives.sum()))
-    interval = 2 * area.low - 1, 2 * area.high - 1
+    low, high = area.interval
+    interval = 2 * low - 1, 2 * high - 1
     return _score_metric("gini", 2 * area.value - 1, interval, area.n, 2 * area.bound, constant=0.0)
 
 

@@ -39,7 +39,7 @@ def bounded(
 
 def difference(a: float, n_a: float, b: float, n_b: float) -> Interval:
     """Return Newcombe's interval (1998, method 10) of a - b, shares of `n_a` and `n_b` independent rows."""
-    return sum_of(a, wilson(a, n_a), -b, _negative(wilson(b, n_b)))
+    return sum_of(a, wilson(a, n_a), -b, negative(wilson(b, n_b)))
 
 
 def sum_of(a: float, of_a: Interval, b: float, of_b: Interval) -> Interval:
@@ -69,5 +69,6 @@ def normal(value: float, variance: float) -> Interval:
     return value - half, value + half
 
 
-def _negative(interval: Interval) -> Interval:
+def negative(interval: Interval) -> Interval:
+    """Return the interval of -a."""
     return -interval[1], -interval[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 
 from tidegauge.measurement import Direction, defined
 
@@ -29,6 +30,11 @@ class Metric:
     n: float
     reason: str | None = None
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """`low` and `high`, NaN for None."""
+        return nan if self.low is None else self.low, nan if self.high is None else self.high
+
 
 def measured(
     name: str,
@@ -39,8 +45,8 @@ def measured(
     direction: Direction,
     reason: str,
     bound: float = 0.0,
-    constant: float = float("nan"),
-    p_value: float = float("nan"),
+    constant: float = nan,
+    p_value: float = nan,
 ) -> Metric:
     """Return the metric; a `value` that is NaN or infinite is undefined, for `reason` (else dropped)."""
     if defined(value) is None:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegauge.measurement import Direction
+from tidegauge.outcomes.frozen_edges import frozen_edges
 from tidegauge.outcomes.intervals import NO_INTERVAL, Interval, Z, normal, wilson
 from tidegauge.outcomes.metric import Metric, measured
 from tidegauge.outcomes.sums import Sums, sums_of
@@ -79,7 +80,7 @@ def sum_regression(
     `predictions`, `labels` and `weights` are `[rows]`; rows where either is NaN or infinite are left out.
     ValueError for unlike lengths and weights that are negative or not finite.
     """
-    bounds = np.asarray(edges, dtype=np.float64)
+    bounds = frozen_edges(edges)
     prediction, label = np.asarray(predictions, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     weight = np.ones(label.shape) if weights is None else np.asarray(weights, dtype=np.float64)
     if label.ndim != 1 or not prediction.shape == label.shape == weight.shape:
