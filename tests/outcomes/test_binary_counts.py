@@ -70,8 +70,8 @@ def test_a_score_that_is_no_number_has_no_cell() -> None:
         (([0.1], [2], EDGES), "label 2 is neither 1, 0 nor missing"),
         (([0.1], [1], [0.5, 0.5]), "ascend strictly"),
         (([0.1], [1], [0.0, np.nan]), "ascend strictly"),
-        (([0.1], [1], EDGES, [-1.0]), "weight -1 is negative"),
-        (([0.1], [1], EDGES, [np.nan]), "weight nan is negative or not finite"),
+        (([0.1], [1], EDGES, [-1.0]), "weight -1 is neither"),
+        (([0.1], [1], EDGES, [np.nan]), "weight nan is neither"),
     ],
 )
 def test_what_is_refused(arguments: tuple, message: str) -> None:

@@ -149,7 +149,7 @@ def test_nothing_to_tell() -> None:
 def test_what_is_refused() -> None:
     with pytest.raises(ValueError, match="one of each for every row"):
         sum_regression([1.0, 2.0], [1.0], EDGES)
-    with pytest.raises(ValueError, match="weight is negative"):
+    with pytest.raises(ValueError, match="weight -1 is neither"):
         sum_regression([1.0], [1.0], EDGES, [-1.0])
     with pytest.raises(ValueError, match="edges of one reference"):
         sum_regression([], [], EDGES) + sum_regression([], [], [0.0])

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegauge.outcomes.frozen_edges import frozen_edges
+from tidegauge.outcomes.row_weights import less, row_weights
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,26 +33,34 @@ class BinaryCounts:
 
     def __add__(self, other: BinaryCounts) -> BinaryCounts:
         """Return the counts of the rows of both."""
-        return self._combined(other, 1.0)
+        self._refuse_other_edges(other)
+        return replace(
+            self,
+            positives=self.positives + other.positives,
+            negatives=self.negatives + other.negatives,
+            unlabelled=self.unlabelled + other.unlabelled,
+            score_sums=self.score_sums + other.score_sums,
+            score_squares=self.score_squares + other.score_squares,
+        )
 
     def __sub__(self, other: BinaryCounts) -> BinaryCounts:
         """Return the counts of the rows of this that are not in `other`, which must be a part of it."""
-        return self._combined(other, -1.0)
+        self._refuse_other_edges(other)
+        return replace(
+            self,
+            positives=less(self.positives, other.positives),
+            negatives=less(self.negatives, other.negatives),
+            unlabelled=less(self.unlabelled, other.unlabelled),
+            score_sums=self.score_sums - other.score_sums,
+            score_squares=self.score_squares - other.score_squares,
+        )
 
-    def _combined(self, other: BinaryCounts, sign: float) -> BinaryCounts:
+    def _refuse_other_edges(self, other: BinaryCounts) -> None:
         if not np.array_equal(self.edges, other.edges):
             raise ValueError(
                 f"binary counts over {len(self.edges)} edges cannot be combined with counts over "
                 f"{len(other.edges)} other edges; count both with the edges of one reference"
             )
-        return replace(
-            self,
-            positives=self.positives + sign * other.positives,
-            negatives=self.negatives + sign * other.negatives,
-            unlabelled=self.unlabelled + sign * other.unlabelled,
-            score_sums=self.score_sums + sign * other.score_sums,
-            score_squares=self.score_squares + sign * other.score_squares,
-        )
 
 
 def count_binary(
@@ -61,11 +70,11 @@ def count_binary(
 
     `scores`, `labels` and `weights` are `[rows]`; a label is 1, 0, or NaN or None where it has not come. Rows
     whose score is NaN or infinite are left out: they have no cell. ValueError for unlike lengths, other
-    labels, weights that are negative or not finite, and edges that do not ascend.
+    labels, weights that are negative or beyond reason (`row_weights`), and edges that do not ascend.
     """
     bounds = frozen_edges(edges)
     score, label = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
-    weight = np.ones(score.shape) if weights is None else np.asarray(weights, dtype=np.float64)
+    weight = row_weights(weights, score.shape)
     _check(score, label, weight)
     kept = np.isfinite(score)
     score, label, weight = score[kept], label[kept], weight[kept]
@@ -74,13 +83,15 @@ def count_binary(
     def summed(values: Floats) -> Floats:
         return np.bincount(cell, weights=values, minlength=len(bounds) + 1).astype(np.float64)
 
+    with np.errstate(over="ignore"):  # of scores that are no probabilities, which need no squares
+        squares = summed(weight * score * score)
     return BinaryCounts(
         edges=bounds,
         positives=summed(weight * (label == 1)),
         negatives=summed(weight * (label == 0)),
         unlabelled=summed(weight * np.isnan(label)),
         score_sums=summed(weight * score),
-        score_squares=summed(weight * score * score),
+        score_squares=squares,
     )
 
 
@@ -93,6 +104,3 @@ def _check(scores: Floats, labels: Floats, weights: Floats) -> None:
     unknown = labels[~(np.isnan(labels) | (labels == 0) | (labels == 1))]
     if unknown.size:
         raise ValueError(f"label {unknown[0]:g} is neither 1, 0 nor missing; map the labels to 1 and 0 first")
-    wrong = weights[~(np.isfinite(weights) & (weights >= 0))]
-    if wrong.size:
-        raise ValueError(f"weight {wrong[0]:g} is negative or not finite; drop the row or give it weight 0")

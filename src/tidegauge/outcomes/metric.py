@@ -35,6 +35,8 @@ class Metric:
         """`low` and `high`, NaN for None."""
         return nan if self.low is None else self.low, nan if self.high is None else self.high
 
+_OVERFLOW = "its sums are too large for a number"
+
 
 def measured(
     name: str,
@@ -50,7 +52,7 @@ def measured(
 ) -> Metric:
     """Return the metric; a `value` that is NaN or infinite is undefined, for `reason` (else dropped)."""
     if defined(value) is None:
-        return Metric(name=name, value=None, direction=direction, n=float(n), reason=reason)
+        return Metric(name=name, value=None, direction=direction, n=float(n), reason=reason or _OVERFLOW)
     low, high = interval  # rounding may put an end that is the value on its other side
     return Metric(
         name=name,

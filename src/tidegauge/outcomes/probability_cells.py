@@ -68,12 +68,15 @@ def probability_cells(counts: BinaryCounts) -> ProbabilityCells:
         reason = "scores are not probabilities: some lie outside [0, 1]"
     low, high = np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
     mean = np.clip(mean, low, high)  # by rounding only, of scores in [0, 1]
+    variance = np.zeros_like(mean)
+    if reason is None:
+        variance = np.maximum(counts.score_squares[used] / rows - mean * mean, 0.0)
     cells = ProbabilityCells(
         positives=counts.positives[used],
         negatives=counts.negatives[used],
         rows=rows,
         mean=mean,
-        variance=np.maximum(counts.score_squares[used] / rows - mean * mean, 0.0),
+        variance=variance,
         low=low,
         high=high,
         spread=np.zeros_like(mean),

@@ -19,11 +19,13 @@ from tidegauge.measurement import Direction
 from tidegauge.outcomes.frozen_edges import frozen_edges
 from tidegauge.outcomes.intervals import NO_INTERVAL, Interval, Z, normal, wilson
 from tidegauge.outcomes.metric import Metric, measured
+from tidegauge.outcomes.row_weights import row_weights
 from tidegauge.outcomes.sums import Sums, sums_of
 
 Floats = npt.NDArray[np.float64]
 
 _NO_ROWS = "no row has both a label and a prediction"
+_TOO_LARGE = "its sum is too large for a number"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,20 +80,23 @@ def sum_regression(
     """Sum raw rows: the plain way, which the fast ones are held to.
 
     `predictions`, `labels` and `weights` are `[rows]`; rows where either is NaN or infinite are left out.
-    ValueError for unlike lengths and weights that are negative or not finite.
+    ValueError for unlike lengths and weights that are negative or beyond reason (`row_weights`).
     """
     bounds = frozen_edges(edges)
     prediction, label = np.asarray(predictions, dtype=np.float64), np.asarray(labels, dtype=np.float64)
-    weight = np.ones(label.shape) if weights is None else np.asarray(weights, dtype=np.float64)
+    weight = row_weights(weights, label.shape)
     if label.ndim != 1 or not prediction.shape == label.shape == weight.shape:
         raise ValueError(
             f"predictions, labels and weights are of shape {prediction.shape}, {label.shape} and "
             f"{weight.shape}; pass one of each for every row"
         )
-    if not (np.isfinite(weight) & (weight >= 0)).all():
-        raise ValueError("a weight is negative or not finite; drop the row or give it weight 0")
     kept = np.isfinite(prediction) & np.isfinite(label)
     prediction, label, weight = prediction[kept], label[kept], weight[kept]
+    with np.errstate(over="ignore", invalid="ignore"):  # a sum that is infinite is told as undefined
+        return _summed(prediction, label, weight, bounds)
+
+
+def _summed(prediction: Floats, label: Floats, weight: Floats, bounds: Floats) -> RegressionSums:
     error, size = prediction - label, np.abs(label) + np.abs(prediction)
     nonzero, loggable = label != 0, (label > -1) & (prediction > -1)
     return RegressionSums(
@@ -146,10 +151,11 @@ def r2(sums: RegressionSums) -> Metric:
     value, _, spread = _squared(sums)
     # Below rounding of the sum of squares there is no variance.
     if not spread > 1e-14 * (sums.labels.square / sums.labels.n if sums.labels.n > 0 else nan):
-        reason = "all labels are one number" if sums.errors.n > 0 else _NO_ROWS
+        reason = "all labels are one number" if isfinite(spread) else _TOO_LARGE
+        reason = reason if sums.errors.n > 0 else _NO_ROWS
         return measured("r2", nan, NO_INTERVAL, n=sums.errors.n, direction="lower_is_worse", reason=reason)
     lost, n = value / spread, sums.errors.n
-    variance = sums.squares.variance_of_mean / spread**2 + 2 * lost**2 / n
+    variance = sums.squares.variance_of_mean / spread / spread + 2 * lost * lost / n
     low, high = normal(1 - lost, variance)
     interval = low, (min(high, 1.0) if isfinite(high) else nan)
     return _metric("r2", sums, 1 - lost, interval, direction="lower_is_worse", constant=0.0)
@@ -239,7 +245,7 @@ def _squared(sums: RegressionSums) -> tuple[float, Interval, float]:
         return nan, NO_INTERVAL, nan
     value = sums.errors.square / n
     interval = _above_zero(normal(value, sums.squares.variance_of_mean))
-    return value, interval, max(sums.labels.square / n - sums.labels.mean**2, 0.0)
+    return value, interval, max(sums.labels.square / n - sums.labels.mean * sums.labels.mean, 0.0)
 
 
 def _above_zero(interval: Interval) -> Interval:
@@ -248,6 +254,7 @@ def _above_zero(interval: Interval) -> Interval:
 
 def _mean(name: str, sums: Sums, reason: str) -> Metric:
     interval = _above_zero(sums.interval)
+    reason = _TOO_LARGE if sums.n > 0 else reason
     return measured(name, sums.mean, interval, n=sums.n, direction="higher_is_worse", reason=reason)
 
 
@@ -267,7 +274,7 @@ def _metric(
         interval,
         n=sums.errors.n,
         direction=direction,
-        reason=_NO_ROWS,
+        reason=_TOO_LARGE if sums.errors.n > 0 else _NO_ROWS,
         constant=constant,
         bound=bound,
     )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegauge.outcomes.intervals import Interval, normal
+from tidegauge.outcomes.row_weights import less
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Sums:
         return Sums(self.n + other.n, self.total + other.total, self.square + other.square)
 
     def __sub__(self, other: Sums) -> Sums:
-        return Sums(self.n - other.n, self.total - other.total, self.square - other.square)
+        n = float(less(self.n, other.n))
+        return Sums(n, self.total - other.total, self.square - other.square) if n else Sums()
 
     @property
     def mean(self) -> float:
@@ -35,7 +37,7 @@ class Sums:
         """The sampling variance of the mean; NaN with fewer than two rows."""
         if not self.n > 1:
             return nan
-        return max(self.square / self.n - self.mean**2, 0.0) / (self.n - 1)
+        return max(self.square / self.n - self.mean * self.mean, 0.0) / (self.n - 1)
 
     @property
     def interval(self) -> Interval:
@@ -46,4 +48,6 @@ class Sums:
 def sums_of(values: npt.ArrayLike, weights: npt.ArrayLike = 1.0) -> Sums:
     """Return the sums of `[rows]` values with `weights`."""
     value, weight = np.broadcast_arrays(np.asarray(values, dtype=np.float64), weights)
-    return Sums(float(weight.sum()), float((weight * value).sum()), float((weight * value * value).sum()))
+    with np.errstate(over="ignore", invalid="ignore"):  # a sum that is infinite is told as undefined
+        total, square = float((weight * value).sum()), float((weight * value * value).sum())
+    return Sums(float(weight.sum()), total, square)
