@@ -69,6 +69,20 @@ def test_ties_are_treated_as_the_oracle_treats_them(name: str) -> None:
     assert found.value == pytest.approx(oracle(labels, scores), abs=1e-9)
 
 
+def test_mixed_rows_have_the_mean_precision_of_all_orders() -> None:
+    rng = np.random.default_rng(11)
+    drawn = []
+    for _ in range(200):  # labels that know nothing of the score within its cell
+        cell = np.repeat(np.arange(4), 400)
+        by_cell = [rng.permutation(np.arange(400) < 40 + 100 * each) for each in range(4)]
+        labels, scores = np.concatenate(by_cell).astype(float), cell + rng.random(1_600)
+        drawn.append(sk.average_precision_score(labels, scores))
+    found = average_precision(count_binary(scores, labels, [1, 2, 3]))
+    assert found.value == pytest.approx(np.mean(drawn), abs=2e-3)
+    tied = sk.average_precision_score(labels, cell)
+    assert abs(tied - np.mean(drawn)) > 2e-2
+
+
 @pytest.mark.parametrize("name", ORACLES)
 @pytest.mark.parametrize("cells", [5, 20, 100])
 def test_in_cells_it_is_within_the_bound(name: str, cells: int) -> None:
@@ -102,6 +116,8 @@ def test_a_thousand_cells_give_the_area_to_a_ten_thousandth() -> None:
         scores, labels = scored_rows(50_000, 20 + seed)
         found = roc_auc(count_binary(scores, labels, equal_mass_edges(scores, 1_000)))
         assert abs(found.value - sk.roc_auc_score(labels, scores)) <= 1e-4
+        found = average_precision(count_binary(scores, labels, equal_mass_edges(scores, 1_000)))
+        assert abs(found.value - sk.average_precision_score(labels, scores)) <= 5e-4
 
 
 def test_the_variance_is_delongs() -> None:

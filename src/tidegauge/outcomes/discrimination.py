@@ -54,9 +54,9 @@ def gini(counts: BinaryCounts) -> Metric:
 def average_precision(counts: BinaryCounts) -> Metric:
     """Return the mean over positive rows of the precision among rows with at least their score.
 
-    The sum of (R_k - R_{k-1}) P_k over thresholds, as scikit-learn has it, without interpolation. On the raw
-    rows it is highest where the positives of each cell come first, at one score, and lowest where they come
-    last and one by one.
+    The sum of (R_k - R_{k-1}) P_k over thresholds, as scikit-learn has it. The rows of a cell are ties where
+    its scores are one, and else taken as evenly mixed. On the raw rows it is highest where the positives of
+    each cell come first, at one score, and lowest where they come last and one by one.
     """
     positives, negatives = counts.positives[::-1], counts.negatives[::-1]
     p, n = float(positives.sum()), float(negatives.sum())
@@ -64,11 +64,13 @@ def average_precision(counts: BinaryCounts) -> Metric:
         return _undefined("average_precision", p, n)
     hits, misses = np.cumsum(positives), np.cumsum(negatives)
     seen = _at_least_tiny(hits + misses)
-    value = float(positives @ (hits / seen)) / p
+    tied = float(positives @ (hits / seen)) / p
+    at_ties, mixed = positives * hits / seen, _mixed(positives, negatives)
+    value = float(np.where(_is_one_score(counts)[::-1], at_ties, mixed).sum()) / p
     # A row weighs in on the precision of its own cell and of every lower one.
     later_hits = np.cumsum((positives * misses / seen**2)[::-1])[::-1]
     later_misses = np.cumsum((positives * hits / seen**2)[::-1])[::-1]
-    of_positives = (hits / seen - value + later_hits) / p
+    of_positives = (hits / seen - tied + later_hits) / p
     variance = float(positives @ of_positives**2 + negatives @ (later_misses / p) ** 2)
     best = float(positives @ (hits / _at_least_tiny(hits + misses - negatives))) / p
     # One by one they add up to more than the integral of (h + x) / (h + x + m) over positives x.
@@ -146,6 +148,28 @@ def _top(name: str, counts: BinaryCounts, q: float, unit: float) -> Metric:
 def _at_least_tiny(rows: Floats) -> Floats:
     """Return `rows` fit to divide by: where there is none, what is divided is 0 too."""
     return np.maximum(rows, 1e-100)
+
+
+def _is_one_score(counts: BinaryCounts) -> npt.NDArray[np.bool_]:
+    """Return which cells have scores of no more variance than rounding of their sums makes."""
+    rows = _at_least_tiny(counts.positives + counts.negatives + counts.unlabelled)
+    mean, square = counts.score_sums / rows, counts.score_squares / rows
+    with np.errstate(over="ignore", invalid="ignore"):
+        varied: npt.NDArray[np.bool_] = square - mean * mean > 1e-12 * square
+    return ~varied
+
+
+def _mixed(positives: Floats, negatives: Floats) -> Floats:
+    """Return the sum of precisions at the positives of each cell, evenly spread among its rows, `[cells]`.
+
+    From the top: with h positives among the s rows of higher cells and a share y of positives in this one, it
+    is the integral of y (h + y r) / (s + r) over its rows r.
+    """
+    rows = positives + negatives
+    before, start = np.cumsum(positives) - positives, np.cumsum(rows) - rows
+    share = np.divide(positives, rows, out=np.zeros_like(rows), where=rows > 0)
+    growth = np.log1p(np.divide(rows, start, out=np.zeros_like(rows), where=start > 0))
+    return share * (positives + (before - start * share) * growth)
 
 
 def _both(positives: float, negatives: float) -> bool:

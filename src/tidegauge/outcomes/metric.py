@@ -7,6 +7,8 @@ from math import nan
 
 from tidegauge.measurement import Direction, defined
 
+_OVERFLOW = "its sums are too large for a number"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
@@ -34,8 +36,6 @@ class Metric:
     def interval(self) -> tuple[float, float]:
         """`low` and `high`, NaN for None."""
         return nan if self.low is None else self.low, nan if self.high is None else self.high
-
-_OVERFLOW = "its sums are too large for a number"
 
 
 def measured(
