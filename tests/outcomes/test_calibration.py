@@ -107,6 +107,28 @@ def test_z_in_cells_is_within_its_bound(cells: int) -> None:
         assert abs(found.value - plain_z(labels, scores)) <= found.bound
 
 
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0.0, 1.0, np.nan])), min_size=1, max_size=12),
+    st.lists(st.floats(0, 1), max_size=6),
+)
+def test_the_bound_of_z_holds_for_any_rows(rows: list[tuple[float, float]], waiting: list[float]) -> None:
+    scores, labels = np.array(rows + [(score, np.nan) for score in waiting]).T
+    known = ~np.isnan(labels)
+    spread = ((1 - 2 * scores) ** 2 * scores * (1 - scores))[known].sum()
+    found = spiegelhalter_z(count_binary(scores, labels, [0.3, 0.7]))
+    if found.value is not None and spread > 1e-9:
+        assert abs(found.value - plain_z(labels[known], scores[known])) <= found.bound * (1 + 1e-6) + 1e-6
+
+
+def test_the_bound_of_z_allows_for_which_rows_are_labelled() -> None:
+    # All labelled rows at one end of a cell, all that wait at the other.
+    scores = np.concatenate([np.full(50, 0.31), np.full(50, 0.61)])
+    labels = np.concatenate([np.zeros(50), np.full(50, np.nan)])
+    found = spiegelhalter_z(count_binary(scores, labels, [0.3, 0.7]))
+    off = abs(found.value - plain_z(labels[:50], scores[:50]))
+    assert 1 < off <= found.bound
+
+
 def test_unlabelled_rows_widen_the_bound_only() -> None:
     scores, labels = scored_rows(4_000, 5)
     edges = equal_mass_edges(scores, 50)

@@ -91,6 +91,21 @@ def test_intervals_hold_the_truth_in_95_of_100(metric: Callable[[Confusion, Conf
 
 
 @pytest.mark.parametrize("metric", CASES)
+def test_the_variance_is_that_of_the_gradient_by_differences(metric) -> None:
+    counts = np.array([[0.30, 0.02, 0.28, 0.40], [0.05, 0.25, 0.15, 0.55]]) * 1e6
+
+    def measure(cells: np.ndarray) -> Metric:
+        return metric(Confusion(*cells[0]), Confusion(*cells[1]))
+
+    found, variance = measure(counts), 0.0
+    for place in np.ndindex(2, 4):
+        moved = counts.copy()
+        moved[place] += 1
+        variance += counts[place] * (measure(moved).value - found.value) ** 2
+    assert (found.high - found.low) / 2 / 1.96 == pytest.approx(np.sqrt(variance), rel=1e-2)
+
+
+@pytest.mark.parametrize("metric", CASES)
 def test_inside_a_cell_it_is_within_the_bound(metric: Callable[[Confusion, Confusion], Metric]) -> None:
     off = []
     for seed in range(8):

@@ -103,7 +103,7 @@ def spiegelhalter_z(counts: BinaryCounts) -> Metric:
 
     sum (y - p)(1 - 2p) / sqrt(sum (1 - 2p)^2 p (1 - p)): above 0 where the Brier score is larger than the
     scores themselves promise. Within a cell labels are taken to follow scores, as it tests; `bound` covers
-    every way that labels and scores may fall. Undefined where all scores are 0, .5 or 1.
+    every way that labels and scores may fall. Undefined where all cells have mean scores of 0, .5 or 1.
     """
     cells = probability_cells(counts)
     if cells.reason:
@@ -114,7 +114,7 @@ def spiegelhalter_z(counts: BinaryCounts) -> Metric:
     inner = (1 - 2 * mean) ** 2 * mean * (1 - mean)
     bottom = float(labelled @ inner)
     if bottom <= 1e-12 * cells.n:
-        reason = "all scores are 0, .5 or 1, for which it has no variance"
+        reason = "all cells have mean scores of 0, .5 or 1, for which it has no variance"
         return measured("spiegelhalter_z", nan, NO_INTERVAL, n=cells.n, direction="neutral", reason=reason)
     least, greatest = cells.mean_between(positives)
     top_off = 2 * float(positives @ np.maximum(greatest - mean, mean - least))

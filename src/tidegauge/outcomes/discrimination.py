@@ -84,7 +84,9 @@ def average_precision(counts: BinaryCounts) -> Metric:
 def ks(counts: BinaryCounts) -> Metric:
     """Return the largest distance of the shares of positives and of negatives below an edge, range [0, 1].
 
-    The interval is Newcombe's of the difference at that edge, taken as if it had been known beforehand.
+    The interval is Newcombe's of the difference at that edge, taken as if it had been known beforehand. The
+    largest of many leans upwards, so it holds the truth too seldom for weak models: in .85 of samples of 500
+    rows where the truth is .04, in .92 where it is .23 and in .94 where it is .68.
     """
     positives, negatives = counts.positives, counts.negatives
     p, n = float(positives.sum()), float(negatives.sum())

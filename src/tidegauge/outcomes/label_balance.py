@@ -53,8 +53,8 @@ def kullback_leibler(a: npt.ArrayLike, d: npt.ArrayLike) -> Metric:
         used = p > 0
         if (q[used] == 0).any():
             return nan, p, q
-        logs = np.log(np.divide(p, q, out=np.ones_like(p), where=used))
-        return float(p @ logs), logs + used, -np.divide(p, q, out=np.zeros_like(p), where=q > 0)
+        logs = np.log(np.divide(p, q, out=np.ones_like(p), where=used))  # and 1, which adds no variance
+        return float(p @ logs), logs, -np.divide(p, q, out=np.zeros_like(p), where=q > 0)
 
     reason = "the disadvantaged facet lacks a class"
     return _distance("kullback_leibler", a, d, distance, most=inf, reason=reason)
