@@ -1,0 +1,1 @@
+"""How right a model is: pure functions of mergeable counts of scores, predictions and labels."""
