@@ -1,7 +1,7 @@
 """Estimates without labels beside NannyML's and the truth: `python -m benchmarks.outcomes.cbpe FOLDER`.
 
-FOLDER is where benchmarks/peers/run.py makes its environments (nannyml is made if missing) and where NannyML's
-own data sets and answers are kept (FOLDER/answers). Every estimate is made from score cells alone.
+FOLDER is where benchmarks/peers/run.py makes its environments (nannyml is made if missing), and where
+NannyML's own data sets and answers are kept (FOLDER/answers). Every estimate is made from score cells alone.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-
 from benchmarks.statistics.peers.run import environment
+
 from tidegauge.outcomes.binary_counts import BinaryCounts, count_binary
 from tidegauge.outcomes.calibrator import fit_calibrator
 from tidegauge.outcomes.estimated import Estimate, estimate, first_predicted
@@ -35,13 +35,23 @@ PEERS_NAME = {
 }
 # What NannyML published ("Compare Estimated and Realized Performance", "Examples California Housing").
 PUBLISHED = {
-    ("car_loan", "accuracy"): [0.941792, 0.943321, 0.945492, 0.944816, 0.944645, 0.910714, 0.911149, 0.911193]
-    + [0.914389, 0.911731],
+    ("car_loan", "accuracy"): [
+        0.941792,
+        0.943321,
+        0.945492,
+        0.944816,
+        0.944645,
+        0.910714,
+        0.911149,
+        0.911193,
+        0.914389,
+        0.911731,
+    ],
 }
 
 
-def bins_of(features: Floats, categories: Floats, n_reference: int, bins: int = 32) -> np.ndarray:
-    """Number the bins of every column: 0 for missing, then categories as they are or equal mass of the reference."""
+def bins_of(features: Floats, categories: Floats, n_reference: int, bins: int = 64) -> np.ndarray:
+    """Number the bins of every column: 0 is missing, then categories, or equal mass of the reference."""
     codes = np.zeros(features.shape, dtype=np.uint8)
     for j, column in enumerate(features.T):
         if categories[j]:
@@ -87,14 +97,19 @@ def compare(name: str, folder: Path) -> None:
         found = [estimate(window, calibrator, threshold, VALUES) for window in windows]
         seconds.append(time.perf_counter() - begun)
     print(f"\n## {name}: {n} + {len(score) - n} rows, {len(found)} chunks of {size}, {len(edges) + 1} cells")
-    print(f"threshold {threshold:.6g} tells {agree:.4%} of the predictions; NannyML {told['seconds']:.2f} s, "
-          f"ours {min(seconds) * 1e3:.1f} ms: {told['seconds'] / min(seconds):.0f} x")
+    print(
+        f"threshold {threshold:.6g} tells {agree:.4%} of the predictions; NannyML {told['seconds']:.2f} s, "
+        f"ours {min(seconds) * 1e3:.1f} ms: {told['seconds'] / min(seconds):.0f} x"
+    )
     truths = [
-        realised(count_binary(score[at : at + size], label[at : at + size], edges), threshold) for at in starts
+        realised(count_binary(score[at : at + size], label[at : at + size], edges), threshold)
+        for at in starts
     ]
     stated = sampling_errors(reference, threshold, size, VALUES)
-    print("| metric | max difference from NannyML | MAE ours | MAE NannyML | truth in value +- 1.96 errors "
-          "| sampling error ours | NannyML's |\n|---|---|---|---|---|---|---|")
+    print(
+        "| metric | max difference from NannyML | MAE ours | MAE NannyML | truth in value +- 1.96 errors "
+        "| sampling error ours | NannyML's |\n|---|---|---|---|---|---|---|"
+    )
     for metric in found[0]:
         peers = np.array(told["value"][PEERS_NAME.get(metric, metric)][: len(found)])
         peers = peers / size if metric == "business_value" else peers
@@ -105,15 +120,24 @@ def compare(name: str, folder: Path) -> None:
         covered = np.mean(np.abs(ours - truth)[known] <= 1.96 * spread[known])
         peers_error = told["sampling_error"][PEERS_NAME.get(metric, metric)][0]
         peers_error = peers_error / size if metric == "business_value" else peers_error
-        print(f"| {metric} | {np.nanmax(np.abs(ours - peers)):.2e} | {np.nanmean(np.abs(ours - truth)):.5f} "
-              f"| {np.nanmean(np.abs(peers - truth)):.5f} | {covered:.2f} | {stated[metric]:.6f} | {peers_error:.6f} |")
+        print(
+            f"| {metric} | {np.nanmax(np.abs(ours - peers)):.2e} | {np.nanmean(np.abs(ours - truth)):.5f} "
+            f"| {np.nanmean(np.abs(peers - truth)):.5f} | {covered:.2f} | {stated[metric]:.6f} "
+            f"| {peers_error:.6f} |"
+        )
         if (name, metric) in PUBLISHED:
             print(f"| published {metric} | {np.abs(ours - PUBLISHED[name, metric]).max():.2e} |")
     segments(data, threshold, edges, size, found, truths)
 
 
-def segments(data: np.lib.npyio.NpzFile, threshold: float, edges: Floats, size: int,
-             plain: list[dict[str, Estimate]], truths: list[dict[str, float]]) -> None:
+def segments(
+    data: np.lib.npyio.NpzFile,
+    threshold: float,
+    edges: Floats,
+    size: int,
+    plain: list[dict[str, Estimate]],
+    truths: list[dict[str, float]],
+) -> None:
     """Compare the estimate by leaves with the plain one, in mean absolute error."""
     score, label, n = data["score"], data["label"], int(data["n_reference"])
     codes = bins_of(data["features"], data["categories"], n)
@@ -137,12 +161,16 @@ def segments(data: np.lib.npyio.NpzFile, threshold: float, edges: Floats, size: 
         window = by_leaf(slice(at, at + size), np.full(size, np.nan))
         found.append(estimate(window, fitted, threshold, VALUES))
         flagged += bool(unsupported_leaves(reference, window).any())
-    print(f"segments: {leaves.n_leaves} leaves learned in {took * 1e3:.0f} ms; {flagged} chunks out of support")
+    print(
+        f"segments: {leaves.n_leaves} leaves learned in {took * 1e3:.0f} ms; {flagged} chunks out of support"
+    )
     for metric in ("accuracy", "f1", "roc_auc", "average_precision"):
         off, plain_off = errors(found, truths, metric), errors(plain, truths, metric)
         spread = np.array([each[metric].standard_error for each in found], dtype=float)
-        print(f"  {metric}: MAE {np.nanmean(np.abs(off)):.5f} by leaves, {np.nanmean(np.abs(plain_off)):.5f} plain; "
-              f"truth in value +- 1.96 errors {np.mean(np.abs(off) <= 1.96 * spread):.2f}")
+        print(
+            f"  {metric}: MAE {np.nanmean(np.abs(off)):.5f} by leaves, {np.nanmean(np.abs(plain_off)):.5f} "
+            f"plain; truth in value +- 1.96 errors {np.mean(np.abs(off) <= 1.96 * spread):.2f}"
+        )
 
 
 def main() -> None:

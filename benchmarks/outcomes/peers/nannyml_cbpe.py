@@ -88,8 +88,12 @@ def answer(name: str, folder: Path) -> None:
         "chunk": size,
         "value": {metric: frame[metric]["value"].tolist() for metric in names},
         "sampling_error": {metric: frame[metric]["sampling_error"].tolist() for metric in names},
-        "threshold": {metric: [float(frame[metric][f"{side}_threshold"].iloc[0] or "nan")
-                               for side in ("lower", "upper")] for metric in ("roc_auc",)},
+        "threshold": {
+            metric: [
+                float(frame[metric][f"{side}_threshold"].iloc[0] or "nan") for side in ("lower", "upper")
+            ]
+            for metric in ("roc_auc",)
+        },
     }
     (folder / f"{name}.json").write_text(json.dumps(told))
     features = [each for each in reference if each not in {*NOT_FEATURES, label, score, prediction}]

@@ -18,9 +18,10 @@ Ints = npt.NDArray[np.int64]
 class Calibrator:
     """P(label is 1) by cell of the score, or by leaf and cell: `[cells]` or `[leaves, cells]`.
 
-    `edges` `[cells - 1]` are those of the counts it was learned from. `probabilities` are in [0, 1], NaN where
-    nothing was known. Cells of one number in `pools` share one learned value, `pool_weights` `[pools]` is the
-    weight of labelled rows it was learned from (infinite where nothing was learned): what its error is made of.
+    `edges` `[cells - 1]` are those of the counts it was learned from. `probabilities` are in [0, 1], NaN
+    where nothing was known. Cells of one number in `pools` share one learned value, `pool_weights` `[pools]`
+    is the weight of labelled rows it was learned from (infinite where nothing was learned): what its error is
+    made of.
     """
 
     edges: Floats
@@ -41,7 +42,8 @@ def fit_calibrator(reference: BinaryCounts) -> Calibrator:
     pools = pools_of(probabilities)
     weights = np.bincount(pools, weights=labelled)
     # A pool of only unlabelled cells stands between two others: it knows at most what a neighbour knows.
-    return Calibrator(reference.edges, probabilities, pools, np.maximum(weights, labelled[known].min(initial=1)))
+    weights = np.maximum(weights, labelled[known].min(initial=1.0))
+    return Calibrator(reference.edges, probabilities, pools, weights)
 
 
 def trust_scores(window: BinaryCounts) -> Calibrator:

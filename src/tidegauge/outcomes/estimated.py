@@ -1,4 +1,4 @@
-"""How right a model probably is before any label has come: expected outcomes from calibrated scores (CBPE)."""
+"""How right a model probably is before any label has come: outcomes expected of calibrated scores (CBPE)."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def estimate(
 ) -> dict[str, Estimate]:
     """Return every metric of `sensitivities` as expected of a window's rows, labelled or not, without labels.
 
-    A row of a cell whose probability is p counts p positives and 1 - p negatives, so that
-    TP = sum n p over the cells predicted 1, and so on; the ranking metrics keep the order of the scores.
-    `window` is one set of counts for a `[cells]` calibrator, one for each leaf for a `[leaves, cells]` one.
-    Rows with score >= `threshold`, an edge of the cells, are predicted 1. `values` are a business's, as in
-    `sensitivities`. The error is the delta method's: the variance of the metric over independent labels,
-    sum n p (1-p) g^2, and over the calibrator's own sample, (sum of n g sqrt(p (1-p)) over a pool)^2 / its rows.
-    Confidence-based performance estimation: NannyML, "How CBPE works". ValueError for counts over other
-    edges, or a threshold that is no edge.
+    A row of a cell whose probability is p counts p positives and 1 - p negatives, so that TP = sum n p over
+    the cells predicted 1, and so on; the ranking metrics keep the order of the scores. `window` is one set of
+    counts for a `[cells]` calibrator, one for each leaf for a `[leaves, cells]` one. Rows with score >=
+    `threshold`, an edge of the cells, are predicted 1. `values` are a business's, as in `sensitivities`. The
+    error is the delta method's: the variance of the metric over independent labels, sum n p (1-p) g^2, and
+    over the calibrator's own sample, (sum of n g sqrt(p (1-p)) over a pool)^2 / its rows. Confidence-based
+    performance estimation: NannyML, "How CBPE works". ValueError for counts over other edges, or a threshold
+    that is no edge.
     """
     parts = [window] if isinstance(window, BinaryCounts) else list(window)
     rows = _rows(parts, calibrator)
@@ -70,8 +70,8 @@ def first_predicted(edges: Floats, threshold: float) -> int:
         near = edges[max(at - 1, 0) : at + 1]
         raise ValueError(
             f"the threshold {threshold!r} is not an edge of the score cells (near: "
-            f"{', '.join(f'{edge:.6g}' for edge in near)}), so rows of one cell would be predicted both ways; "
-            "choose an edge, or fit the reference with the threshold as one"
+            f"{', '.join(f'{edge:.6g}' for edge in near)}), so rows of one cell would be predicted both "
+            "ways; choose an edge, or fit the reference with the threshold as one"
         )
     return at + 1
 
@@ -83,8 +83,8 @@ def _rows(parts: list[BinaryCounts], calibrator: Calibrator) -> Floats:
     for part in parts:
         if not np.array_equal(part.edges, calibrator.edges):
             raise ValueError(
-                f"the window was counted over {len(part.edges)} edges that are not the {len(calibrator.edges)} "
-                "of the calibrator; count it with the edges of the reference that the calibrator was fitted on"
+                f"the window was counted over {len(part.edges)} edges, not the {len(calibrator.edges)} of the "
+                "calibrator; count it with the edges of the reference that it was fitted on"
             )
     # Subtraction of float weights may leave a cell a rounding below zero.
     return np.maximum([part.positives + part.negatives + part.unlabelled for part in parts], 0.0)

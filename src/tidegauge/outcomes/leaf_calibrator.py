@@ -13,8 +13,8 @@ from tidegauge.outcomes.isotonic import isotonic
 
 Floats = npt.NDArray[np.float64]
 
-# From how many labelled rows a leaf's own curve beats an offset, and the rows that the whole counts for against
-# a leaf's own offset: both measured on census and housing data (benchmarks/outcomes/cbpe.py).
+# From how many labelled rows a leaf's own curve beats an offset, and the rows that the whole counts for
+# against a leaf's own offset: both measured on census and housing data (benchmarks/outcomes/cbpe.py).
 ENOUGH_FOR_A_CURVE = 1_000
 ROWS_OF_THE_WHOLE = 200
 UNLIKE_SHARE = 10.0
@@ -28,7 +28,9 @@ def fit_leaf_calibrator(reference: Sequence[BinaryCounts]) -> Calibrator:
     positives equal its own, shrunk by n / (n + 200).
     """
     whole = fit_calibrator(_sum(reference))
-    curves, pools, weights = [], [], []
+    curves: list[Floats] = []
+    pools: list[npt.NDArray[np.int64]] = []
+    weights: list[Floats] = []
     for leaf in reference:
         labelled = leaf.positives + leaf.negatives
         if labelled.sum() >= ENOUGH_FOR_A_CURVE:
@@ -81,13 +83,13 @@ def _shifted(probabilities: Floats, positives: Floats, labelled: Floats) -> Floa
 
 
 def _moved(p: Floats, offset: float) -> Floats:
-    """p on the logit scale plus an offset: p e^o / (1 - p + p e^o); 0 and 1 stay."""
+    """Add an offset to p on the logit scale: p e^o / (1 - p + p e^o); 0 and 1 stay."""
     odds = np.exp(offset)
     return np.asarray(p * odds / (1.0 - p + p * odds))
 
 
 def _offset(p: Floats, rows: Floats, found: float) -> float:
-    """Return o with sum rows x moved(p, o) = found, by bisection within +-10; 0 where no row says anything."""
+    """Return o with sum rows x moved(p, o) = found, by bisection within +-10; 0 where no row tells."""
     if not rows.sum() > 0:
         return 0.0
     low, high = -10.0, 10.0

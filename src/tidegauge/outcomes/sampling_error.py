@@ -13,14 +13,14 @@ from tidegauge.outcomes.sensitivities import Sensitivity, sensitivities
 def sampling_errors(
     reference: BinaryCounts, threshold: float, n_rows: float, values: npt.ArrayLike | None = None
 ) -> dict[str, float | None]:
-    """Return the standard error of every metric of `sensitivities` over `n_rows` rows drawn like the reference's.
+    """Return the standard error of every metric over `n_rows` rows drawn as the reference's were.
 
-    Unlike an estimate's own error it counts the luck in which rows come, not only in their labels; None where
-    the reference does not define the metric. The delta method on independent rows: sqrt(sum of a cell's rows
-    times their squared derivative), scaled by the square root of the rows; counts of rows are binomial. NannyML's
-    ("Estimation of Standard Error") is the same but for two: for `f1` it takes the denominator for known, for
-    `roc_auc` it leaves out the luck in the rows of the larger class. These two follow NannyML here, so that a
-    band means what it means there.
+    Metrics are those of `sensitivities`. Unlike an estimate's own error it counts the luck in which rows
+    come, not only in their labels; None where the reference does not define the metric. The delta method on
+    independent rows: sqrt(sum of a cell's rows times their squared derivative), scaled by the square root of
+    the rows; counts of rows are binomial. NannyML's ("Estimation of Standard Error") is the same but for two:
+    for `f1` it takes the denominator for known, for `roc_auc` it leaves out the luck in the rows of the
+    larger class. These two follow NannyML here, so that a band means what it means there.
     """
     first = first_predicted(reference.edges, threshold)
     positives, negatives = reference.positives, reference.negatives
@@ -39,7 +39,7 @@ def sampling_errors(
 
 
 def _drawn(metric: Sensitivity, reference: BinaryCounts) -> float:
-    """Every metric here is a ratio that doubling the rows leaves alone, so its derivatives average to zero."""
+    """Every metric here is a ratio that doubling the rows leaves alone: its derivatives average to zero."""
     by_cell = reference.positives * metric.by_positives**2 + reference.negatives * metric.by_negatives**2
     return float(np.sqrt(by_cell.sum()))
 

@@ -17,17 +17,18 @@ def score_edges(
 ) -> Floats:
     """Return ascending edges of at most `cells` cells for a reference's `scores` and `labels` `[rows]`.
 
-    Edges are the `thresholds`; the scores at which the isotonic calibration of the labelled rows steps, so that
-    one fitted on the cells equals the one fitted on the rows; and, in the room that is left, scores at equal
-    steps of rank (each score its own cell where they are few). Rows with a NaN or infinite score have no say.
-    The steps are left out where they would take more than half of the room; about n^(1/3) of them are usual.
+    Edges are the `thresholds`; the scores at which the isotonic calibration of the labelled rows steps, so
+    that one fitted on the cells equals the one fitted on the rows; and, in the room that is left, scores at
+    equal steps of rank (each score its own cell where they are few). Rows with a NaN or infinite score have
+    no say. The steps are left out where they would take more than half of the room; about n^(1/3) of them are
+    usual.
     """
     score, label = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     kept = np.isfinite(score)
     score, label = score[kept], label[kept]
     wanted = np.unique(np.asarray(thresholds, dtype=np.float64))
     if not np.isfinite(wanted).all() or len(wanted) > cells - 1:
-        raise ValueError(f"thresholds must be finite and at most {cells - 1} for {cells} cells: got {len(wanted)}")
+        raise ValueError(f"{len(wanted)} thresholds: pass finite ones, at most {cells - 1} for {cells} cells")
     room = cells - 1 - len(wanted)
     steps = _steps(score[~np.isnan(label)], label[~np.isnan(label)])
     if len(steps) <= room // 2:

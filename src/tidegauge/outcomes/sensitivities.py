@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sensitivity:
-    """A metric's value, and its derivatives by the weight of positives and of negatives in each cell, `[cells]`.
+    """A metric's value, and what it changes by for each further positive and negative of a cell, `[cells]`.
 
     `value` is NaN where the metric is undefined (0/0); the derivatives are then NaN too.
     """
@@ -36,14 +36,15 @@ def sensitivities(
     """
     above = np.arange(len(positives)) >= first
     below = ~above
+    high, low = above.astype(np.float64), below.astype(np.float64)
     one, none = np.ones(len(positives)), np.zeros(len(positives))
     tp, fn = float(positives[above].sum()), float(positives[below].sum())
     fp, tn = float(negatives[above].sum()), float(negatives[below].sum())
     found = {
-        "true_positives": Sensitivity(tp, above * 1.0, none),
-        "false_positives": Sensitivity(fp, none, above * 1.0),
-        "false_negatives": Sensitivity(fn, below * 1.0, none),
-        "true_negatives": Sensitivity(tn, none, below * 1.0),
+        "true_positives": Sensitivity(tp, high, none),
+        "false_positives": Sensitivity(fp, none, high),
+        "false_negatives": Sensitivity(fn, low, none),
+        "true_negatives": Sensitivity(tn, none, low),
         "accuracy": _ratio(tp + tn, tp + fp + fn + tn, (above, below), (one, one)),
         "precision": _ratio(tp, tp + fp, (above, none), (above, above)),
         "recall": _ratio(tp, tp + fn, (above, none), (one, none)),
