@@ -33,7 +33,7 @@ def first_alarm(rows: np.ndarray, batch: int, average_run_length: float) -> int:
 
 
 def row(who: str, changed: list[int], calm: list[int]) -> str:
-    """One line: early alarms, the delay of the others (all rows that were seen, where none came), quiet runs."""
+    """One line: early alarms, the delay of the others (of none: all rows that were seen), quiet runs."""
     after = [alarm for alarm in changed if alarm < 0 or alarm > BEFORE]
     delays = [len(risen(0)) - BEFORE if alarm < 0 else alarm - BEFORE for alarm in after]
     alarms = [alarm for alarm in calm if alarm > 0]

@@ -9,15 +9,15 @@ from importlib.metadata import version
 
 import numpy as np
 from river.drift import ADWIN, PageHinkley
-from river.drift.binary import DDM, HDDM_A, HDDM_W
+from river.drift.binary import DDM, HDDMA, HDDMW
 from streams import QUIET_SEEDS, SEEDS, quiet, risen
 
 DETECTORS = {
     "DDM": DDM,
     "ADWIN": ADWIN,
     "Page-Hinkley": PageHinkley,
-    "HDDM_A": HDDM_A,
-    "HDDM_W": HDDM_W,
+    "HDDM_A": HDDMA,
+    "HDDM_W": HDDMW,
 }
 
 

@@ -34,14 +34,14 @@ def estimate(
     window: BinaryCounts | Sequence[BinaryCounts],
     calibrator: Calibrator,
     threshold: float,
-    values: npt.ArrayLike | None = None,
+    worth: npt.ArrayLike | None = None,
 ) -> dict[str, Estimate]:
     """Return every metric of `sensitivities` as expected of a window's rows, labelled or not, without labels.
 
     A row of a cell whose probability is p counts p positives and 1 - p negatives, so that TP = sum n p over
     the cells predicted 1, and so on; the ranking metrics keep the order of the scores. `window` is one set of
     counts for a `[cells]` calibrator, one for each leaf for a `[leaves, cells]` one. Rows with score >=
-    `threshold`, an edge of the cells, are predicted 1. `values` are a business's, as in `sensitivities`. The
+    `threshold`, an edge of the cells, are predicted 1. `worth` is that of `sensitivities`. The
     error is the delta method's: the variance of the metric over independent labels, sum n p (1-p) g^2, and
     over the calibrator's own sample, (sum of n g sqrt(p (1-p)) over a pool)^2 / its rows. Confidence-based
     performance estimation: NannyML, "How CBPE works". ValueError for counts over other edges, or a threshold
@@ -54,8 +54,8 @@ def estimate(
     total = float(rows.sum())
     if np.isnan(p).any():  # a cell with rows of which nothing is known
         blank = np.zeros(rows.shape[1])
-        return {name: Estimate(None, None, total) for name in sensitivities(blank, blank, first, values)}
-    expected = sensitivities((rows * p).sum(axis=0), (rows * (1.0 - p)).sum(axis=0), first, values)
+        return {name: Estimate(None, None, total) for name in sensitivities(blank, blank, first, worth)}
+    expected = sensitivities((rows * p).sum(axis=0), (rows * (1.0 - p)).sum(axis=0), first, worth)
     spread = np.sqrt(p * (1.0 - p))
     return {
         name: Estimate(_or_none(each.value), _or_none(_error(each, rows, spread, calibrator)), total)
@@ -83,8 +83,8 @@ def _rows(parts: list[BinaryCounts], calibrator: Calibrator) -> Floats:
     for part in parts:
         if not np.array_equal(part.edges, calibrator.edges):
             raise ValueError(
-                f"the window was counted over {len(part.edges)} edges, not the {len(calibrator.edges)} of the "
-                "calibrator; count it with the edges of the reference that it was fitted on"
+                f"the window was counted over {len(part.edges)} edges, not the {len(calibrator.edges)} of "
+                "the calibrator; count it with the edges of the reference that it was fitted on"
             )
     # Subtraction of float weights may leave a cell a rounding below zero.
     return np.maximum([part.positives + part.negatives + part.unlabelled for part in parts], 0.0)

@@ -47,7 +47,7 @@ def realised_errors(
     window: BinaryCounts | Sequence[BinaryCounts],
     calibrator: Calibrator,
     threshold: float,
-    values: npt.ArrayLike | None = None,
+    worth: npt.ArrayLike | None = None,
 ) -> dict[str, RealisedError]:
     """Hold the estimate of a window's labelled rows against their labels, by metric; arguments as `estimate`.
 
@@ -55,10 +55,10 @@ def realised_errors(
     """
     parts = [window] if isinstance(window, BinaryCounts) else list(window)
     labelled = [replace(part, unlabelled=np.zeros_like(part.unlabelled)) for part in parts]
-    estimates = estimate(labelled, calibrator, threshold, values)
+    estimates = estimate(labelled, calibrator, threshold, worth)
     positives = np.sum([part.positives for part in parts], axis=0)
     negatives = np.sum([part.negatives for part in parts], axis=0)
-    truth = sensitivities(positives, negatives, first_predicted(calibrator.edges, threshold), values)
+    truth = sensitivities(positives, negatives, first_predicted(calibrator.edges, threshold), worth)
     return {
         name: _realised(each.value, float(truth[name].value), each.standard_error, each.n_rows)
         for name, each in estimates.items()

@@ -11,7 +11,7 @@ from tidegauge.outcomes.sensitivities import Sensitivity, sensitivities
 
 
 def sampling_errors(
-    reference: BinaryCounts, threshold: float, n_rows: float, values: npt.ArrayLike | None = None
+    reference: BinaryCounts, threshold: float, n_rows: float, worth: npt.ArrayLike | None = None
 ) -> dict[str, float | None]:
     """Return the standard error of every metric over `n_rows` rows drawn as the reference's were.
 
@@ -27,8 +27,8 @@ def sampling_errors(
     n_labelled = float(positives.sum() + negatives.sum())
     if not (n_labelled > 0 and n_rows > 0):
         blank = np.zeros(len(positives))
-        return dict.fromkeys(sensitivities(blank, blank, first, values))
-    found = sensitivities(positives, negatives, first, values)
+        return dict.fromkeys(sensitivities(blank, blank, first, worth))
+    found = sensitivities(positives, negatives, first, worth)
     errors = {name: _drawn(each, reference) * np.sqrt(n_labelled / n_rows) for name, each in found.items()}
     for name in ("true_positives", "false_positives", "false_negatives", "true_negatives"):
         share = found[name].value / n_labelled

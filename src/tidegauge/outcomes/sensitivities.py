@@ -23,7 +23,7 @@ class Sensitivity:
 
 
 def sensitivities(
-    positives: Floats, negatives: Floats, first: int, values: npt.ArrayLike | None = None
+    positives: Floats, negatives: Floats, first: int, worth: npt.ArrayLike | None = None
 ) -> dict[str, Sensitivity]:
     """Return every metric of `[cells]` of positives and negatives, counted or expected, with its derivatives.
 
@@ -31,7 +31,7 @@ def sensitivities(
     `accuracy`, `precision` TP/(TP+FP), `recall` TP/(TP+FN), `specificity` TN/(TN+FP), `f1` 2TP/(2TP+FP+FN),
     `roc_auc` (rows of one cell count as ties, half each), `average_precision` sum (R_i - R_{i-1}) P_i (a cell
     is one step). `true_positives`, `false_positives`, `false_negatives`, `true_negatives` are rows. With
-    `values` [[of a true negative, of a false positive], [of a false negative, of a true positive]],
+    `worth` [[of a true negative, of a false positive], [of a false negative, of a true positive]],
     `business_value` is their mean a row, in their unit.
     """
     above = np.arange(len(positives)) >= first
@@ -53,20 +53,20 @@ def sensitivities(
         "roc_auc": _roc_auc(positives, negatives),
         "average_precision": _average_precision(positives, negatives),
     }
-    if values is not None:
-        (of_tn, of_fp), (of_fn, of_tp) = _values(values)
-        worth = tp * of_tp + fp * of_fp + fn * of_fn + tn * of_tn
+    if worth is not None:
+        (of_tn, of_fp), (of_fn, of_tp) = _checked(worth)
+        total = tp * of_tp + fp * of_fp + fn * of_fn + tn * of_tn
         by_positives = np.where(above, of_tp, of_fn)
         by_negatives = np.where(above, of_fp, of_tn)
-        found["business_value"] = _ratio(worth, tp + fp + fn + tn, (by_positives, by_negatives), (one, one))
+        found["business_value"] = _ratio(total, tp + fp + fn + tn, (by_positives, by_negatives), (one, one))
     return found
 
 
-def _values(values: npt.ArrayLike) -> Floats:
-    matrix = np.asarray(values, dtype=np.float64)
+def _checked(worth: npt.ArrayLike) -> Floats:
+    matrix = np.asarray(worth, dtype=np.float64)
     if matrix.shape != (2, 2) or not np.isfinite(matrix).all():
         raise ValueError(
-            f"business values are of shape {matrix.shape}; pass four finite numbers "
+            f"worth is of shape {matrix.shape}, or not finite; pass four numbers "
             "[[true negative, false positive], [false negative, true positive]]"
         )
     return matrix
