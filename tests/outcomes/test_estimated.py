@@ -142,7 +142,7 @@ def test_sampling_errors_are_nannymls() -> None:
     relevant = tp | wrong
     factor = relevant.sum() / (tp.sum() + wrong.sum() / 2)
     worth = np.array(WORTH)[label, answer.astype(int)]
-    # As its documentation has it: the spread over rows that matter, over the square root of how many there are.
+    # As documented there: the spread over rows that matter, over the square root of how many they are.
     expected = {
         "accuracy": right.std() / math.sqrt(500),
         "precision": label[answer].std() / math.sqrt(500 * answer.mean()),
@@ -186,7 +186,8 @@ def test_scores_that_are_probabilities_need_no_reference() -> None:
 def test_undefined_is_none() -> None:
     calibrator = fit_calibrator(reference())
     nothing = count_binary([], [], EDGES)
-    assert all(each.value is None for name, each in estimate(nothing, calibrator, 0.5).items() if "_" not in name)
+    for name, each in estimate(nothing, calibrator, 0.5, WORTH).items():
+        assert each.value == (0.0 if name.endswith(("positives", "negatives")) else None), name
     never = estimate(count_binary([0.05], [np.nan], EDGES), calibrator, 0.5)
     assert never["precision"] == replace(never["precision"], value=None, standard_error=None)
     assert never["accuracy"].value is not None
