@@ -61,7 +61,7 @@ def main() -> None:
     scale = int(sys.argv[2]) if len(sys.argv) > 2 else 1  # 10: a tenth of the streams
     print("| detector | alarms before the rise | then found | mean delay, rows | rows an alarm, no rise |")
     print("|---|---|---|---|---|")
-    for length in (20_000, 30_000):
+    for length in (10_000, 20_000, 30_000):
         for batch in (1, 100, 500):
             started = time.perf_counter()
             changed = [first_alarm(risen(seed), batch, length) for seed in range(SEEDS // scale)]

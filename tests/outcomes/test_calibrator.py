@@ -11,8 +11,8 @@ from scipy.optimize import isotonic_regression
 
 from tidegauge.outcomes.binary_counts import count_binary
 from tidegauge.outcomes.calibrator import fit_calibrator, trust_scores
-from tidegauge.outcomes.isotonic import isotonic
-from tidegauge.outcomes.score_edges import score_edges
+from tidegauge.outcomes.pool_adjacent import isotonic
+from tidegauge.outcomes.score_cells import score_edges
 
 places = st.integers(1, 40)
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegauge.outcomes.binary_counts import BinaryCounts
-from tidegauge.outcomes.isotonic import isotonic
+from tidegauge.outcomes.pool_adjacent import isotonic
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -36,6 +36,8 @@ def fit_calibrator(reference: BinaryCounts) -> Calibrator:
     Cells without a labelled row lie between their neighbours. All NaN where the reference has no label.
     """
     labelled = np.maximum(reference.positives + reference.negatives, 0.0)
+    # What is left of a cell by subtracting float weights may be a rounding: it says nothing.
+    labelled = np.where(labelled > 1e-12 * labelled.sum(), labelled, 0.0)
     known = labelled > 0
     share = np.clip(reference.positives / np.where(known, labelled, 1.0), 0.0, 1.0)
     probabilities = isotonic(share, labelled)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tidegauge.outcomes.binary_counts import BinaryCounts
 from tidegauge.outcomes.calibrator import Calibrator, fit_calibrator, pools_of
-from tidegauge.outcomes.isotonic import isotonic
+from tidegauge.outcomes.pool_adjacent import isotonic
 
 Floats = npt.NDArray[np.float64]
 
