@@ -25,6 +25,19 @@ def test_isotonic_is_scipys(data: st.DataObject) -> None:
     np.testing.assert_allclose(isotonic(y, w), isotonic_regression(y, weights=w).x, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("kind", ["noise", "steps", "one last drop", "falling"])
+def test_isotonic_of_many_places_is_scipys(kind: str) -> None:
+    rng, n = np.random.default_rng(0), 20_000
+    y = {
+        "noise": rng.normal(size=n) + np.arange(n) / n,
+        "steps": (rng.random(n) < np.arange(n) / n).astype(float),
+        "one last drop": np.append(np.arange(n - 1.0), -1e9),
+        "falling": -np.arange(float(n)),
+    }[kind]
+    w = rng.uniform(0.5, 2, n)
+    np.testing.assert_allclose(isotonic(y, w), isotonic_regression(y, weights=w).x, rtol=1e-9, atol=1e-9)
+
+
 @given(st.data())
 def test_places_without_weight_have_no_say(data: st.DataObject) -> None:
     n = data.draw(places)

@@ -19,9 +19,9 @@ class Calibrator:
     """P(label is 1) by cell of the score, or by leaf and cell: `[cells]` or `[leaves, cells]`.
 
     `edges` `[cells - 1]` are those of the counts it was learned from. `probabilities` are in [0, 1], NaN
-    where nothing was known. Cells of one number in `pools` share one learned value, `pool_weights` `[pools]`
-    is the weight of labelled rows it was learned from (infinite where nothing was learned): what its error is
-    made of.
+    where nothing was known. Cells of one number in `pools`, which ascend from 0, share one learned value;
+    `pool_weights` `[pools]` is the weight of labelled rows it was learned from (infinite where nothing was
+    learned): what its error is made of.
     """
 
     edges: Floats

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,9 +57,10 @@ def estimate(
         return {name: Estimate(None, None, total) for name in sensitivities(blank, blank, first, worth)}
     expected = sensitivities((rows * p).sum(axis=0), (rows * (1.0 - p)).sum(axis=0), first, worth)
     spread = np.sqrt(p * (1.0 - p))
+    errors = _errors(expected.values(), rows, spread, calibrator)
     return {
-        name: Estimate(_or_none(each.value), _or_none(_error(each, rows, spread, calibrator)), total)
-        for name, each in expected.items()
+        name: Estimate(_or_none(each.value), _or_none(error), total)
+        for (name, each), error in zip(expected.items(), errors, strict=True)
     }
 
 
@@ -90,14 +91,16 @@ def _rows(parts: list[BinaryCounts], calibrator: Calibrator) -> Floats:
     return np.maximum([part.positives + part.negatives + part.unlabelled for part in parts], 0.0)
 
 
-def _error(metric: Sensitivity, rows: Floats, spread: Floats, calibrator: Calibrator) -> float:
+def _errors(metrics: Iterable[Sensitivity], rows: Floats, spread: Floats, calibrator: Calibrator) -> Floats:
+    """Return the standard error of each metric, `[metrics]`; `rows` and `spread` are `[leaves, cells]`."""
     # A label that turns out 1 adds a positive and takes a negative away.
-    pull = (metric.by_positives - metric.by_negatives) * spread
-    chance = float((rows * pull * pull).sum())
-    pooled = np.bincount(
-        np.atleast_2d(calibrator.pools).ravel(), (rows * pull).ravel(), len(calibrator.pool_weights)
-    )
-    return float(np.sqrt(chance + (pooled * pooled / calibrator.pool_weights).sum()))
+    by_label = np.array([each.by_positives - each.by_negatives for each in metrics])
+    pull = by_label[:, np.newaxis, :] * spread
+    moved = (pull * rows).reshape(len(by_label), -1)
+    chance = (moved * pull.reshape(len(by_label), -1)).sum(axis=1)
+    starts = np.flatnonzero(np.diff(calibrator.pools.ravel(), prepend=-1))
+    pooled = np.add.reduceat(moved, starts, axis=1)
+    return np.asarray(np.sqrt(chance + (pooled * pooled / calibrator.pool_weights).sum(axis=1)))
 
 
 def _or_none(value: float) -> float | None:

@@ -45,11 +45,11 @@ def sensitivities(
         "false_positives": Sensitivity(fp, none, high),
         "false_negatives": Sensitivity(fn, low, none),
         "true_negatives": Sensitivity(tn, none, low),
-        "accuracy": _ratio(tp + tn, tp + fp + fn + tn, (above, below), (one, one)),
-        "precision": _ratio(tp, tp + fp, (above, none), (above, above)),
-        "recall": _ratio(tp, tp + fn, (above, none), (one, none)),
-        "specificity": _ratio(tn, tn + fp, (none, below), (none, one)),
-        "f1": _ratio(2.0 * tp, 2.0 * tp + fp + fn, (2.0 * above, none), (above + one, above)),
+        "accuracy": _ratio(tp + tn, tp + fp + fn + tn, (high, low), (one, one)),
+        "precision": _ratio(tp, tp + fp, (high, none), (high, high)),
+        "recall": _ratio(tp, tp + fn, (high, none), (one, none)),
+        "specificity": _ratio(tn, tn + fp, (none, low), (none, one)),
+        "f1": _ratio(2.0 * tp, 2.0 * tp + fp + fn, (2.0 * high, none), (high + one, high)),
         "roc_auc": _roc_auc(positives, negatives),
         "average_precision": _average_precision(positives, negatives),
     }
@@ -75,18 +75,16 @@ def _checked(worth: npt.ArrayLike) -> Floats:
 def _ratio(
     numerator: float,
     denominator: float,
-    by_numerator: tuple[npt.ArrayLike, npt.ArrayLike],
-    by_denominator: tuple[npt.ArrayLike, npt.ArrayLike],
+    by_numerator: tuple[Floats, Floats],
+    by_denominator: tuple[Floats, Floats],
 ) -> Sensitivity:
     """The quotient and its rule: d(a/b) = (da - (a/b) db) / b."""
     if not denominator > 0:
-        nothing = np.full(np.shape(by_numerator[0]), np.nan)
+        nothing = np.full(len(by_numerator[0]), np.nan)
         return Sensitivity(np.nan, nothing, nothing)
     value = numerator / denominator
-    by_positives, by_negatives = (
-        (np.asarray(a, dtype=np.float64) - value * np.asarray(b, dtype=np.float64)) / denominator
-        for a, b in zip(by_numerator, by_denominator, strict=True)
-    )
+    by_positives = (by_numerator[0] - value * by_denominator[0]) / denominator
+    by_negatives = (by_numerator[1] - value * by_denominator[1]) / denominator
     return Sensitivity(value, by_positives, by_negatives)
 
 
