@@ -161,3 +161,13 @@ def test_rows_out_of_support_are_told() -> None:
     _, none, _ = segmented(0, 0, 0.5)
     assert unsupported_leaves(reference, none).tolist() == [False, False]
     assert unsupported_leaves([reference[0], none[1]], window).tolist() == [False, True]
+
+
+def test_leaves_are_matched_one_for_one() -> None:
+    _, reference, _ = segmented(500, 0, 0.2)
+    with pytest.raises(ValueError, match="1 leaves of a window, 2 of the reference"):
+        unsupported_leaves(reference, reference[:1])
+    with pytest.raises(ValueError, match="at least one leaf"):
+        fit_leaf_calibrator([])
+    with pytest.raises(ValueError, match="edges"):
+        fit_leaf_calibrator([reference[0], count_binary([0.2], [1], [0.5])])

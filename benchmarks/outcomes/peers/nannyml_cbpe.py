@@ -1,8 +1,8 @@
 """NannyML's CBPE on its own three data sets, in its own environment: `python nannyml_cbpe.py FOLDER`.
 
-FOLDER receives, of each data set, its rows as NAME.npz (what the other side reads) and NannyML's answers and CPU
-seconds as NAME.json. The accuracy of the answers is one thing, their time another: the second is of `fit` on
-the reference and `estimate` on the analysis rows, the least of three.
+FOLDER receives, of each data set, its rows as NAME.npz (what the other side reads) and NannyML's answers and
+CPU seconds as NAME.json: those of `fit` on the reference and `estimate` on the analysis rows,
+the least of three.
 """
 
 from __future__ import annotations

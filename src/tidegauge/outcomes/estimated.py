@@ -21,8 +21,8 @@ class Estimate:
 
     `standard_error` is how far the realised metric of the very same rows will lie from `value`, one standard
     deviation, if the reference's share of label 1 by score still holds: the chance in the labels and what the
-    calibrator does not know. It is blind to a change of that share (concept drift). `n_rows` is the rows (or
-    the weight) it was estimated from.
+    calibrator does not know. It is blind to a change of that share (concept drift). `n_rows` is the rows it
+    was estimated from; weights are taken for rows, by the error too.
     """
 
     value: float | None

@@ -25,8 +25,10 @@ def fit_leaf_calibrator(reference: Sequence[BinaryCounts]) -> Calibrator:
 
     A leaf of at least 1,000 labelled rows has its own isotonic curve over the pools of the whole reference's.
     A smaller one has the whole's curve, shifted on the logit scale by the offset that makes its expected
-    positives equal its own, shrunk by n / (n + 200).
+    positives equal its own, shrunk by n / (n + 200). ValueError for no leaf, or leaves over unlike edges.
     """
+    if not reference:
+        raise ValueError("no leaf's counts to calibrate on; pass the counts of at least one leaf")
     whole = fit_calibrator(_sum(reference))
     curves: list[Floats] = []
     pools: list[npt.NDArray[np.int64]] = []
@@ -52,8 +54,12 @@ def unsupported_leaves(
 ) -> npt.NDArray[np.bool_]:
     """Say of each leaf, `[leaves]`, whether its share of the window's rows is over 10 times the reference's.
 
-    Estimates of such a window rest on few of the reference's rows: unreliable.
+    Estimates of such a window rest on few of the reference's rows: unreliable. ValueError for unlike numbers.
     """
+    if len(reference) != len(window):
+        raise ValueError(
+            f"{len(window)} leaves of a window, {len(reference)} of the reference; pass one for one"
+        )
     before, now = (np.array([_rows(leaf) for leaf in side]) for side in (reference, window))
     return np.asarray(now * before.sum() > UNLIKE_SHARE * before * now.sum())
 
