@@ -14,11 +14,11 @@ Floats = npt.NDArray[np.float64]
 class BinaryCounts:
     """Rows of a binary classifier by cell of its score: cells are (-inf, e0), [e0, e1), ..., [e_last, inf).
 
-    `edges` `[cells - 1]` ascend strictly and are frozen by the reference (up to 1,000 cells of near equal
-    mass). The others are `[cells]` of float64: `positives`, `negatives` and `unlabelled` count the rows (or
-    sum the weights) with label 1, with label 0 and with none yet; `score_sums` and `score_squares` sum the
-    score and its square over all rows of the cell, labelled or not. Merging is `+`, taking a part away is
-    `-`; both refuse counts over other edges (ValueError).
+    `edges` `[cells - 1]` ascend strictly and are frozen by the reference (up to 1,000 cells of near equal mass).
+    The others are `[cells]` of float64: `positives`, `negatives` and `unlabelled` count the rows (or sum the
+    weights) with label 1, with label 0 and with none yet; `score_sums` and `score_squares` sum the score and
+    its square over all rows of the cell, labelled or not. Merging is `+`, taking a part away is `-`; both
+    refuse counts over other edges (ValueError).
     """
 
     edges: Floats
@@ -70,7 +70,7 @@ def count_binary(
     cell = np.searchsorted(bounds, score, side="right")
 
     def summed(values: Floats) -> Floats:
-        return np.bincount(cell, weights=values, minlength=len(bounds) + 1).astype(np.float64)
+        return np.bincount(cell, weights=values, minlength=len(bounds) + 1)
 
     return BinaryCounts(
         edges=bounds,
