@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidegauge.outcomes import binary, discrimination
 from tidegauge.outcomes.binary_counts import BinaryCounts, count_binary
 from tidegauge.outcomes.calibrator import fit_calibrator, trust_scores
+from tidegauge.outcomes.confusion import confusion_at
 from tidegauge.outcomes.estimated import estimate
 from tidegauge.outcomes.realised_error import RealisedError, realised_errors, trust
 from tidegauge.outcomes.sampling_error import sampling_errors
@@ -239,3 +241,25 @@ def test_trust_sums_up_what_was_realised() -> None:
     assert told.bias == pytest.approx(0.04)
     assert (told.coverage, told.n_windows) == (0.5, 2)
     assert trust([]).mean_absolute_error is None
+
+
+def test_values_are_those_of_the_metrics_of_labelled_rows() -> None:
+    counts = reference()
+    ours = sensitivities(counts.positives, counts.negatives, 5, WORTH)
+    table = confusion_at(counts, 0.5)
+    theirs = {
+        "accuracy": binary.accuracy(table),
+        "precision": binary.precision(table),
+        "recall": binary.recall(table),
+        "specificity": binary.specificity(table),
+        "f1": binary.f_beta(table),
+        "business_value": binary.business_value(table, WORTH),
+        "roc_auc": discrimination.roc_auc(counts),
+        "average_precision": discrimination.average_precision(counts),
+    }
+    for name, each in theirs.items():
+        assert ours[name].value == pytest.approx(each.value, abs=1e-12), name
+    assert (ours["true_positives"].value, ours["false_negatives"].value) == (
+        table.true_positives,
+        table.false_negatives,
+    )
