@@ -1,0 +1,50 @@
+"""Where to cut a reference's scores into cells, so that cells lose nothing that calibration needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tidegauge.outcomes.pool_adjacent import isotonic
+
+Floats = npt.NDArray[np.float64]
+
+
+def score_edges(
+    scores: npt.ArrayLike, labels: npt.ArrayLike, thresholds: Sequence[float] = (), cells: int = 1_000
+) -> Floats:
+    """Return ascending edges of at most `cells` cells for a reference's `scores` and `labels` `[rows]`.
+
+    Edges are the `thresholds`; the scores at which the isotonic calibration of the labelled rows steps, so
+    that one fitted on the cells equals the one fitted on the rows; and, in the room that is left, scores at
+    equal steps of rank (each score its own cell where they are few). Rows with a NaN or infinite score have
+    no say. The steps are left out where they would take more than half of the room; about n^(1/3) of them are
+    usual.
+    """
+    score, label = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
+    kept = np.isfinite(score)
+    score, label = score[kept], label[kept]
+    wanted = np.unique(np.asarray(thresholds, dtype=np.float64))
+    if not np.isfinite(wanted).all() or len(wanted) > cells - 1:
+        raise ValueError(f"{len(wanted)} thresholds: pass finite ones, at most {cells - 1} for {cells} cells")
+    room = cells - 1 - len(wanted)
+    steps = _steps(score[~np.isnan(label)], label[~np.isnan(label)])
+    if len(steps) <= room // 2:
+        wanted = np.union1d(wanted, steps)
+    room = cells - 1 - len(wanted)
+    if not (score.size and room):
+        return wanted
+    ranks = np.linspace(0.0, 1.0, room)
+    return np.union1d(wanted, np.quantile(score, ranks, method="inverted_cdf"))
+
+
+def _steps(score: Floats, label: Floats) -> Floats:
+    """Return the scores at which the isotonic regression of the label rises."""
+    if not score.size:
+        return score
+    values, of_row = np.unique(score, return_inverse=True)
+    rows = np.bincount(of_row).astype(np.float64)
+    fitted = isotonic(np.bincount(of_row, weights=label) / rows, rows)
+    return values[1:][np.diff(fitted) > 0]
