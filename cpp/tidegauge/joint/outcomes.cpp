@@ -1,0 +1,183 @@
+#include "tidegauge/joint/outcomes.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "tidegauge/arrow/bits.hpp"
+#include "tidegauge/arrow/read.hpp"
+#include "tidegauge/kernels/kernels.hpp"
+
+namespace tidegauge::joint {
+namespace {
+
+using arrow::ColumnView;
+
+/// The column of a name, after check_rows; null if the batch has none.
+const ColumnView* find(const arrow::Batch& batch, const std::string& name) {
+  const auto& fields = batch.schema().fields;
+  const auto named = [&](const arrow::Field& field) { return field.name == name; };
+  const auto at = std::ranges::find_if(fields, named);
+  if (at == fields.end()) return nullptr;
+  if (std::find_if(at + 1, fields.end(), named) != fields.end()) {
+    throw SchemaError("column '" + name + "' appears twice in the batch; rename one of them");
+  }
+  const auto i = static_cast<size_t>(at - fields.begin());
+  batch.check_rows(i);
+  return &batch.columns()[i];
+}
+
+/// A tile of doubles and which of its rows hold one.
+class Numbers {
+ public:
+  explicit Numbers(const ColumnView* column) : column_(column) {
+    if (!column_) return;
+    const arrow::Type& type = column_->type;
+    plain_ = type.kind == arrow::Kind::number && type.physical == arrow::Physical::float64 &&
+             !type.dictionary && !type.run_end;
+    nullable_ = !plain_ || column_->validity || column_->parent_validity;
+  }
+
+  /// Reads rows [begin, begin + n), n <= kTile. Where a row has no finite number, calls
+  /// homeless(i, how) with how a Missing, and values()[i] is 0.
+  enum class Missing : uint8_t { null, mistyped, nan, infinite };
+  template <class Homeless>
+  void read(int64_t begin, int64_t n, Homeless homeless) {
+    values_ = buffer_;
+    if (!column_) {
+      for (int64_t i = 0; i < n; ++i) buffer_[i] = 0, homeless(i, Missing::null);
+      return;
+    }
+    if (plain_) {
+      const char* at = static_cast<const char*>(column_->values) + (column_->offset + begin) * 8;
+      if (reinterpret_cast<uintptr_t>(at) % alignof(double) == 0) {
+        values_ = reinterpret_cast<const double*>(at);
+      } else {
+        std::memcpy(buffer_, at, static_cast<size_t>(n) * sizeof(double));
+      }
+    }
+    if (nullable_) {
+      uint64_t valid[kTile / 64], kept[kTile / 64];
+      int64_t n_kept = arrow::read_validity(*column_, begin, n, valid);
+      std::copy_n(valid, arrow::n_words(n), kept);
+      if (column_->type.kind != arrow::Kind::number) {
+        std::fill_n(kept, arrow::n_words(n), uint64_t{0});
+        n_kept = 0;
+      } else if (!plain_) {
+        n_kept -= arrow::read_numbers(*column_, begin, n, arrow::TimeUnit::none, buffer_, kept);
+      }
+      if (n_kept < n) {
+        own(n);
+        for (int64_t i = 0; i < n; ++i) {
+          if (test(kept, i)) continue;
+          buffer_[i] = 0;
+          homeless(i, test(valid, i) ? Missing::mistyped : Missing::null);
+        }
+      }
+    }
+    double not_finite = 0;
+    for (int64_t i = 0; i < n; ++i) not_finite += values_[i] - values_[i];  // 0, or NaN and so for good
+    if (not_finite == 0) return;
+    own(n);
+    for (int64_t i = 0; i < n; ++i) {
+      if (std::isfinite(buffer_[i])) continue;
+      homeless(i, std::isnan(buffer_[i]) ? Missing::nan : Missing::infinite);
+      buffer_[i] = 0;
+    }
+  }
+
+  const double* values() const { return values_; }
+
+ private:
+  static bool test(const uint64_t* words, int64_t i) { return (words[i >> 6] >> (i & 63)) & 1; }
+  void own(int64_t n) {
+    if (values_ != buffer_) std::copy_n(values_, n, buffer_);
+    values_ = buffer_;
+  }
+
+  const ColumnView* column_;
+  bool plain_ = false, nullable_ = false;
+  const double* values_ = nullptr;
+  double buffer_[kTile + 8] = {};
+};
+using Missing = Numbers::Missing;
+
+template <class AddTile>
+void for_tiles(const arrow::Batch& batch, AddTile add_tile) {
+  for (int64_t begin = 0; begin < batch.n_rows(); begin += kTile) {
+    add_tile(begin, std::min(kTile, batch.n_rows() - begin));
+  }
+}
+
+}  // namespace
+
+void add_rows(Binary& state, const arrow::Batch& batch) {
+  const BinarySpec& spec = *state.spec();
+  Numbers scores(find(batch, spec.score));
+  const ClassReader labels(spec.classes, find(batch, spec.label));
+  Numbers weights(spec.weighted() ? find(batch, spec.weight) : nullptr);
+  kernels::table();  // throws where an instruction set is asked for that there is not
+
+  std::array<Outcome, 5> outcome_of{};  // by class, other, missing, mistyped
+  const size_t n_classes = spec.classes.size();
+  outcome_of[0] = n_classes == 2 ? Outcome::negative : Outcome::positive;
+  outcome_of[1] = n_classes == 2 ? Outcome::positive : Outcome::negative;
+  outcome_of[2] = Outcome::label_unknown;
+  outcome_of[spec.classes.missing()] = Outcome::unlabelled;
+  outcome_of[spec.classes.mistyped()] = Outcome::label_mistyped;
+
+  for_tiles(batch, [&](int64_t begin, int64_t n) {
+    uint16_t codes[kTile];
+    Outcome outcomes[kTile];
+    labels.read(begin, n, codes);
+    for (int64_t i = 0; i < n; ++i) outcomes[i] = outcome_of[codes[i]];
+    if (spec.weighted()) {
+      weights.read(begin, n, [&](int64_t i, Missing) { outcomes[i] = Outcome::weight_unusable; });
+      const double* w = weights.values();
+      for (int64_t i = 0; i < n; ++i) {
+        if (w[i] < 0 || w[i] > kMaxWeight) outcomes[i] = Outcome::weight_unusable;
+      }
+    }
+    scores.read(begin, n, [&](int64_t i, Missing how) {
+      outcomes[i] = static_cast<Outcome>(static_cast<int>(Outcome::score_null) + static_cast<int>(how));
+    });
+    state.update(scores.values(), outcomes, spec.weighted() ? weights.values() : nullptr,
+                 static_cast<size_t>(n));
+  });
+}
+
+void add_rows(Confusion& state, const arrow::Batch& batch) {
+  const ConfusionSpec& spec = *state.spec();
+  const ClassReader predictions(spec.classes, find(batch, spec.prediction));
+  const ClassReader labels(spec.classes, find(batch, spec.label));
+  for_tiles(batch, [&](int64_t begin, int64_t n) {
+    uint16_t predicted[kTile], known[kTile];
+    predictions.read(begin, n, predicted);
+    labels.read(begin, n, known);
+    state.update(predicted, known, static_cast<size_t>(n));
+  });
+}
+
+void add_rows(Regression& state, const arrow::Batch& batch) {
+  const RegressionSpec& spec = *state.spec();
+  Numbers predictions(find(batch, spec.prediction)), labels(find(batch, spec.label));
+  kernels::table();
+  constexpr Answer kOfPrediction[] = {Answer::prediction_null, Answer::prediction_mistyped,
+                                      Answer::prediction_nan, Answer::prediction_infinite},
+                   kOfLabel[] = {Answer::unlabelled, Answer::label_mistyped, Answer::unlabelled,
+                                 Answer::label_infinite};
+  for_tiles(batch, [&](int64_t begin, int64_t n) {
+    Answer answers[kTile];
+    std::fill_n(answers, n, Answer::labelled);
+    labels.read(begin, n, [&](int64_t i, Missing how) { answers[i] = kOfLabel[static_cast<size_t>(how)]; });
+    predictions.read(begin, n,
+                     [&](int64_t i, Missing how) { answers[i] = kOfPrediction[static_cast<size_t>(how)]; });
+    for (int64_t i = 0; i < n; ++i) {
+      const double most = std::max(std::abs(predictions.values()[i]), std::abs(labels.values()[i]));
+      if (most > kMaxValue && answers[i] == Answer::labelled) answers[i] = Answer::beyond;
+    }
+    state.update(predictions.values(), labels.values(), answers, static_cast<size_t>(n));
+  });
+}
+
+}  // namespace tidegauge::joint
