@@ -90,11 +90,11 @@ struct BinaryAdaptor : Members<joint::Binary> {
   }
   static void update(State& state, std::span<const Value> rows) {
     std::vector<double> scores, weights;
-    std::vector<joint::Outcome> outcomes;
+    std::vector<joint::Code> outcomes;
     for (const Value& row : rows) {
       const bool counted = static_cast<size_t>(row.outcome) < joint::kCounted;
       scores.push_back(counted ? row.score : 0);
-      outcomes.push_back(row.outcome);
+      outcomes.push_back(static_cast<joint::Code>(row.outcome));
       weights.push_back(row.weight);
     }
     for_tiles(rows.size(), [&](size_t begin, size_t n) {
@@ -151,7 +151,7 @@ struct BinaryAdaptor : Members<joint::Binary> {
 
 /// Pairs of codes, those of rows without a class among them.
 struct ConfusionAdaptor : Members<joint::Confusion> {
-  using Value = std::pair<uint16_t, uint16_t>;
+  using Value = std::pair<joint::Code, joint::Code>;
   static constexpr bool order_free = true;
   static std::shared_ptr<const joint::ConfusionSpec> spec() {
     static const auto made = joint::ConfusionSpec::make("prediction", "label", {"a", "b", "c"});
@@ -164,12 +164,12 @@ struct ConfusionAdaptor : Members<joint::Confusion> {
     std::mt19937_64 random(seed);
     std::vector<Value> rows(n);
     for (auto& [prediction, label] : rows) {
-      prediction = static_cast<uint16_t>(random() % 6), label = static_cast<uint16_t>(random() % 6);
+      prediction = static_cast<joint::Code>(random() % 6), label = static_cast<joint::Code>(random() % 6);
     }
     return rows;
   }
   static void update(State& state, std::span<const Value> rows) {
-    std::vector<uint16_t> predictions, labels;
+    std::vector<joint::Code> predictions, labels;
     for (const auto& [prediction, label] : rows) predictions.push_back(prediction), labels.push_back(label);
     state.update(predictions.data(), labels.data(), rows.size());
   }

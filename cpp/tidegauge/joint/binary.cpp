@@ -98,7 +98,7 @@ Binary::Sums Binary::sums(size_t slot) const {
   return found;
 }
 
-void Binary::update(const double* scores, const Outcome* outcomes, const double* weights, size_t n) {
+void Binary::update(const double* scores, const Code* outcomes, const double* weights, size_t n) {
   if (n == 0) return;
   alignas(64) uint64_t cells[kTile + 8];
   alignas(64) int64_t z[kTile + 8], squares[kTile + 8];
@@ -111,14 +111,14 @@ void Binary::update(const double* scores, const Outcome* outcomes, const double*
   const size_t homes = n_counted() - kCounted;
   Slot* const slots = slots_.data();
   for (size_t i = 0; i < n; ++i) {
-    const auto outcome = static_cast<size_t>(outcomes[i]);
+    const size_t outcome = outcomes[i];
     Slot& slot = slots[(outcome < kCounted ? kCounted * cells[i] : homes) + outcome];
     ++slot.n;
     slot.z += z[i];
     slot.squares += squares[i];
   }
   for (size_t i = 0; weights && i < n; ++i) {
-    const auto outcome = static_cast<size_t>(outcomes[i]);
+    const size_t outcome = outcomes[i];
     if (outcome >= kCounted) continue;
     const double score = std::clamp(scores[i] * spec_->scale, -kernels::kFixedReach, kernels::kFixedReach);
     Weights& sum = weights_[kCounted * cells[i] + outcome];
@@ -128,8 +128,7 @@ void Binary::update(const double* scores, const Outcome* outcomes, const double*
   }
   if (largest <= kernels::kFixedReach) return;
   for (size_t i = 0; i < n; ++i) {
-    n_clipped_ += static_cast<size_t>(outcomes[i]) < kCounted &&
-                  std::abs(scores[i] * spec_->scale) > kernels::kFixedReach;
+    n_clipped_ += outcomes[i] < kCounted && std::abs(scores[i] * spec_->scale) > kernels::kFixedReach;
   }
 }
 

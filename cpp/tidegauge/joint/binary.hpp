@@ -81,9 +81,9 @@ class Binary {
   /// Empty where the spec has no weight.
   const std::vector<Weights>& weights() const { return weights_; }
 
-  /// Adds n <= kTile rows. Scores are finite, also those of rows that have no cell; `weights` is null or
-  /// usable wherever the outcome is counted. Together there may be 2^62 rows.
-  void update(const double* scores, const Outcome* outcomes, const double* weights, size_t n);
+  /// Adds n <= kTile rows; `outcomes` hold an Outcome each. Scores are finite, also those of rows that have
+  /// no cell; `weights` is null or usable wherever the outcome is counted. Together there may be 2^62 rows.
+  void update(const double* scores, const Code* outcomes, const double* weights, size_t n);
   /// Of an equal spec.
   void merge(const Binary& other);
   /// Takes away rows that were added; throws MergeError, and changes nothing, where they cannot have been.

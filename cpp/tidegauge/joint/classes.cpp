@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "tidegauge/arrow/bits.hpp"
+#include "tidegauge/arrow/format.hpp"
 #include "tidegauge/arrow/read.hpp"
 #include "tidegauge/base/error.hpp"
 #include "tidegauge/base/hash.hpp"
@@ -17,9 +19,11 @@ using arrow::Kind;
 bool test(const uint64_t* words, int64_t i) { return (words[i >> 6] >> (i & 63)) & 1; }
 
 /// Gives the rows whose bit is clear a code of their own.
-void mark(const uint64_t* words, int64_t n, size_t code, uint16_t* out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = test(words, i) ? out[i] : static_cast<uint16_t>(code);
+void mark(const uint64_t* words, int64_t n, Code code, Code* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = test(words, i) ? out[i] : code;
 }
+
+constexpr int64_t kExact = int64_t{1} << 53;  // whole numbers up to here are doubles
 
 uint64_t hash_of(double number) { return hash_bits(std::bit_cast<uint64_t>(number + 0.0), kDefaultSeed); }
 
@@ -50,12 +54,18 @@ Classes::Classes(std::vector<Value> values, const std::string& what) : values_(s
   found_ = binning::Categories::make(std::move(hashes), {}, kDefaultSeed);
 }
 
-size_t Classes::code_of(std::string_view text) const {
-  return std::min(found_->cell_of(hash_text(text, kDefaultSeed)), other());
+Code Classes::code_of(std::string_view text) const {
+  return static_cast<Code>(std::min(found_->cell_of(hash_text(text, kDefaultSeed)), size()));
 }
 
-size_t Classes::code_of(double number) const {
-  return std::isnan(number) ? missing() : std::min(found_->cell_of(hash_of(number)), other());
+Code Classes::code_of(double number) const {
+  if (std::isnan(number)) return missing();
+  return static_cast<Code>(std::min(found_->cell_of(hash_of(number)), size()));
+}
+
+Code Classes::code_of(int64_t number) const {
+  const bool exact = number >= -kExact && number <= kExact;  // no other can be a class
+  return exact ? code_of(static_cast<double>(number)) : other();
 }
 
 void Classes::encode(ByteWriter& out) const {
@@ -86,51 +96,95 @@ Classes Classes::decode(ByteReader& in, const std::string& what) {
   return {std::move(values), what};
 }
 
-ClassReader::ClassReader(const Classes& classes, const arrow::ColumnView* column)
-    : classes_(classes), column_(column) {
-  if (!column || !column->type.dictionary || column->child->length > 4 * column->length + 1024) return;
-  const arrow::ColumnView& dictionary = *column->child;
-  entries_.resize(static_cast<size_t>(std::max<int64_t>(dictionary.length, 1)),
-                  static_cast<uint16_t>(classes.missing()));
-  const ClassReader values(classes, &dictionary);
-  for (int64_t begin = 0; begin < dictionary.length; begin += kTile) {
-    values.read(begin, std::min(kTile, dictionary.length - begin), entries_.data() + begin);
+ClassReader::ClassReader(const Classes& classes, const Meaning& meaning, const arrow::ColumnView* column)
+    : classes_(classes), meaning_(meaning), column_(column) {
+  if (!column) return;
+  if (column->type.dictionary && column->child->length <= 4 * column->length + 1024) {
+    const arrow::ColumnView& dictionary = *column->child;
+    entries_.resize(static_cast<size_t>(dictionary.length) + 8, meaning[classes.missing()]);
+    const ClassReader values(classes, meaning, &dictionary);
+    for (int64_t begin = 0; begin < dictionary.length; begin += kTile) {
+      values.read(begin, std::min(kTile, dictionary.length - begin), entries_.data() + begin);
+    }
+    return;
+  }
+  if (classes.of_texts()) return;
+  const auto exact = static_cast<double>(kExact);
+  double low = exact, high = -exact;
+  for (const Classes::Value& value : classes.values()) {
+    const double number = std::get<double>(value);
+    if (number != std::trunc(number)) continue;  // no integer is that
+    low = std::min(low, number), high = std::max(high, number);
+  }
+  all_near_ = low >= -exact && high <= exact && high - low < Classes::kCodes - 1;
+  if (!all_near_) return;
+  low_ = static_cast<int64_t>(low);
+  near_.fill(meaning[classes.other()]);
+  for (int64_t i = 0; i + 1 < static_cast<int64_t>(Classes::kCodes); ++i) {
+    near_[static_cast<size_t>(i)] = meaning[classes.code_of(low_ + i)];
   }
 }
 
-void ClassReader::read(int64_t begin, int64_t n, uint16_t* out) const {
+void ClassReader::read(int64_t begin, int64_t n, Code* out) const {
   if (!column_) {
-    std::fill_n(out, n, static_cast<uint16_t>(classes_.missing()));
+    std::fill_n(out, n, meaning_[classes_.missing()]);
     return;
   }
-  uint64_t words[kTile / 64];
   if (!entries_.empty()) {
     uint32_t codes[kTile];
     arrow::read_codes(*column_, begin, n, codes);
     for (int64_t i = 0; i < n; ++i) out[i] = entries_[codes[i]];
+  } else if (const Kind kind = column_->type.kind; classes_.of_texts() && kind == Kind::category) {
+    read_texts(begin, n, out);
+  } else if (!classes_.of_texts() && kind == Kind::boolean) {
+    read_booleans(begin, n, out);
+  } else if (!classes_.of_texts() && kind == Kind::number) {
+    arrow::is_integer(column_->type.physical) ? read_integers(begin, n, out) : read_reals(begin, n, out);
   } else {
-    const Kind kind = column_->type.kind;
-    if (kind == (classes_.of_texts() ? Kind::category : Kind::number)) {
-      classes_.of_texts() ? read_texts(begin, n, out) : read_numbers(begin, n, out);
-    } else if (kind == Kind::boolean && !classes_.of_texts()) {
-      const auto no = static_cast<uint16_t>(classes_.code_of(0.0)),
-                 yes = static_cast<uint16_t>(classes_.code_of(1.0));
-      arrow::read_booleans(*column_, begin, n, words);
-      for (int64_t i = 0; i < n; ++i) out[i] = test(words, i) ? yes : no;
-    } else {
-      std::fill_n(out, n, static_cast<uint16_t>(classes_.mistyped()));
-    }
+    std::fill_n(out, n, meaning_[classes_.mistyped()]);
   }
-  if (arrow::read_validity(*column_, begin, n, words) < n) mark(words, n, classes_.missing(), out);
+  uint64_t words[kTile / 64];
+  if (arrow::read_validity(*column_, begin, n, words) < n) mark(words, n, meaning_[classes_.missing()], out);
 }
 
-void ClassReader::read_texts(int64_t begin, int64_t n, uint16_t* out) const {
+void ClassReader::read_texts(int64_t begin, int64_t n, Code* out) const {
   std::string_view texts[kTile];
   arrow::read_texts(*column_, begin, n, texts);
-  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<uint16_t>(classes_.code_of(texts[i]));
+  for (int64_t i = 0; i < n; ++i) out[i] = meaning_[classes_.code_of(texts[i])];
 }
 
-void ClassReader::read_numbers(int64_t begin, int64_t n, uint16_t* out) const {
+void ClassReader::read_booleans(int64_t begin, int64_t n, Code* out) const {
+  // Eight bits become eight bytes of 0 or 1: byte j keeps bit j of its copy, and carries it to its top.
+  constexpr uint64_t kOnes = 0x0101010101010101, kDiagonal = 0x8040201008040201, kCarry = 0x7f7f7f7f7f7f7f7f;
+  const Code no = meaning_[classes_.code_of(0.0)], yes = meaning_[classes_.code_of(1.0)];
+  uint64_t words[kTile / 64];
+  arrow::read_booleans(*column_, begin, n, words);
+  for (int64_t i = 0; i < n; i += 8) {
+    const uint64_t byte = (words[i >> 6] >> (i & 63)) & 0xff;
+    const uint64_t bits = (((byte * kOnes) & kDiagonal) + kCarry) >> 7 & kOnes;
+    const uint64_t codes = (bits * static_cast<Code>(no ^ yes)) ^ (kOnes * no);
+    std::memcpy(out + i, &codes, sizeof codes);
+  }
+}
+
+void ClassReader::read_integers(int64_t begin, int64_t n, Code* out) const {
+  int64_t numbers[kTile + 8];
+  uint64_t words[kTile / 64];
+  std::fill_n(words, arrow::n_words(n), ~uint64_t{0});
+  const int64_t beyond = arrow::read_numbers(*column_, begin, n, arrow::TimeUnit::none, numbers, words);
+  if (all_near_) {
+    const auto low = static_cast<uint64_t>(low_);
+    for (int64_t i = 0; i < n; ++i) {
+      const uint64_t above = static_cast<uint64_t>(numbers[i]) - low;
+      out[i] = near_[std::min<uint64_t>(above, Classes::kCodes - 1)];
+    }
+  } else {
+    for (int64_t i = 0; i < n; ++i) out[i] = meaning_[classes_.code_of(numbers[i])];
+  }
+  if (beyond > 0) mark(words, n, meaning_[classes_.other()], out);  // 2^63 and more
+}
+
+void ClassReader::read_reals(int64_t begin, int64_t n, Code* out) const {
   double numbers[kTile + 8];
   uint64_t words[kTile / 64];
   std::fill_n(words, arrow::n_words(n), ~uint64_t{0});
@@ -138,16 +192,16 @@ void ClassReader::read_numbers(int64_t begin, int64_t n, uint16_t* out) const {
   if (classes_.size() <= 2) {
     const double first = std::get<double>(classes_.values().front()),
                  second = std::get<double>(classes_.values().back());
-    const size_t last = classes_.size() - 1, missing = classes_.missing(), other = classes_.other();
+    const Code is_first = meaning_[0], is_second = meaning_[classes_.size() - 1],
+               is_nan = meaning_[classes_.missing()], is_other = meaning_[classes_.other()];
     for (int64_t i = 0; i < n; ++i) {
       const double x = numbers[i];
-      const size_t known = x == first ? 0 : x == second ? last : other;
-      out[i] = static_cast<uint16_t>(x != x ? missing : known);
+      out[i] = x == first ? is_first : x == second ? is_second : x != x ? is_nan : is_other;
     }
   } else {
-    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<uint16_t>(classes_.code_of(numbers[i]));
+    for (int64_t i = 0; i < n; ++i) out[i] = meaning_[classes_.code_of(numbers[i])];
   }
-  if (n_mistyped > 0) mark(words, n, classes_.mistyped(), out);
+  if (n_mistyped > 0) mark(words, n, meaning_[classes_.mistyped()], out);
 }
 
 }  // namespace tidegauge::joint

@@ -51,7 +51,7 @@ uint64_t Confusion::n_rows() const {
   return n;
 }
 
-void Confusion::update(const uint16_t* predictions, const uint16_t* labels, size_t n) {
+void Confusion::update(const Code* predictions, const Code* labels, size_t n) {
   const size_t rows = n_rows_of_matrix(), columns = n_columns_of_matrix();
   for (size_t i = 0; i < n; ++i) {
     if (predictions[i] >= rows) {

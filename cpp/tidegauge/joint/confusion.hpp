@@ -43,7 +43,7 @@ class Confusion {
   const std::vector<uint64_t>& counts() const { return counts_; }
 
   /// Adds n rows by the codes of their classes.
-  void update(const uint16_t* predictions, const uint16_t* labels, size_t n);
+  void update(const Code* predictions, const Code* labels, size_t n);
   /// Of an equal spec.
   void merge(const Confusion& other);
   /// Takes away rows that were added; throws MergeError, and changes nothing, where they cannot have been.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "tidegauge/arrow/bits.hpp"
 #include "tidegauge/arrow/read.hpp"
@@ -75,9 +76,7 @@ class Numbers {
         }
       }
     }
-    double not_finite = 0;
-    for (int64_t i = 0; i < n; ++i) not_finite += values_[i] - values_[i];  // 0, or NaN and so for good
-    if (not_finite == 0) return;
+    if (all_finite(n)) return;
     own(n);
     for (int64_t i = 0; i < n; ++i) {
       if (std::isfinite(buffer_[i])) continue;
@@ -90,6 +89,16 @@ class Numbers {
 
  private:
   static bool test(const uint64_t* words, int64_t i) { return (words[i >> 6] >> (i & 63)) & 1; }
+  /// A value less itself is 0, or NaN, and so is their sum; in lanes, as one sum would wait for itself.
+  bool all_finite(int64_t n) const {
+    double lanes[8] = {};
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+      for (int64_t j = 0; j < 8; ++j) lanes[j] += values_[i + j] - values_[i + j];
+    }
+    for (; i < n; ++i) lanes[0] += values_[i] - values_[i];
+    return std::ranges::all_of(lanes, [](double lane) { return lane == 0; });
+  }
   void own(int64_t n) {
     if (values_ != buffer_) std::copy_n(values_, n, buffer_);
     values_ = buffer_;
@@ -114,32 +123,29 @@ void for_tiles(const arrow::Batch& batch, AddTile add_tile) {
 void add_rows(Binary& state, const arrow::Batch& batch) {
   const BinarySpec& spec = *state.spec();
   Numbers scores(find(batch, spec.score));
-  const ClassReader labels(spec.classes, find(batch, spec.label));
+  ClassReader::Meaning outcome_of{};
+  const auto mean = [&](Code code, Outcome outcome) { outcome_of[code] = static_cast<Code>(outcome); };
+  mean(spec.classes.other(), spec.classes.size() == 2 ? Outcome::label_unknown : Outcome::negative);
+  mean(spec.classes.missing(), Outcome::unlabelled);
+  mean(spec.classes.mistyped(), Outcome::label_mistyped);
+  mean(0, Outcome::negative);
+  mean(static_cast<Code>(spec.classes.size() - 1), Outcome::positive);
+  const ClassReader labels(spec.classes, outcome_of, find(batch, spec.label));
   Numbers weights(spec.weighted() ? find(batch, spec.weight) : nullptr);
   kernels::table();  // throws where an instruction set is asked for that there is not
 
-  std::array<Outcome, 5> outcome_of{};  // by class, other, missing, mistyped
-  const size_t n_classes = spec.classes.size();
-  outcome_of[0] = n_classes == 2 ? Outcome::negative : Outcome::positive;
-  outcome_of[1] = n_classes == 2 ? Outcome::positive : Outcome::negative;
-  outcome_of[2] = Outcome::label_unknown;
-  outcome_of[spec.classes.missing()] = Outcome::unlabelled;
-  outcome_of[spec.classes.mistyped()] = Outcome::label_mistyped;
-
   for_tiles(batch, [&](int64_t begin, int64_t n) {
-    uint16_t codes[kTile];
-    Outcome outcomes[kTile];
-    labels.read(begin, n, codes);
-    for (int64_t i = 0; i < n; ++i) outcomes[i] = outcome_of[codes[i]];
+    Code outcomes[kTile + 8];
+    labels.read(begin, n, outcomes);
     if (spec.weighted()) {
-      weights.read(begin, n, [&](int64_t i, Missing) { outcomes[i] = Outcome::weight_unusable; });
+      weights.read(begin, n, [&](int64_t i, Missing) { outcomes[i] = Code(Outcome::weight_unusable); });
       const double* w = weights.values();
       for (int64_t i = 0; i < n; ++i) {
-        if (w[i] < 0 || w[i] > kMaxWeight) outcomes[i] = Outcome::weight_unusable;
+        if (w[i] < 0 || w[i] > kMaxWeight) outcomes[i] = Code(Outcome::weight_unusable);
       }
     }
     scores.read(begin, n, [&](int64_t i, Missing how) {
-      outcomes[i] = static_cast<Outcome>(static_cast<int>(Outcome::score_null) + static_cast<int>(how));
+      outcomes[i] = static_cast<Code>(static_cast<int>(Outcome::score_null) + static_cast<int>(how));
     });
     state.update(scores.values(), outcomes, spec.weighted() ? weights.values() : nullptr,
                  static_cast<size_t>(n));
@@ -148,10 +154,12 @@ void add_rows(Binary& state, const arrow::Batch& batch) {
 
 void add_rows(Confusion& state, const arrow::Batch& batch) {
   const ConfusionSpec& spec = *state.spec();
-  const ClassReader predictions(spec.classes, find(batch, spec.prediction));
-  const ClassReader labels(spec.classes, find(batch, spec.label));
+  ClassReader::Meaning itself{};
+  std::iota(itself.begin(), itself.end(), Code{0});
+  const ClassReader predictions(spec.classes, itself, find(batch, spec.prediction));
+  const ClassReader labels(spec.classes, itself, find(batch, spec.label));
   for_tiles(batch, [&](int64_t begin, int64_t n) {
-    uint16_t predicted[kTile], known[kTile];
+    Code predicted[kTile + 8], known[kTile + 8];
     predictions.read(begin, n, predicted);
     labels.read(begin, n, known);
     state.update(predicted, known, static_cast<size_t>(n));
