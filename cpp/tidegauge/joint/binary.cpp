@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <span>
 
 #include "tidegauge/base/counts.hpp"
@@ -18,6 +19,8 @@ constexpr uint64_t kMaxRows = uint64_t{1} << 62;
 constexpr uint64_t kMaxReach = uint64_t{1} << 62;
 constexpr int64_t kNarrow = int64_t{1} << 61;  // sums that leave room for as much again
 constexpr double kUnits = static_cast<double>(uint64_t{1} << kernels::kFixedBits);
+
+typedef int64_t Pair __attribute__((vector_size(16)));
 
 /// The fixed point of one score and of its square; monotone, so that it maps the ends of a cell to the ends
 /// of what its scores become.
@@ -100,28 +103,30 @@ Binary::Sums Binary::sums(size_t slot) const {
 
 void Binary::update(const double* scores, const Code* outcomes, const double* weights, size_t n) {
   if (n == 0) return;
-  alignas(64) uint64_t cells[kTile + 8];
   alignas(64) int64_t z[kTile + 8], squares[kTile + 8];
   const kernels::Table& kernel = kernels::table();
-  kernel.cells_f64(scores, n, spec_->edges->grid, cells);
   const double largest = kernel.fixed_f64(scores, n, spec_->scale, z, squares);
+  if (std::isnan(largest)) return update_finite(scores, outcomes, weights, n);
+  alignas(64) uint64_t cells[kTile + 8];
+  kernel.cells_f64(scores, n, spec_->edges->grid, cells);
   const double within = std::min(largest, kernels::kFixedReach);
   reserve(n * (static_cast<uint64_t>(std::max(within, within * within) * kUnits) + 1));
-  // A row without a cell has a slot behind all cells, and adds zeros to sums that nobody reads: no branch.
+  // A row without a cell has a slot behind all cells, whose sums nobody reads: no branch.
   const size_t homes = n_counted() - kCounted;
   Slot* const slots = slots_.data();
   for (size_t i = 0; i < n; ++i) {
     const size_t outcome = outcomes[i];
     Slot& slot = slots[(outcome < kCounted ? kCounted * cells[i] : homes) + outcome];
+    Pair sums;
+    std::memcpy(&sums, &slot.z, sizeof sums);
+    sums += Pair{z[i], squares[i]};
+    std::memcpy(&slot.z, &sums, sizeof sums);
     ++slot.n;
-    slot.z += z[i];
-    slot.squares += squares[i];
   }
   for (size_t i = 0; weights && i < n; ++i) {
-    const size_t outcome = outcomes[i];
-    if (outcome >= kCounted) continue;
+    if (outcomes[i] >= kCounted) continue;
     const double score = std::clamp(scores[i] * spec_->scale, -kernels::kFixedReach, kernels::kFixedReach);
-    Weights& sum = weights_[kCounted * cells[i] + outcome];
+    Weights& sum = weights_[kCounted * cells[i] + outcomes[i]];
     sum.n += weights[i];
     sum.z += weights[i] * score;
     sum.squares += weights[i] * (score * score);
@@ -130,6 +135,19 @@ void Binary::update(const double* scores, const Code* outcomes, const double* we
   for (size_t i = 0; i < n; ++i) {
     n_clipped_ += outcomes[i] < kCounted && std::abs(scores[i] * spec_->scale) > kernels::kFixedReach;
   }
+}
+
+/// The rows of a tile in which some score is not finite.
+void Binary::update_finite(const double* scores, const Code* outcomes, const double* weights, size_t n) {
+  double finite[kTile];
+  Code known[kTile];
+  for (size_t i = 0; i < n; ++i) {
+    finite[i] = std::isfinite(scores[i]) ? scores[i] : 0;
+    known[i] = outcomes[i];
+    if (std::isnan(scores[i])) known[i] = static_cast<Code>(Outcome::score_nan);
+    if (std::isinf(scores[i])) known[i] = static_cast<Code>(Outcome::score_infinite);
+  }
+  update(finite, known, weights, n);
 }
 
 void Binary::reserve(uint64_t more) {
@@ -142,8 +160,8 @@ void Binary::settle() {
   for (size_t i = 0; i < settled_.size(); ++i) {
     settled_[i].z += slots_[i].z;
     settled_[i].squares += slots_[i].squares;
-    slots_[i].z = slots_[i].squares = 0;
   }
+  for (Slot& slot : slots_) slot.z = slot.squares = 0;
   reach_ = 0;
 }
 

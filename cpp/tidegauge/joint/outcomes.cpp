@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <initializer_list>
 #include <numeric>
 
 #include "tidegauge/arrow/bits.hpp"
+#include "tidegauge/arrow/format.hpp"
 #include "tidegauge/arrow/read.hpp"
 #include "tidegauge/kernels/kernels.hpp"
 
@@ -39,8 +41,8 @@ class Numbers {
     nullable_ = !plain_ || column_->validity || column_->parent_validity;
   }
 
-  /// Reads rows [begin, begin + n), n <= kTile. Where a row has no finite number, calls
-  /// homeless(i, how) with how a Missing, and values()[i] is 0.
+  /// Reads rows [begin, begin + n), n <= kTile. Where a row has no number, calls homeless(i, how) with how a
+  /// Missing, and values()[i] is 0.
   enum class Missing : uint8_t { null, mistyped, nan, infinite };
   template <class Homeless>
   void read(int64_t begin, int64_t n, Homeless homeless) {
@@ -76,6 +78,12 @@ class Numbers {
         }
       }
     }
+  }
+
+  /// The same for what is no finite number.
+  template <class Homeless>
+  void read_finite(int64_t begin, int64_t n, Homeless homeless) {
+    read(begin, n, homeless);
     if (all_finite(n)) return;
     own(n);
     for (int64_t i = 0; i < n; ++i) {
@@ -111,10 +119,25 @@ class Numbers {
 };
 using Missing = Numbers::Missing;
 
+/// Has the next tile of a plain column on its way from memory while this one is at work: a tile of eight
+/// bytes a row is a page, and no machine fetches ahead across pages by itself. A fifth of all time.
+void prefetch(const ColumnView* column, int64_t begin) {
+  if (!column || column->type.dictionary || column->type.run_end) return;
+  const int64_t width = arrow::value_width(column->type);
+  const auto* values = static_cast<const char*>(column->values) + (column->offset + begin) * width;
+  const int64_t n_bytes = std::min(kTile, column->length - begin) * width;
+  for (int64_t i = 0; i < n_bytes; i += 64) __builtin_prefetch(values + i);
+}
+
 template <class AddTile>
-void for_tiles(const arrow::Batch& batch, AddTile add_tile) {
+void for_tiles(const arrow::Batch& batch, std::initializer_list<const ColumnView*> columns,
+               AddTile add_tile) {
   for (int64_t begin = 0; begin < batch.n_rows(); begin += kTile) {
-    add_tile(begin, std::min(kTile, batch.n_rows() - begin));
+    const int64_t n = std::min(kTile, batch.n_rows() - begin);
+    if (begin + n < batch.n_rows()) {
+      for (const ColumnView* column : columns) prefetch(column, begin + n);
+    }
+    add_tile(begin, n);
   }
 }
 
@@ -122,7 +145,8 @@ void for_tiles(const arrow::Batch& batch, AddTile add_tile) {
 
 void add_rows(Binary& state, const arrow::Batch& batch) {
   const BinarySpec& spec = *state.spec();
-  Numbers scores(find(batch, spec.score));
+  const ColumnView *score = find(batch, spec.score), *label = find(batch, spec.label),
+                   *weight = spec.weighted() ? find(batch, spec.weight) : nullptr;
   ClassReader::Meaning outcome_of{};
   const auto mean = [&](Code code, Outcome outcome) { outcome_of[code] = static_cast<Code>(outcome); };
   mean(spec.classes.other(), spec.classes.size() == 2 ? Outcome::label_unknown : Outcome::negative);
@@ -130,15 +154,16 @@ void add_rows(Binary& state, const arrow::Batch& batch) {
   mean(spec.classes.mistyped(), Outcome::label_mistyped);
   mean(0, Outcome::negative);
   mean(static_cast<Code>(spec.classes.size() - 1), Outcome::positive);
-  const ClassReader labels(spec.classes, outcome_of, find(batch, spec.label));
-  Numbers weights(spec.weighted() ? find(batch, spec.weight) : nullptr);
+  Numbers scores(score), weights(weight);
+  const ClassReader labels(spec.classes, outcome_of, label);
   kernels::table();  // throws where an instruction set is asked for that there is not
 
-  for_tiles(batch, [&](int64_t begin, int64_t n) {
+  for_tiles(batch, {score, label, weight}, [&](int64_t begin, int64_t n) {
     Code outcomes[kTile + 8];
     labels.read(begin, n, outcomes);
     if (spec.weighted()) {
-      weights.read(begin, n, [&](int64_t i, Missing) { outcomes[i] = Code(Outcome::weight_unusable); });
+      weights.read_finite(begin, n,
+                          [&](int64_t i, Missing) { outcomes[i] = Code(Outcome::weight_unusable); });
       const double* w = weights.values();
       for (int64_t i = 0; i < n; ++i) {
         if (w[i] < 0 || w[i] > kMaxWeight) outcomes[i] = Code(Outcome::weight_unusable);
@@ -156,9 +181,9 @@ void add_rows(Confusion& state, const arrow::Batch& batch) {
   const ConfusionSpec& spec = *state.spec();
   ClassReader::Meaning itself{};
   std::iota(itself.begin(), itself.end(), Code{0});
-  const ClassReader predictions(spec.classes, itself, find(batch, spec.prediction));
-  const ClassReader labels(spec.classes, itself, find(batch, spec.label));
-  for_tiles(batch, [&](int64_t begin, int64_t n) {
+  const ColumnView *prediction = find(batch, spec.prediction), *label = find(batch, spec.label);
+  const ClassReader predictions(spec.classes, itself, prediction), labels(spec.classes, itself, label);
+  for_tiles(batch, {prediction, label}, [&](int64_t begin, int64_t n) {
     Code predicted[kTile + 8], known[kTile + 8];
     predictions.read(begin, n, predicted);
     labels.read(begin, n, known);
@@ -168,18 +193,20 @@ void add_rows(Confusion& state, const arrow::Batch& batch) {
 
 void add_rows(Regression& state, const arrow::Batch& batch) {
   const RegressionSpec& spec = *state.spec();
-  Numbers predictions(find(batch, spec.prediction)), labels(find(batch, spec.label));
+  const ColumnView *prediction = find(batch, spec.prediction), *label = find(batch, spec.label);
+  Numbers predictions(prediction), labels(label);
   kernels::table();
   constexpr Answer kOfPrediction[] = {Answer::prediction_null, Answer::prediction_mistyped,
                                       Answer::prediction_nan, Answer::prediction_infinite},
                    kOfLabel[] = {Answer::unlabelled, Answer::label_mistyped, Answer::unlabelled,
                                  Answer::label_infinite};
-  for_tiles(batch, [&](int64_t begin, int64_t n) {
+  for_tiles(batch, {prediction, label}, [&](int64_t begin, int64_t n) {
     Answer answers[kTile];
     std::fill_n(answers, n, Answer::labelled);
-    labels.read(begin, n, [&](int64_t i, Missing how) { answers[i] = kOfLabel[static_cast<size_t>(how)]; });
-    predictions.read(begin, n,
-                     [&](int64_t i, Missing how) { answers[i] = kOfPrediction[static_cast<size_t>(how)]; });
+    labels.read_finite(begin, n,
+                       [&](int64_t i, Missing how) { answers[i] = kOfLabel[static_cast<size_t>(how)]; });
+    predictions.read_finite(
+        begin, n, [&](int64_t i, Missing how) { answers[i] = kOfPrediction[static_cast<size_t>(how)]; });
     for (int64_t i = 0; i < n; ++i) {
       const double most = std::max(std::abs(predictions.values()[i]), std::abs(labels.values()[i]));
       if (most > kMaxValue && answers[i] == Answer::labelled) answers[i] = Answer::beyond;
