@@ -15,6 +15,7 @@
 #include "tidegauge/joint/binary.hpp"
 #include "tidegauge/joint/confusion.hpp"
 #include "tidegauge/joint/regression.hpp"
+#include "tidegauge/joint/tile.hpp"
 
 namespace tidegauge::contract {
 

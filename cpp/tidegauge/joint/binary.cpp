@@ -8,6 +8,7 @@
 #include "tidegauge/base/counts.hpp"
 #include "tidegauge/base/error.hpp"
 #include "tidegauge/base/hash.hpp"
+#include "tidegauge/joint/tile.hpp"
 #include "tidegauge/joint/wide.hpp"
 #include "tidegauge/kernels/kernels.hpp"
 
@@ -88,12 +89,6 @@ std::shared_ptr<const BinarySpec> BinarySpec::decode(ByteReader& in) {
 Binary::Binary(std::shared_ptr<const BinarySpec> spec)
     : spec_(std::move(spec)), slots_(n_counted() + kHomes), weights_(spec_->weighted() ? n_counted() : 0) {}
 
-uint64_t Binary::n_rows() const {
-  uint64_t n = 0;
-  for (const Slot& slot : slots_) n += slot.n;
-  return n;
-}
-
 Binary::Sums Binary::sums(size_t slot) const {
   Sums found = settled_.empty() ? Sums{} : settled_[slot];
   found.z += slots_[slot].z;
@@ -111,6 +106,7 @@ void Binary::update(const double* scores, const Code* outcomes, const double* we
   kernel.cells_f64(scores, n, spec_->edges->grid, cells);
   const double within = std::min(largest, kernels::kFixedReach);
   reserve(n * (static_cast<uint64_t>(std::max(within, within * within) * kUnits) + 1));
+  n_rows_ += n;
   // A row without a cell has a slot behind all cells, whose sums nobody reads: no branch.
   const size_t homes = n_counted() - kCounted;
   Slot* const slots = slots_.data();
@@ -183,6 +179,7 @@ void Binary::merge(const Binary& other) {
     weights_[i].z += other.weights_[i].z;
     weights_[i].squares += other.weights_[i].squares;
   }
+  n_rows_ += other.n_rows_;
   n_clipped_ += other.n_clipped_;
 }
 
@@ -209,6 +206,7 @@ void Binary::subtract(const Binary& other) {
     sum.z -= other.weights_[i].z;
     sum.squares = std::max(sum.squares - other.weights_[i].squares, 0.0);
   }
+  left.n_rows_ -= other.n_rows_;
   left.n_clipped_ -= other.n_clipped_;
   if (more || left.broken()) {
     throw MergeError(
@@ -266,8 +264,11 @@ Binary Binary::decode(ByteReader& in, std::shared_ptr<const BinarySpec> spec) {
   Binary state(std::move(spec));
   const std::vector<uint64_t> counts = decode_counts(in, state.slots_.size(), kWhat);
   if (counts.size() != state.slots_.size()) throw DecodeError("binary outcomes: of another number of cells");
-  for (size_t i = 0; i < counts.size(); ++i) state.slots_[i].n = counts[i];
-  if (state.n_rows() > kMaxRows) throw DecodeError("binary outcomes: more than 2^62 rows");
+  for (size_t i = 0; i < counts.size(); ++i) {
+    state.slots_[i].n = counts[i];
+    state.n_rows_ += counts[i];  // decode_counts knows that it fits
+  }
+  if (state.n_rows_ > kMaxRows) throw DecodeError("binary outcomes: more than 2^62 rows");
   state.n_clipped_ = in.get_varint(kWhat);
   state.settled_.resize(state.n_counted());
   bool narrow = true;

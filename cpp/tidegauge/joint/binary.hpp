@@ -72,7 +72,7 @@ class Binary {
   explicit Binary(std::shared_ptr<const BinarySpec> spec);
 
   const std::shared_ptr<const BinarySpec>& spec() const { return spec_; }
-  uint64_t n_rows() const;
+  uint64_t n_rows() const { return n_rows_; }
   uint64_t n_clipped() const { return n_clipped_; }
   uint64_t home(Outcome outcome) const { return slots_[home_at(outcome)].n; }
   /// Of a slot: kCounted * cell + outcome.
@@ -115,7 +115,7 @@ class Binary {
   std::vector<Sums> settled_;     // of the counted; empty while slots_ hold it all
   std::vector<Weights> weights_;  // of the counted, or empty
   uint64_t reach_ = 0;            // no sum in slots_ is larger
-  uint64_t n_clipped_ = 0;
+  uint64_t n_rows_ = 0, n_clipped_ = 0;
 };
 
 }  // namespace tidegauge::joint

@@ -6,10 +6,10 @@
 #include <cstring>
 
 #include "tidegauge/arrow/bits.hpp"
-#include "tidegauge/arrow/format.hpp"
 #include "tidegauge/arrow/read.hpp"
 #include "tidegauge/base/error.hpp"
 #include "tidegauge/base/hash.hpp"
+#include "tidegauge/joint/tile.hpp"
 
 namespace tidegauge::joint {
 namespace {
@@ -130,6 +130,7 @@ void ClassReader::read(int64_t begin, int64_t n, Code* out) const {
     std::fill_n(out, n, meaning_[classes_.missing()]);
     return;
   }
+  prefetch_tile(*column_, begin + n);
   if (!entries_.empty()) {
     uint32_t codes[kTile];
     arrow::read_codes(*column_, begin, n, codes);

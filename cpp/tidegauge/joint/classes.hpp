@@ -75,7 +75,4 @@ class ClassReader {
   bool all_near_ = false;
 };
 
-/// Rows read at a time: what they need stays in the first-level cache, beside what they change.
-inline constexpr int64_t kTile = 512;
-
 }  // namespace tidegauge::joint

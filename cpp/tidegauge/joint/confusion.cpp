@@ -1,5 +1,6 @@
 #include "tidegauge/joint/confusion.hpp"
 
+#include <algorithm>
 #include <span>
 
 #include "tidegauge/base/counts.hpp"
@@ -44,15 +45,9 @@ std::shared_ptr<const ConfusionSpec> ConfusionSpec::decode(ByteReader& in) {
 Confusion::Confusion(std::shared_ptr<const ConfusionSpec> spec)
     : spec_(std::move(spec)), counts_(n_rows_of_matrix() * n_columns_of_matrix()) {}
 
-uint64_t Confusion::n_rows() const {
-  uint64_t n = 0;
-  for (const uint64_t count : counts_) n += count;
-  for (const uint64_t count : homes_) n += count;
-  return n;
-}
-
 void Confusion::update(const Code* predictions, const Code* labels, size_t n) {
   const size_t rows = n_rows_of_matrix(), columns = n_columns_of_matrix();
+  n_rows_ += n;
   for (size_t i = 0; i < n; ++i) {
     if (predictions[i] >= rows) {
       ++homes_[predictions[i] - rows];
@@ -67,6 +62,7 @@ void Confusion::update(const Code* predictions, const Code* labels, size_t n) {
 void Confusion::merge(const Confusion& other) {
   for (size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
   for (size_t i = 0; i < kHomes; ++i) homes_[i] += other.homes_[i];
+  n_rows_ += other.n_rows_;
 }
 
 void Confusion::subtract(const Confusion& other) {
@@ -80,6 +76,7 @@ void Confusion::subtract(const Confusion& other) {
   }
   for (size_t i = 0; i < counts_.size(); ++i) counts_[i] -= other.counts_[i];
   for (size_t i = 0; i < kHomes; ++i) homes_[i] -= other.homes_[i];
+  n_rows_ -= other.n_rows_;
 }
 
 bool Confusion::operator==(const Confusion& other) const {
@@ -98,17 +95,13 @@ Confusion Confusion::decode(ByteReader& in, std::shared_ptr<const ConfusionSpec>
     throw DecodeError("confusion outcomes: of another number of classes");
   }
   state.counts_ = std::move(counts);
-  for (uint64_t& count : state.homes_) {
-    count = in.get_varint(kWhat);
-    if (count > kMaxRows) throw DecodeError("confusion outcomes: more than 2^62 rows");
-  }
-  uint64_t left = kMaxRows;  // one by one, as their sum might not fit
-  const auto take = [&](uint64_t count) {
-    if (count > left) throw DecodeError("confusion outcomes: more than 2^62 rows");
-    left -= count;
+  for (uint64_t& count : state.homes_) count = in.get_varint(kWhat);
+  const auto add = [&](uint64_t count) {  // one by one, as their sum might not fit
+    if (count > kMaxRows - state.n_rows_) throw DecodeError("confusion outcomes: more than 2^62 rows");
+    state.n_rows_ += count;
   };
-  for (const uint64_t count : state.counts_) take(count);
-  for (const uint64_t count : state.homes_) take(count);
+  std::ranges::for_each(state.counts_, add);
+  std::ranges::for_each(state.homes_, add);
   return state;
 }
 

@@ -37,7 +37,7 @@ class Confusion {
   const std::shared_ptr<const ConfusionSpec>& spec() const { return spec_; }
   size_t n_rows_of_matrix() const { return spec_->classes.size() + 1; }
   size_t n_columns_of_matrix() const { return spec_->classes.size() + 2; }
-  uint64_t n_rows() const;
+  uint64_t n_rows() const { return n_rows_; }
   uint64_t home(Home home) const { return homes_[static_cast<size_t>(home)]; }
   /// Row after row.
   const std::vector<uint64_t>& counts() const { return counts_; }
@@ -57,6 +57,7 @@ class Confusion {
   std::shared_ptr<const ConfusionSpec> spec_;
   std::vector<uint64_t> counts_;
   std::array<uint64_t, kHomes> homes_{};
+  uint64_t n_rows_ = 0;
 };
 
 }  // namespace tidegauge::joint

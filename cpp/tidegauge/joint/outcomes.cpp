@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <initializer_list>
 #include <numeric>
 
 #include "tidegauge/arrow/bits.hpp"
-#include "tidegauge/arrow/format.hpp"
 #include "tidegauge/arrow/read.hpp"
+#include "tidegauge/joint/tile.hpp"
 #include "tidegauge/kernels/kernels.hpp"
 
 namespace tidegauge::joint {
@@ -51,6 +50,7 @@ class Numbers {
       for (int64_t i = 0; i < n; ++i) buffer_[i] = 0, homeless(i, Missing::null);
       return;
     }
+    prefetch_tile(*column_, begin + n);
     if (plain_) {
       const char* at = static_cast<const char*>(column_->values) + (column_->offset + begin) * 8;
       if (reinterpret_cast<uintptr_t>(at) % alignof(double) == 0) {
@@ -119,25 +119,10 @@ class Numbers {
 };
 using Missing = Numbers::Missing;
 
-/// Has the next tile of a plain column on its way from memory while this one is at work: a tile of eight
-/// bytes a row is a page, and no machine fetches ahead across pages by itself. A fifth of all time.
-void prefetch(const ColumnView* column, int64_t begin) {
-  if (!column || column->type.dictionary || column->type.run_end) return;
-  const int64_t width = arrow::value_width(column->type);
-  const auto* values = static_cast<const char*>(column->values) + (column->offset + begin) * width;
-  const int64_t n_bytes = std::min(kTile, column->length - begin) * width;
-  for (int64_t i = 0; i < n_bytes; i += 64) __builtin_prefetch(values + i);
-}
-
 template <class AddTile>
-void for_tiles(const arrow::Batch& batch, std::initializer_list<const ColumnView*> columns,
-               AddTile add_tile) {
+void for_tiles(const arrow::Batch& batch, AddTile add_tile) {
   for (int64_t begin = 0; begin < batch.n_rows(); begin += kTile) {
-    const int64_t n = std::min(kTile, batch.n_rows() - begin);
-    if (begin + n < batch.n_rows()) {
-      for (const ColumnView* column : columns) prefetch(column, begin + n);
-    }
-    add_tile(begin, n);
+    add_tile(begin, std::min(kTile, batch.n_rows() - begin));
   }
 }
 
@@ -145,8 +130,6 @@ void for_tiles(const arrow::Batch& batch, std::initializer_list<const ColumnView
 
 void add_rows(Binary& state, const arrow::Batch& batch) {
   const BinarySpec& spec = *state.spec();
-  const ColumnView *score = find(batch, spec.score), *label = find(batch, spec.label),
-                   *weight = spec.weighted() ? find(batch, spec.weight) : nullptr;
   ClassReader::Meaning outcome_of{};
   const auto mean = [&](Code code, Outcome outcome) { outcome_of[code] = static_cast<Code>(outcome); };
   mean(spec.classes.other(), spec.classes.size() == 2 ? Outcome::label_unknown : Outcome::negative);
@@ -154,11 +137,11 @@ void add_rows(Binary& state, const arrow::Batch& batch) {
   mean(spec.classes.mistyped(), Outcome::label_mistyped);
   mean(0, Outcome::negative);
   mean(static_cast<Code>(spec.classes.size() - 1), Outcome::positive);
-  Numbers scores(score), weights(weight);
-  const ClassReader labels(spec.classes, outcome_of, label);
+  Numbers scores(find(batch, spec.score)), weights(spec.weighted() ? find(batch, spec.weight) : nullptr);
+  const ClassReader labels(spec.classes, outcome_of, find(batch, spec.label));
   kernels::table();  // throws where an instruction set is asked for that there is not
 
-  for_tiles(batch, {score, label, weight}, [&](int64_t begin, int64_t n) {
+  for_tiles(batch, [&](int64_t begin, int64_t n) {
     Code outcomes[kTile + 8];
     labels.read(begin, n, outcomes);
     if (spec.weighted()) {
@@ -181,9 +164,9 @@ void add_rows(Confusion& state, const arrow::Batch& batch) {
   const ConfusionSpec& spec = *state.spec();
   ClassReader::Meaning itself{};
   std::iota(itself.begin(), itself.end(), Code{0});
-  const ColumnView *prediction = find(batch, spec.prediction), *label = find(batch, spec.label);
-  const ClassReader predictions(spec.classes, itself, prediction), labels(spec.classes, itself, label);
-  for_tiles(batch, {prediction, label}, [&](int64_t begin, int64_t n) {
+  const ClassReader predictions(spec.classes, itself, find(batch, spec.prediction)),
+      labels(spec.classes, itself, find(batch, spec.label));
+  for_tiles(batch, [&](int64_t begin, int64_t n) {
     Code predicted[kTile + 8], known[kTile + 8];
     predictions.read(begin, n, predicted);
     labels.read(begin, n, known);
@@ -193,14 +176,13 @@ void add_rows(Confusion& state, const arrow::Batch& batch) {
 
 void add_rows(Regression& state, const arrow::Batch& batch) {
   const RegressionSpec& spec = *state.spec();
-  const ColumnView *prediction = find(batch, spec.prediction), *label = find(batch, spec.label);
-  Numbers predictions(prediction), labels(label);
+  Numbers predictions(find(batch, spec.prediction)), labels(find(batch, spec.label));
   kernels::table();
   constexpr Answer kOfPrediction[] = {Answer::prediction_null, Answer::prediction_mistyped,
                                       Answer::prediction_nan, Answer::prediction_infinite},
                    kOfLabel[] = {Answer::unlabelled, Answer::label_mistyped, Answer::unlabelled,
                                  Answer::label_infinite};
-  for_tiles(batch, {prediction, label}, [&](int64_t begin, int64_t n) {
+  for_tiles(batch, [&](int64_t begin, int64_t n) {
     Answer answers[kTile];
     std::fill_n(answers, n, Answer::labelled);
     labels.read_finite(begin, n,

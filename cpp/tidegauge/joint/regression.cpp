@@ -8,7 +8,7 @@
 #include "tidegauge/base/counts.hpp"
 #include "tidegauge/base/error.hpp"
 #include "tidegauge/base/hash.hpp"
-#include "tidegauge/joint/classes.hpp"
+#include "tidegauge/joint/tile.hpp"
 #include "tidegauge/kernels/kernels.hpp"
 
 namespace tidegauge::joint {
