@@ -486,7 +486,7 @@ def test_hostile_bytes(name: str) -> None:
     again.subtract(good)
     assert again.n_rows == good.n_rows
     for size in range(len(data)):
-        with pytest.raises((DecodeError, SchemaError)):
+        with pytest.raises(DecodeError):
             type(good).from_bytes(data[:size])
     with pytest.raises(DecodeError):
         type(good).from_bytes(data + b"\0")
@@ -495,7 +495,7 @@ def test_hostile_bytes(name: str) -> None:
         flipped[bit // 8] ^= 1 << bit % 8
         try:
             accepted = type(good).from_bytes(flipped)
-        except (DecodeError, SchemaError):
+        except DecodeError:
             continue
         assert accepted.to_bytes() == flipped
         if accepted.id != good.id:

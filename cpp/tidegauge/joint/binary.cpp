@@ -16,7 +16,6 @@ namespace tidegauge::joint {
 namespace {
 
 constexpr const char* kWhat = "binary outcomes";
-constexpr uint64_t kMaxRows = uint64_t{1} << 62;
 constexpr uint64_t kMaxReach = uint64_t{1} << 62;
 constexpr int64_t kNarrow = int64_t{1} << 61;  // sums that leave room for as much again
 constexpr double kUnits = static_cast<double>(uint64_t{1} << kernels::kFixedBits);

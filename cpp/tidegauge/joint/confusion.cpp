@@ -6,12 +6,12 @@
 #include "tidegauge/base/counts.hpp"
 #include "tidegauge/base/error.hpp"
 #include "tidegauge/base/hash.hpp"
+#include "tidegauge/joint/tile.hpp"
 
 namespace tidegauge::joint {
 namespace {
 
 constexpr const char* kWhat = "confusion outcomes";
-constexpr uint64_t kMaxRows = uint64_t{1} << 62;
 
 }  // namespace
 

@@ -11,6 +11,7 @@
 #include "tidegauge/joint/binary.hpp"
 #include "tidegauge/joint/confusion.hpp"
 #include "tidegauge/joint/regression.hpp"
+#include "tidegauge/joint/tile.hpp"
 
 namespace tidegauge::joint {
 
@@ -69,15 +70,16 @@ class Outcomes {
     state().encode(out);
   }
   static State decode(ByteReader& in) {
-    auto spec = Spec::decode(in);
-    State state = State::decode(in, std::move(spec));
-    in.expect_end("outcomes");
-    return state;
+    try {
+      State state = State::decode(in, Spec::decode(in));
+      in.expect_end("outcomes");
+      return state;
+    } catch (const SchemaError& error) {  // nobody's mistake but that of the bytes
+      throw DecodeError(error.what());
+    }
   }
 
  private:
-  static constexpr uint64_t kMaxRows = uint64_t{1} << 62;
-
   void require_equal(const State& theirs) const {
     if (theirs.spec()->id == spec_->id) return;
     throw MergeError(

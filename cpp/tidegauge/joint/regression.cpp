@@ -15,7 +15,6 @@ namespace tidegauge::joint {
 namespace {
 
 constexpr const char* kWhat = "regression outcomes";
-constexpr uint64_t kMaxRows = uint64_t{1} << 62;
 
 /// The same whichever of the two comes first.
 Regression::Sum together(const Regression::Sum& a, const Regression::Sum& b) {

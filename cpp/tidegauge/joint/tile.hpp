@@ -11,6 +11,9 @@ namespace tidegauge::joint {
 /// Rows read at a time: what they need stays in the first-level cache, beside what they change.
 inline constexpr int64_t kTile = 512;
 
+/// Rows of one state of outcomes: no count, and no sum of two, leaves 64 bits.
+inline constexpr uint64_t kMaxRows = uint64_t{1} << 62;
+
 /// Has the tile from row `begin` on of a plain column on its way from memory while the one before it is at
 /// work: a tile of eight bytes a row is a page, and no machine fetches ahead across pages by itself. That is
 /// a quarter of all time for rows that come from memory. One column at a time, or requests wait for requests.
