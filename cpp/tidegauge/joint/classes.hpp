@@ -18,7 +18,8 @@ using Code = uint8_t;
 
 /// The values of a label that are told apart, frozen: all of them texts, or all of them numbers, of which
 /// false is 0 and true is 1. The i-th has the code i; behind them come the codes of any other value, of no
-/// value (null, or NaN) and of a value of another type.
+/// value (null, or NaN) and of a value of another type. Texts are told apart by their hash of 64 bits, as
+/// categories are.
 class Classes {
  public:
   using Value = std::variant<double, std::string>;
