@@ -1,4 +1,7 @@
-"""The engine's outcome counts against plain Python and NumPy on raw rows: every Arrow layout, every home."""
+"""The engine's outcome counts against plain Python and NumPy on raw rows: every Arrow layout, every home.
+
+Long because three states share the readers, and so the layouts, the homes and the hostile bytes.
+"""
 
 from __future__ import annotations
 
