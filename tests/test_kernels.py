@@ -347,6 +347,43 @@ def test_cells_of_hostile_edges(level, edges):
 
 
 @at_every_level
+@pytest.mark.parametrize("n_edges", [258, 511, 512, 513, 999, 1023])
+@pytest.mark.parametrize("shape", ["even", "crowded", "beyond any key"])
+def test_cells_of_many_edges(level, n_edges, shape):
+    steps = np.arange(float(n_edges))
+    edges = {"even": steps, "crowded": np.exp(steps / 50), "beyond any key": ulps(1.0, n_edges)}[shape]
+    edges = np.concatenate([[-1e300], edges[1:]]) if shape == "beyond any key" else np.asarray(edges)
+    x = values_near(edges)
+    expected = cells_of(x, edges)
+    assert same_bits(_contract.search_f64(x, edges), expected)
+    assert same_bits(_contract.kernel_cells_f64(level, x, edges), expected)
+
+
+@at_every_level
+@pytest.mark.parametrize("scale", [1.0, 0.5, 2.0**-40])
+def test_fixed_point(level, scale):
+    x = np.concatenate(
+        [floats(300, 5), np.array([0.5, 1, 3, 5]) * 2.0**-40, [31.999, 32, -32, 33, -1e300, MAX]]
+    )
+    z = [min(max(v * scale, -32.0), 32.0) for v in x.tolist()]
+    for n in (0, 1, 7, 8, 9, 255, len(x)):
+        largest, fixed, squares = _contract.kernel_fixed_f64(level, x[:n], scale)
+        assert fixed.tolist() == [round(v * 2.0**40) for v in z[:n]]  # ties to even, as `round`
+        assert squares.tolist() == [round(v * v * 2.0**40) for v in z[:n]]
+        assert largest == max((abs(v) * scale for v in x[:n].tolist()), default=0)
+
+
+@at_every_level
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_fixed_point_of_what_is_not_finite(level, value):
+    for n in (1, 8, 20):
+        for i in range(n):
+            x = np.full(n, 0.5)
+            x[i] = value
+            assert math.isnan(_contract.kernel_fixed_f64(level, x, 1.0)[0])
+
+
+@at_every_level
 def test_cells_of_every_size(level):
     for x, edges, count in (
         (floats(300, 9), np.array(NORMAL), _contract.kernel_count_f64),

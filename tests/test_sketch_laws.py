@@ -12,4 +12,13 @@ def test_law(accumulator: str, law: str) -> None:
 
 def test_every_accumulator_has_its_laws() -> None:
     names = {accumulator.split()[0].rstrip(",") for accumulator, _ in _contract.laws()}
-    assert names >= {"kll", "distinct", "frequent", "exponential", "joint"}
+    assert names >= {
+        "kll",
+        "distinct",
+        "frequent",
+        "exponential",
+        "joint",
+        "binary",
+        "confusion",
+        "regression",
+    }

@@ -175,7 +175,8 @@ py::array_t<int64_t> add_waves(const std::string& level, const Array<int8_t>& ro
 /// What the search of very small batches says of each value.
 template <class T>
 py::array_t<uint64_t> search(const Array<T>& x, const Array<T>& edges) {
-  const auto frozen = binning::Edges<T>::make(std::vector<T>(edges.data(), edges.data() + edges.size()));
+  const auto frozen = binning::Edges<T>::make(std::vector<T>(edges.data(), edges.data() + edges.size()),
+                                              kernels::kMaxGridEdges);
   std::vector<uint64_t> cells;
   for (py::ssize_t i = 0; i < x.size(); ++i) cells.push_back(kernels::cell_of(frozen->grid, x.data()[i]));
   return to_array(cells.data(), cells.size());
@@ -183,7 +184,8 @@ py::array_t<uint64_t> search(const Array<T>& x, const Array<T>& edges) {
 
 template <class T>
 py::array_t<uint64_t> cells(const std::string& level, const Array<T>& x, const Array<T>& edges) {
-  const auto frozen = binning::Edges<T>::make(std::vector<T>(edges.data(), edges.data() + edges.size()));
+  const auto frozen = binning::Edges<T>::make(std::vector<T>(edges.data(), edges.data() + edges.size()),
+                                              kernels::kMaxGridEdges);
   const auto n = static_cast<size_t>(x.size());
   Output<uint64_t> out(n);
   if constexpr (std::is_same_v<T, double>) {
@@ -192,6 +194,14 @@ py::array_t<uint64_t> cells(const std::string& level, const Array<T>& x, const A
     at_level(level).cells_i64(x.data(), n, frozen->grid, out.data());
   }
   return out.first(n);
+}
+
+/// The largest |z|, and the fixed points of z and of its square.
+py::tuple fixed(const std::string& level, const Array<double>& x, double scale) {
+  const auto n = static_cast<size_t>(x.size());
+  Output<int64_t> z(n), squares(n);
+  const double largest = at_level(level).fixed_f64(x.data(), n, scale, z.data(), squares.data());
+  return py::make_tuple(largest, z.first(n), squares.first(n));
 }
 
 template <class T>
@@ -238,6 +248,7 @@ void register_kernels(py::module_& m) {
       py::arg("level"), py::arg("x"), py::arg("edges"));
   m.def("kernel_cells_f64", &cells<double>, py::arg("level"), py::arg("x"), py::arg("edges"));
   m.def("kernel_cells_i64", &cells<int64_t>, py::arg("level"), py::arg("x"), py::arg("edges"));
+  m.def("kernel_fixed_f64", &fixed, py::arg("level"), py::arg("x"), py::arg("scale"));
   m.def("kernel_score_f64", &score<double>, py::arg("level"), py::arg("x"), py::arg("edges"),
         py::arg("scores"));
   m.def("kernel_score_i64", &score<int64_t>, py::arg("level"), py::arg("x"), py::arg("edges"),

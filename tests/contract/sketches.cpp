@@ -5,6 +5,7 @@
 
 #include <numeric>
 
+#include "outcome_adaptors.hpp"
 #include "sketch_adaptors.hpp"
 
 namespace py = pybind11;
@@ -29,6 +30,11 @@ const std::map<std::string, Laws>& accumulators() {
       {"scatter", laws<ScatterAdaptor>()},
       {"joint", laws<JointAdaptor<true>>()},
       {"joint, a part", laws<JointAdaptor<false>>()},
+      {"binary", laws<BinaryAdaptor<false, false>>()},
+      {"binary, wide", laws<BinaryAdaptor<true, false>>()},
+      {"binary, weighted", laws<BinaryAdaptor<false, true>>()},
+      {"confusion", laws<ConfusionAdaptor>()},
+      {"regression", laws<RegressionAdaptor>()},
   };
   return all;
 }

@@ -10,10 +10,10 @@
 namespace tidegauge::binning {
 
 template <class T>
-std::shared_ptr<const Edges<T>> Edges<T>::make(std::vector<T> values) {
-  if (values.empty() || values.size() > kernels::kMaxEdges) {
-    throw SchemaError("edges: " + std::to_string(values.size()) + " of them; 1 to " +
-                      std::to_string(kernels::kMaxEdges) + " can be kept");
+std::shared_ptr<const Edges<T>> Edges<T>::make(std::vector<T> values, size_t most) {
+  if (values.empty() || values.size() > most) {
+    throw SchemaError("edges: " + std::to_string(values.size()) + " of them; 1 to " + std::to_string(most) +
+                      " can be kept");
   }
   for (size_t i = 0; i < values.size(); ++i) {
     if constexpr (std::is_same_v<T, double>) {

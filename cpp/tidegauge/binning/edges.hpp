@@ -17,8 +17,9 @@ struct Edges {
   kernels::Grid<T> grid;
   uint64_t id = 0;
 
-  /// Edges must ascend strictly, be finite, and number 1 to kernels::kMaxEdges; throws SchemaError.
-  static std::shared_ptr<const Edges> make(std::vector<T> values);
+  /// Edges must ascend strictly, be finite, and number 1 to `most` <= kernels::kMaxGridEdges; throws
+  /// SchemaError.
+  static std::shared_ptr<const Edges> make(std::vector<T> values, size_t most = kernels::kMaxEdges);
 };
 
 }  // namespace tidegauge::binning

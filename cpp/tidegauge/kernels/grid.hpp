@@ -5,8 +5,9 @@
 
 namespace tidegauge::kernels {
 
-inline constexpr size_t kMaxEdges = 257;   // 256 cells
-inline constexpr size_t kGridKeys = 4096;  // entries of the table
+inline constexpr size_t kMaxEdges = 257;       // of a column: 256 cells
+inline constexpr size_t kMaxGridEdges = 1023;  // of any grid: below, 1,022 cells, above
+inline constexpr size_t kGridKeys = 4096;      // entries of the table
 inline constexpr double kTwo52 = 4503599627370496.0;
 inline constexpr uint64_t kMantissa = (uint64_t{1} << 52) - 1;
 inline constexpr size_t kMaxCorrections = 8;  // edges that may share a key before a binary search is cheaper
@@ -22,11 +23,11 @@ inline constexpr size_t kMaxCorrections = 8;  // edges that may share a key befo
 /// Plain data: the kernels read it at every instruction set.
 template <class T>
 struct Grid {
-  T edges[kMaxEdges + kMaxCorrections];  // ascending, then the largest value of T
-  uint16_t base[kGridKeys + 2];          // padded, because a gather reads four bytes
-  uint32_t n_edges = 0;                  // cells 0 (below) .. n_edges (at or above the last edge)
-  uint32_t corrections = 0;              // 0 means: binary search
-  uint32_t stride = 0;                   // counters in one table, a multiple of 16
+  T edges[kMaxGridEdges + kMaxCorrections];  // ascending, then the largest value of T
+  uint16_t base[kGridKeys + 2];              // padded, because a gather reads four bytes
+  uint32_t n_edges = 0;                      // cells 0 (below) .. n_edges (at or above the last edge)
+  uint32_t corrections = 0;                  // 0 means: binary search
+  uint32_t stride = 0;                       // counters in one table, a multiple of 16
   bool folded = false;
   double low = 0, scale = 0;    // uniform
   double center = 0, knee = 0;  // folded
@@ -36,7 +37,7 @@ struct Grid {
 };
 
 /// Finds the key family and parameters that leave the fewest comparisons. `edges` ascend strictly and number
-/// 1 to kMaxEdges; doubles are finite.
+/// 1 to kMaxGridEdges; doubles are finite.
 template <class T>
 Grid<T> make_grid(const T* edges, size_t n_edges);
 

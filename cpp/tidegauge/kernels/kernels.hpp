@@ -13,6 +13,11 @@ namespace tidegauge::kernels {
 /// Fixed, so that every instruction set adds the same numbers in the same order.
 inline constexpr size_t kLanes = 8;
 
+/// Of fixed point: z within +-2^5, so that z^2 in units of 2^-40 takes 50 bits, which a double rounds
+/// exactly.
+inline constexpr int kFixedBits = 40;
+inline constexpr double kFixedReach = 32;
+
 /// Power sums about `pivot`, a lane each, and the sum itself: doubles as they are; int64 in two exact halves.
 struct PowerLanes {
   double pivot = 0;
@@ -53,6 +58,11 @@ struct Table {
   /// Writes the cell of every finite x; `out` has room for n + 8.
   void (*cells_f64)(const double* x, size_t n, const Grid<double>& grid, uint64_t* out);
   void (*cells_i64)(const int64_t* x, size_t n, const Grid<int64_t>& grid, uint64_t* out);
+
+  /// Fixed point of finite x: with z = x * scale, clamped to +-kFixedReach, writes z and z^2 in units of
+  /// 2^-kFixedBits, each rounded to the nearest (ties to even); both have room for n + 8. Returns the largest
+  /// |z| before the clamp, or NaN if an x is not finite; `scale` is at most 1.
+  double (*fixed_f64)(const double* x, size_t n, double scale, int64_t* z, int64_t* squares);
 
   /// Writes the hashes (hash_bits of the canonical bits) of those values whose hash could change a distinct
   /// counter that ignores hashes h with (h << 12) >= limit. Returns how many were written.

@@ -169,7 +169,7 @@ TIDEGAUGE_INLINE U64 cells(const Grid<T>& grid, Pack<T> v, uint32_t corrections)
 template <class T>
 TIDEGAUGE_INLINE U64 cells_by_search(const Grid<T>& grid, Pack<T> v) {
   U64 first{};
-  for (uint64_t step = 256; step > 0; step /= 2) {
+  for (uint64_t step = grid.n_edges < 512 ? 256 : 512; step > 0; step /= 2) {
     const U64 probe = first + (step - 1);
     const U64 within = bits<U64>(probe < broadcast(uint64_t{grid.n_edges}));
     const U64 passes = bits<U64>(v >= gather(grid.edges, probe & within)) & within;
@@ -256,6 +256,35 @@ void cells_f64(const double* x, size_t n, const Grid<double>& grid, uint64_t* ou
 }
 void cells_i64(const int64_t* x, size_t n, const Grid<int64_t>& grid, uint64_t* out) {
   with_cells(grid, [&](auto cells_of) { write_cells(x, n, out, cells_of); });
+}
+
+double fixed_f64(const double* x, size_t n, double scale, int64_t* out, int64_t* squares) {
+  constexpr double kUnits = 0x1p40, kRound = 0x1.8p52;  // whose last bit is worth one
+  static_assert(kUnits == static_cast<double>(uint64_t{1} << kFixedBits));
+  const I64 zero = bits<I64>(broadcast(kRound));
+  const F64 low = broadcast(-kFixedReach), high = broadcast(kFixedReach);
+  F64 largest{}, not_finite{};
+  const auto fix = [&](F64 v, size_t i) {
+    const F64 z = v * scale;
+    not_finite = not_finite + (z - z);  // 0, or NaN and so for good
+    largest = greatest(bits<F64>(bits<U64>(z) & INT64_MAX), largest);
+    const F64 within = least(greatest(z, low), high);
+    store(out + i, bits<I64>(within * kUnits + kRound) - zero);
+    store(squares + i, bits<I64>(within * within * kUnits + kRound) - zero);
+  };
+  size_t i = 0;
+  for (; n - i >= 8; i += 8) fix(load(x + i), i);
+  if (i < n) {
+    double padded[8];
+    for (size_t j = 0; j < 8; ++j) padded[j] = x[i + j < n ? i + j : i];
+    fix(load(padded), i);
+  }
+  double most = 0;
+  for (size_t lane = 0; lane < 8; ++lane) {
+    if (not_finite[lane] != 0) return __builtin_nan("");
+    most = largest[lane] > most ? largest[lane] : most;
+  }
+  return most;
 }
 
 TIDEGAUGE_INLINE U64 canonical_bits(F64 v) { return bits<U64>(v + 0.0); }  // -0.0 hashes as 0.0
@@ -394,6 +423,7 @@ const Table kTable = {TIDEGAUGE_TEXT(TIDEGAUGE_LEVEL),
                       count_i64,
                       cells_f64,
                       cells_i64,
+                      fixed_f64,
                       hash_f64,
                       hash_i64,
                       unseen,

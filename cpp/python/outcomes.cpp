@@ -1,0 +1,241 @@
+#include "tidegauge/joint/outcomes.hpp"
+
+#include <pybind11/stl.h>
+
+#include <cmath>
+
+#include "convert.hpp"
+#include "register.hpp"
+#include "tidegauge/kernels/kernels.hpp"
+#include "unlocked.hpp"
+
+namespace py = pybind11;
+
+namespace tidegauge::python {
+namespace {
+
+using joint::Binary;
+using joint::Classes;
+using joint::Confusion;
+using joint::Outcomes;
+using joint::Regression;
+template <class T>
+using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
+
+Classes::Value to_class(const py::handle& value) {
+  if (py::isinstance<py::str>(value)) return value.cast<std::string>();
+  const py::object number = py::reinterpret_steal<py::object>(PyNumber_Float(value.ptr()));
+  if (!number) {
+    PyErr_Clear();
+    throw SchemaError("outcomes: a class is a text, a number or a boolean, not " +
+                      py::repr(value).cast<std::string>());
+  }
+  if (!number.equal(value)) {
+    throw SchemaError("outcomes: the class " + py::repr(value).cast<std::string>() +
+                      " is no number that a double holds; give the column as text");
+  }
+  return number.cast<double>();
+}
+
+py::object from_class(const Classes::Value& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return to_text(*text);
+  return py::float_(std::get<double>(value));
+}
+
+template <class State>
+State snapshot(const Outcomes<State>& self) {
+  const Unlocked unlocked;  // an update may be at it for long
+  return self.state();
+}
+
+/// What all of them have.
+template <class State>
+py::class_<Outcomes<State>> register_one(py::module_& m, const char* name) {
+  using Self = Outcomes<State>;
+  return py::class_<Self>(m, name)
+      .def("update", &Self::update, py::arg("batch"), py::call_guard<Unlocked>())
+      .def("merge", &Self::merge, py::arg("other"), py::call_guard<Unlocked>())
+      .def("subtract", &Self::subtract, py::arg("other"), py::call_guard<Unlocked>())
+      .def(
+          "copy", [](const Self& self) { return std::make_unique<Self>(self.state()); },
+          py::call_guard<Unlocked>())
+      .def_property_readonly("id", [](const Self& self) { return self.spec().id; })
+      .def_property_readonly("label", [](const Self& self) { return to_text(self.spec().label); })
+      .def_property_readonly("n_rows", [](const Self& self) { return snapshot(self).n_rows(); })
+      .def("to_bytes",
+           [](const Self& self) {
+             ByteWriter out;
+             {
+               const Unlocked unlocked;
+               self.encode(out);
+             }
+             return to_python(out.bytes());
+           })
+      .def_static(
+          "from_bytes",
+          [](const py::buffer& data) {
+            const py::buffer_info info = data.request();
+            ByteReader in(to_span(info));
+            return std::make_unique<Self>(Self::decode(in));
+          },
+          py::arg("data"));
+}
+
+/// [kCounted, cells] of one number of each slot.
+template <class T, class Of>
+py::array_t<T> by_outcome(const Binary& state, Of of) {
+  const size_t n_cells = state.spec()->n_cells();
+  py::array_t<T> found({joint::kCounted, n_cells});
+  for (size_t cell = 0; cell < n_cells; ++cell) {
+    for (size_t outcome = 0; outcome < joint::kCounted; ++outcome) {
+      found.mutable_at(outcome, cell) = of(joint::kCounted * cell + outcome);
+    }
+  }
+  return found;
+}
+
+void register_binary(py::module_& m) {
+  using Self = Outcomes<Binary>;
+  register_one<Binary>(m, "BinaryOutcomes")
+      .def(py::init([](std::string score, std::string label, const Array<double>& edges,
+                       const py::object& positive, const py::object& negative, std::string weight) {
+             std::vector<Classes::Value> classes{to_class(positive)};
+             if (!negative.is_none()) classes.insert(classes.begin(), to_class(negative));
+             return std::make_unique<Self>(
+                 joint::BinarySpec::make(std::move(score), std::move(label), std::move(weight),
+                                         to_vector<double>(edges), std::move(classes)));
+           }),
+           py::arg("score"), py::arg("label"), py::arg("edges"), py::kw_only(), py::arg("positive"),
+           py::arg("negative") = py::none(), py::arg("weight") = "")
+      .def_property_readonly("score", [](const Self& self) { return to_text(self.spec().score); })
+      .def_property_readonly("weight", [](const Self& self) { return to_text(self.spec().weight); })
+      .def_property_readonly("edges",
+                             [](const Self& self) { return to_array<double>(self.spec().edges->values); })
+      .def_property_readonly("positive",
+                             [](const Self& self) { return from_class(self.spec().classes.values().back()); })
+      .def_property_readonly("negative",
+                             [](const Self& self) -> py::object {
+                               const auto& values = self.spec().classes.values();
+                               return values.size() == 2 ? from_class(values.front()) : py::none();
+                             })
+      .def_property_readonly("n_clipped", [](const Self& self) { return snapshot(self).n_clipped(); })
+      .def_property_readonly("homes",
+                             [](const Self& self) {
+                               constexpr const char* kNames[] = {
+                                   "score_null",    "score_mistyped", "score_nan",      "score_infinite",
+                                   "label_unknown", "label_mistyped", "weight_unusable"};
+                               const Binary state = snapshot(self);
+                               py::dict homes;
+                               for (size_t i = 0; i < joint::kHomes; ++i) {
+                                 homes[kNames[i]] =
+                                     state.home(static_cast<joint::Outcome>(joint::kCounted + i));
+                               }
+                               return homes;
+                             })
+      .def("counts",
+           [](const Self& self) {
+             const Binary state = snapshot(self);
+             const double unit = std::ldexp(1 / state.spec()->scale, -kernels::kFixedBits);
+             const double square_unit = unit / state.spec()->scale;
+             return py::make_tuple(
+                 by_outcome<uint64_t>(state, [&](size_t slot) { return state.count(slot); }),
+                 by_outcome<double>(
+                     state, [&](size_t slot) { return static_cast<double>(state.sums(slot).z) * unit; }),
+                 by_outcome<double>(state, [&](size_t slot) {
+                   return static_cast<double>(state.sums(slot).squares) * square_unit;
+                 }));
+           })
+      .def("weighted", [](const Self& self) -> py::object {
+        const Binary state = snapshot(self);
+        const auto& weights = state.weights();
+        if (weights.empty()) return py::none();
+        const double unit = 1 / state.spec()->scale, square_unit = unit * unit;
+        return py::make_tuple(
+            by_outcome<double>(state, [&](size_t slot) { return weights[slot].n; }),
+            by_outcome<double>(state, [&](size_t slot) { return weights[slot].z * unit; }),
+            by_outcome<double>(state, [&](size_t slot) { return weights[slot].squares * square_unit; }));
+      });
+}
+
+void register_confusion(py::module_& m) {
+  using Self = Outcomes<Confusion>;
+  register_one<Confusion>(m, "ConfusionOutcomes")
+      .def(py::init([](std::string prediction, std::string label, const py::list& classes) {
+             std::vector<Classes::Value> values;
+             for (const py::handle& value : classes) values.push_back(to_class(value));
+             return std::make_unique<Self>(
+                 joint::ConfusionSpec::make(std::move(prediction), std::move(label), std::move(values)));
+           }),
+           py::arg("prediction"), py::arg("label"), py::arg("classes"))
+      .def_property_readonly("prediction", [](const Self& self) { return to_text(self.spec().prediction); })
+      .def_property_readonly("classes",
+                             [](const Self& self) {
+                               py::list classes;
+                               for (const auto& value : self.spec().classes.values()) {
+                                 classes.append(from_class(value));
+                               }
+                               return classes;
+                             })
+      .def_property_readonly("homes",
+                             [](const Self& self) {
+                               const Confusion state = snapshot(self);
+                               py::dict homes;
+                               homes["prediction_null"] = state.home(Confusion::Home::prediction_null);
+                               homes["prediction_mistyped"] =
+                                   state.home(Confusion::Home::prediction_mistyped);
+                               homes["label_mistyped"] = state.home(Confusion::Home::label_mistyped);
+                               return homes;
+                             })
+      .def("counts", [](const Self& self) {
+        const Confusion state = snapshot(self);
+        py::array_t<uint64_t> found({state.n_rows_of_matrix(), state.n_columns_of_matrix()});
+        std::ranges::copy(state.counts(), found.mutable_data());
+        return found;
+      });
+}
+
+void register_regression(py::module_& m) {
+  using Self = Outcomes<Regression>;
+  register_one<Regression>(m, "RegressionOutcomes")
+      .def(py::init([](std::string prediction, std::string label, const Array<double>& edges) {
+             return std::make_unique<Self>(joint::RegressionSpec::make(
+                 std::move(prediction), std::move(label), to_vector<double>(edges)));
+           }),
+           py::arg("prediction"), py::arg("label"), py::arg("edges"))
+      .def_property_readonly("prediction", [](const Self& self) { return to_text(self.spec().prediction); })
+      .def_property_readonly("edges",
+                             [](const Self& self) { return to_array<double>(self.spec().edges->values); })
+      .def_property_readonly("homes",
+                             [](const Self& self) {
+                               constexpr const char* kNames[] = {"labelled",        "unlabelled",
+                                                                 "prediction_null", "prediction_mistyped",
+                                                                 "prediction_nan",  "prediction_infinite",
+                                                                 "label_mistyped",  "label_infinite",
+                                                                 "beyond"};
+                               const Regression state = snapshot(self);
+                               py::dict homes;
+                               for (size_t i = 0; i < joint::kAnswers; ++i) {
+                                 homes[kNames[i]] = state.answers(static_cast<joint::Answer>(i));
+                               }
+                               return homes;
+                             })
+      .def("counts", [](const Self& self) { return to_array<uint64_t>(self.state().cells()); })
+      .def("sums", [](const Self& self) {
+        const Regression state = snapshot(self);
+        return py::make_tuple(state.sum(Regression::residual), state.sum(Regression::squared),
+                              state.sum(Regression::absolute), state.sum(Regression::label),
+                              state.sum(Regression::label_squared));
+      });
+}
+
+}  // namespace
+
+void register_outcomes(py::module_& m) {
+  register_binary(m);
+  register_confusion(m);
+  register_regression(m);
+  m.attr("MAX_SCORE_EDGES") = joint::BinarySpec::kMaxEdges;
+  m.attr("MAX_CLASSES") = Classes::kMax;
+}
+
+}  // namespace tidegauge::python

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "tidegauge/arrow/batch.hpp"
+#include "tidegauge/base/at_fork.hpp"
+#include "tidegauge/base/bytes.hpp"
+#include "tidegauge/base/error.hpp"
+#include "tidegauge/joint/binary.hpp"
+#include "tidegauge/joint/confusion.hpp"
+#include "tidegauge/joint/regression.hpp"
+#include "tidegauge/joint/tile.hpp"
+
+namespace tidegauge::joint {
+
+// Adds the rows of a batch, found by the names in the state's spec. Throws, and changes nothing, for a batch
+// that cannot be read. A batch without the column of the score, the prediction, the label or the weight is as
+// if all its values were null: labels come later.
+void add_rows(Binary& state, const arrow::Batch& batch);
+void add_rows(Confusion& state, const arrow::Batch& batch);
+void add_rows(Regression& state, const arrow::Batch& batch);
+
+/// One of these, for several threads: each call has it alone.
+template <class State>
+class Outcomes {
+ public:
+  using Spec = typename State::Spec;
+
+  explicit Outcomes(std::shared_ptr<const Spec> spec) : Outcomes(State(std::move(spec))) {}
+  explicit Outcomes(State state) : spec_(state.spec()), state_(std::move(state)) {}
+
+  const Spec& spec() const { return *spec_; }
+
+  /// As it is now.
+  State state() const {
+    const std::lock_guard guard(mutex_);
+    return state_;
+  }
+
+  void update(const arrow::Batch& batch) {
+    const std::lock_guard guard(mutex_);
+    if (static_cast<uint64_t>(batch.n_rows()) > kMaxRows - state_.n_rows()) {
+      throw SchemaError("outcomes: more than 2^62 rows; start another one");
+    }
+    add_rows(state_, batch);
+  }
+
+  void merge(const Outcomes& other) {
+    const State theirs = other.state();
+    const std::lock_guard guard(mutex_);
+    require_equal(theirs);
+    if (theirs.n_rows() > kMaxRows - state_.n_rows()) {
+      throw MergeError("outcomes: more than 2^62 rows together; keep them apart");
+    }
+    state_.merge(theirs);
+  }
+
+  void subtract(const Outcomes& other) {
+    const State theirs = other.state();
+    const std::lock_guard guard(mutex_);
+    require_equal(theirs);
+    state_.subtract(theirs);
+  }
+
+  /// The spec, then the counts.
+  void encode(ByteWriter& out) const {
+    spec_->encode(out);
+    state().encode(out);
+  }
+  static State decode(ByteReader& in) {
+    try {
+      State state = State::decode(in, Spec::decode(in));
+      in.expect_end("outcomes");
+      return state;
+    } catch (const SchemaError& error) {  // nobody's mistake but that of the bytes
+      throw DecodeError(error.what());
+    }
+  }
+
+ private:
+  void require_equal(const State& theirs) const {
+    if (theirs.spec()->id == spec_->id) return;
+    throw MergeError(
+        "outcomes: the two sides name other columns, edges or classes; count both with the same reference");
+  }
+
+  std::shared_ptr<const Spec> spec_;
+  mutable ForkSafeMutex mutex_;
+  State state_;
+};
+
+}  // namespace tidegauge::joint

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tidegauge/base/bytes.hpp"
+#include "tidegauge/binning/edges.hpp"
+
+namespace tidegauge::joint {
+
+/// What a regression is counted by, frozen by a reference and named by `id`.
+struct RegressionSpec {
+  static constexpr size_t kMaxEdges = 999;
+
+  std::string prediction, label;                        // columns
+  std::shared_ptr<const binning::Edges<double>> edges;  // of the residual, prediction - label
+  uint64_t id = 0;
+
+  /// Throws SchemaError.
+  static std::shared_ptr<const RegressionSpec> make(std::string prediction, std::string label,
+                                                    std::vector<double> edges);
+  void encode(ByteWriter& out) const;
+  static std::shared_ptr<const RegressionSpec> decode(ByteReader& in);
+};
+
+/// What became of a row: counted, or why not.
+enum class Answer : uint8_t {
+  labelled,
+  unlabelled,  // null or NaN
+  prediction_null,
+  prediction_mistyped,
+  prediction_nan,
+  prediction_infinite,
+  label_mistyped,
+  label_infinite,
+  beyond,  // prediction or label beyond +-kMaxValue
+};
+inline constexpr size_t kAnswers = 9;
+inline constexpr double kMaxValue = 0x1p470;  // no sum of 2^62 squares of differences leaves a double
+
+/// Sums of the residual e = prediction - label and of the label y, and rows by the cell of e.
+///
+/// Sums are compensated and added row by row: no split of the rows shows; the order and the tree of merges
+/// may in the last digits.
+class Regression {
+ public:
+  using Spec = RegressionSpec;
+  /// `value + rest` is the sum to twice a double's digits.
+  struct Sum {
+    double value = 0, rest = 0;
+    bool operator==(const Sum&) const = default;
+  };
+  enum Of : size_t { residual, squared, absolute, label, label_squared };
+  static constexpr size_t kSums = 5;
+
+  explicit Regression(std::shared_ptr<const RegressionSpec> spec);
+
+  const std::shared_ptr<const RegressionSpec>& spec() const { return spec_; }
+  uint64_t n_rows() const;
+  uint64_t answers(Answer answer) const { return answers_[static_cast<size_t>(answer)]; }
+  double sum(Of of) const { return sums_[of].value + sums_[of].rest; }
+  const std::vector<uint64_t>& cells() const { return cells_; }
+
+  /// Adds n <= kTile rows; what is no number of a labelled row is 0.
+  void update(const double* predictions, const double* labels, const Answer* answers, size_t n);
+  /// Of an equal spec.
+  void merge(const Regression& other);
+  /// Takes away rows that were added; throws MergeError, and changes nothing, where they cannot have been.
+  void subtract(const Regression& other);
+  bool operator==(const Regression& other) const;
+
+  void encode(ByteWriter& out) const;
+  static Regression decode(ByteReader& in, std::shared_ptr<const RegressionSpec> spec);
+
+ private:
+  uint64_t n() const { return answers(Answer::labelled); }
+
+  std::shared_ptr<const RegressionSpec> spec_;
+  std::array<uint64_t, kAnswers> answers_{};
+  std::array<Sum, kSums> sums_{};
+  std::vector<uint64_t> cells_;
+};
+
+}  // namespace tidegauge::joint

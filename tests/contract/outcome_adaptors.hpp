@@ -1,0 +1,259 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "laws.hpp"
+#include "streams.hpp"
+#include "tidegauge/joint/binary.hpp"
+#include "tidegauge/joint/confusion.hpp"
+#include "tidegauge/joint/regression.hpp"
+#include "tidegauge/joint/tile.hpp"
+
+namespace tidegauge::contract {
+
+/// Calls add(begin, n) for tiles of n_rows rows.
+template <class Add>
+void for_tiles(size_t n_rows, Add add) {
+  constexpr auto kTile = static_cast<size_t>(joint::kTile);
+  for (size_t begin = 0; begin < n_rows; begin += kTile) add(begin, std::min(kTile, n_rows - begin));
+}
+
+/// Rows that were added and taken away again leave the bytes of what was there before, where sums are exact.
+template <class State, class Update, class Value>
+void require_subtractable(const State& state, std::span<const Value> rows, Update update) {
+  ByteWriter before, after;
+  state.encode(before);
+  State more = state;
+  update(more, rows.first(rows.size() / 2));
+  State part(state.spec());
+  update(part, rows.first(rows.size() / 2));
+  more.subtract(part);
+  more.encode(after);
+  require(std::ranges::equal(before.bytes(), after.bytes()), "a subtraction leaves other bytes");
+  if (rows.empty()) return;
+  State twice = state;
+  twice.merge(state);
+  try {
+    State once = state;
+    once.subtract(twice);
+  } catch (const MergeError&) {
+    return;
+  }
+  throw Broken("more can be taken away than there is");
+}
+
+struct ScoredRow {
+  double score = 0;
+  joint::Outcome outcome = joint::Outcome::negative;
+  double weight = 1;
+};
+
+/// Few cells of probabilities, or many of scores on a wide scale, some far outside of it.
+template <bool wide, bool weighted>
+struct BinaryAdaptor : Members<joint::Binary> {
+  using Value = ScoredRow;
+  static constexpr bool order_free = !weighted;
+  static std::shared_ptr<const joint::BinarySpec> spec() {
+    static const auto made = [] {
+      std::vector<double> edges;
+      if (wide) {
+        for (int i = -20; i <= 20; ++i) edges.push_back(i * 0.37);
+      } else {
+        edges = {0.125, 0.25, 0.5, 0.75};
+      }
+      return joint::BinarySpec::make("score", "label", weighted ? "weight" : "", edges, {0.0, 1.0});
+    }();
+    return made;
+  }
+  static State make() { return State(spec()); }
+  static State decode(ByteReader& in) { return State::decode(in, spec()); }
+  static std::vector<size_t> sizes() { return {12, 150, 0, 1, 511, 512, 513, 9'000}; }
+  static std::vector<Value> stream(uint64_t seed, size_t n) {
+    std::mt19937_64 random(seed);
+    std::vector<Value> rows(n);
+    for (Value& row : rows) {
+      row.score = wide ? gaussian(random) * (random() % 50 ? 3 : 3e3) : uniform(random);
+      if (random() % 40 == 0) row.score = spec()->edges->values[random() % 4];
+      const auto outcome = static_cast<joint::Outcome>(
+          random() % 8 ? random() % joint::kCounted : random() % (joint::kCounted + joint::kHomes));
+      row.outcome = outcome;
+      row.weight = random() % 10 ? uniform(random) * 5 : 0.0;
+    }
+    return rows;
+  }
+  static void update(State& state, std::span<const Value> rows) {
+    std::vector<double> scores, weights;
+    std::vector<joint::Code> outcomes;
+    for (const Value& row : rows) {
+      const bool counted = static_cast<size_t>(row.outcome) < joint::kCounted;
+      scores.push_back(counted ? row.score : 0);
+      outcomes.push_back(static_cast<joint::Code>(row.outcome));
+      weights.push_back(row.weight);
+    }
+    for_tiles(rows.size(), [&](size_t begin, size_t n) {
+      state.update(scores.data() + begin, outcomes.data() + begin,
+                   weighted ? weights.data() + begin : nullptr, n);
+    });
+  }
+  static void check(const State& state, std::span<const Value> rows) {
+    require(state.n_rows() == rows.size(), "the homes do not add up");
+    const std::vector<double>& edges = spec()->edges->values;
+    const size_t n_slots = joint::kCounted * spec()->n_cells();
+    std::vector<uint64_t> counts(n_slots), homes(joint::kHomes);
+    std::vector<int128> z(n_slots), squares(n_slots);
+    std::vector<long double> weights(n_slots), weighted_z(n_slots);
+    uint64_t n_clipped = 0;
+    for (const Value& row : rows) {
+      const auto outcome = static_cast<size_t>(row.outcome);
+      if (outcome >= joint::kCounted) {
+        ++homes[outcome - joint::kCounted];
+        continue;
+      }
+      const auto cell = static_cast<size_t>(
+          std::count_if(edges.begin(), edges.end(), [&](double edge) { return edge <= row.score; }));
+      const size_t slot = joint::kCounted * cell + outcome;
+      const double scaled = row.score * spec()->scale, within = std::clamp(scaled, -32.0, 32.0);
+      ++counts[slot];
+      z[slot] += std::llrint(within * 0x1p40);
+      squares[slot] += std::llrint(within * within * 0x1p40);
+      n_clipped += scaled != within;
+      weights[slot] += static_cast<long double>(row.weight);
+      weighted_z[slot] += static_cast<long double>(row.weight) * static_cast<long double>(within);
+    }
+    for (size_t i = 0; i < n_slots; ++i) {
+      require(state.count(i) == counts[i], "a count is wrong");
+      require(state.sums(i).z == z[i] && state.sums(i).squares == squares[i], "a sum is wrong");
+      if (!weighted) continue;
+      const auto close = [](double a, long double b) {
+        return std::fabs(static_cast<double>(static_cast<long double>(a) - b)) <= 1e-9;
+      };
+      require(close(state.weights()[i].n, weights[i]) && close(state.weights()[i].z, weighted_z[i]),
+              "a weighted sum is wrong");
+    }
+    for (size_t i = 0; i < joint::kHomes; ++i) {
+      require(state.home(static_cast<joint::Outcome>(joint::kCounted + i)) == homes[i], "a home is wrong");
+    }
+    require(state.n_clipped() == n_clipped, "clipped scores are counted wrong");
+    if (!weighted) require_subtractable(state, rows, update);
+  }
+  static void query(const State& state) {
+    state.n_rows();
+    state.sums(0);
+  }
+};
+
+/// Pairs of codes, those of rows without a class among them.
+struct ConfusionAdaptor : Members<joint::Confusion> {
+  using Value = std::pair<joint::Code, joint::Code>;
+  static constexpr bool order_free = true;
+  static std::shared_ptr<const joint::ConfusionSpec> spec() {
+    static const auto made = joint::ConfusionSpec::make("prediction", "label", {"a", "b", "c"});
+    return made;
+  }
+  static State make() { return State(spec()); }
+  static State decode(ByteReader& in) { return State::decode(in, spec()); }
+  static std::vector<size_t> sizes() { return {20, 300, 0, 1, 9'000}; }
+  static std::vector<Value> stream(uint64_t seed, size_t n) {
+    std::mt19937_64 random(seed);
+    std::vector<Value> rows(n);
+    for (auto& [prediction, label] : rows) {
+      prediction = static_cast<joint::Code>(random() % 6), label = static_cast<joint::Code>(random() % 6);
+    }
+    return rows;
+  }
+  static void update(State& state, std::span<const Value> rows) {
+    std::vector<joint::Code> predictions, labels;
+    for (const auto& [prediction, label] : rows) predictions.push_back(prediction), labels.push_back(label);
+    state.update(predictions.data(), labels.data(), rows.size());
+  }
+  static void check(const State& state, std::span<const Value> rows) {
+    require(state.n_rows() == rows.size(), "the homes do not add up");
+    uint64_t counts[4][5] = {}, homes[3] = {};
+    for (const auto& [prediction, label] : rows) {
+      if (prediction >= 4 || label == 5) {
+        ++homes[prediction == 4 ? 0 : prediction == 5 ? 1 : 2];
+      } else {
+        ++counts[prediction][label];
+      }
+    }
+    for (size_t i = 0; i < 20; ++i) require(state.counts()[i] == counts[i / 5][i % 5], "a count is wrong");
+    for (size_t i = 0; i < 3; ++i) {
+      require(state.home(static_cast<State::Home>(i)) == homes[i], "a home is wrong");
+    }
+    require_subtractable(state, rows, update);
+  }
+  static void query(const State& state) { state.n_rows(); }
+};
+
+struct AnsweredRow {
+  double prediction = 0, label = 0;
+  joint::Answer answer = joint::Answer::labelled;
+};
+
+struct RegressionAdaptor : Members<joint::Regression> {
+  using Value = AnsweredRow;
+  static constexpr bool order_free = false;
+  static std::shared_ptr<const joint::RegressionSpec> spec() {
+    static const auto made = joint::RegressionSpec::make("prediction", "label", {-1.0, 0.0, 0.5, 2.0});
+    return made;
+  }
+  static State make() { return State(spec()); }
+  static State decode(ByteReader& in) { return State::decode(in, spec()); }
+  static std::vector<size_t> sizes() { return {20, 300, 0, 1, 512, 513, 9'000}; }
+  static std::vector<Value> stream(uint64_t seed, size_t n) {
+    std::mt19937_64 random(seed);
+    std::vector<Value> rows(n);
+    for (Value& row : rows) {
+      row.answer = static_cast<joint::Answer>(random() % 4 ? 0 : random() % joint::kAnswers);
+      if (row.answer != joint::Answer::labelled) continue;
+      row.label = gaussian(random) * 1e3;
+      row.prediction = row.label + gaussian(random) * (seed == 4 && random() % 30 == 0 ? 1e140 : 1.0);
+    }
+    return rows;
+  }
+  static void update(State& state, std::span<const Value> rows) {
+    std::vector<double> predictions, labels;
+    std::vector<joint::Answer> answers;
+    for (const Value& row : rows) {
+      predictions.push_back(row.prediction), labels.push_back(row.label), answers.push_back(row.answer);
+    }
+    for_tiles(rows.size(), [&](size_t begin, size_t n) {
+      state.update(predictions.data() + begin, labels.data() + begin, answers.data() + begin, n);
+    });
+  }
+  static void check(const State& state, std::span<const Value> rows) {
+    require(state.n_rows() == rows.size(), "the homes do not add up");
+    const std::vector<double>& edges = spec()->edges->values;
+    std::vector<uint64_t> cells(edges.size() + 1), answers(joint::kAnswers);
+    long double sums[State::kSums] = {}, sizes[State::kSums] = {};
+    for (const Value& row : rows) {
+      ++answers[static_cast<size_t>(row.answer)];
+      if (row.answer != joint::Answer::labelled) continue;
+      const double residual = row.prediction - row.label;
+      const auto e = static_cast<long double>(residual), y = static_cast<long double>(row.label);
+      ++cells[static_cast<size_t>(
+          std::count_if(edges.begin(), edges.end(), [&](double edge) { return edge <= residual; }))];
+      const long double added[State::kSums] = {e, e * e, std::fabs(e), y, y * y};
+      for (size_t of = 0; of < State::kSums; ++of) sums[of] += added[of], sizes[of] += std::fabs(added[of]);
+    }
+    require(state.cells() == cells, "a cell is wrong");
+    for (size_t i = 0; i < joint::kAnswers; ++i) {
+      require(state.answers(static_cast<joint::Answer>(i)) == answers[i], "an answer is wrong");
+    }
+    for (size_t of = 0; of < State::kSums; ++of) {
+      const long double error = static_cast<long double>(state.sum(State::Of(of))) - sums[of];
+      require(std::fabs(error) <= 1e-15L * sizes[of], "a sum is wrong");
+    }
+  }
+  static void query(const State& state) { state.sum(State::residual); }
+};
+
+}  // namespace tidegauge::contract
