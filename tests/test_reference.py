@@ -84,7 +84,7 @@ def test_edges_of_any_floats(values, max_cells):
     assert edges.dtype == np.float64
     assert 1 <= len(edges) <= max_cells + 1
     assert np.isfinite(edges).all()
-    assert (np.diff(edges) > 0).all()
+    assert (edges[1:] > edges[:-1]).all()  # a difference may overflow
     assert edges[0] == array.min()
     assert edges[-1] == min(following(np.array([array.max()]))[0], np.finfo(float).max)
 

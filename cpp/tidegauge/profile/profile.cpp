@@ -17,6 +17,7 @@ namespace {
 
 /// Values at a time of the columns that are watched together: their scores stay in the second-level cache.
 constexpr size_t kScoredValues = size_t{1} << 18;
+constexpr size_t kLongerSteps = 16;
 
 }  // namespace
 
@@ -229,7 +230,9 @@ void Profile::update_jointly(const arrow::Batch& batch, const std::vector<Job>& 
 
   joint::Scores& scores = thread_scratch().together;
   const uint64_t first_row = n_rows_ - n_rows;  // asked for only by parts, with which an update is alone
-  const size_t step = kernels::round_up(kScoredValues / members.size(), static_cast<size_t>(kTile));
+  // Helpers start anew for every step: with them a step is longer, though its scores leave the near cache.
+  const size_t values = n_threads > 1 ? kLongerSteps * kScoredValues : kScoredValues;
+  const size_t step = kernels::round_up(values / members.size(), static_cast<size_t>(kTile));
   for (size_t begin = 0; begin < n_rows; begin += step) {
     const size_t n = std::min(step, n_rows - begin);
     scores.reset(members.size(), n);
