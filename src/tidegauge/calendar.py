@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tidegauge._core import Batch
 from tidegauge.errors import InputError
-from tidegauge.window import DAY, MOST, WEEK, Window, as_ns, datetime_of, origin_ns
+from tidegauge.window import DAY, MOST, WEEK, Window, as_ns, datetime_of, origin_ns, position_of
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -56,7 +56,7 @@ class Calendar:
         Rows keep their order. A batch that lacks the column has no times. Raises SchemaError for a column
         that holds no times, ArrowError.
         """
-        position = next((i for i, field in enumerate(batch.fields) if field[0] == timestamp), None)
+        position = position_of(batch, timestamp)
         if position is None:
             yield None, batch
         else:

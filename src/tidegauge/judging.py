@@ -13,12 +13,13 @@ from itertools import groupby
 from typing import Any, TypedDict
 
 from tidegauge.archive import Archive, Found, Series, Writer
+from tidegauge.archive.compaction import MERGED
 from tidegauge.comparison import ColumnComparison, Comparison, compare
 from tidegauge.drift.causes import Cause
 from tidegauge.drift.mix import shares_of_change
 from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE
 from tidegauge.errors import ArchiveError, DecodeError, MergeError, TidegaugeError
-from tidegauge.measurement import SEVERITY, Status
+from tidegauge.measurement import worst
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
 from tidegauge.scan_result import Alarm, ScanResult
@@ -30,7 +31,6 @@ from tidegauge.window_scan import scan
 LOG = logging.getLogger("tidegauge")
 SCANNED = 128  # windows before the first new one that are scanned with it: twice the longest merge
 CLAIMS = "claims"
-MERGED = "merged-"  # how the writers that compaction makes up begin
 CLAIMED_NS = 600 * SECOND  # after which another process may take up a window that one began to judge
 
 
@@ -277,11 +277,6 @@ def of_like_length(windows: Iterable[Window]) -> list[list[Window]]:
         days = round(length / DAY)
         found.setdefault(days * DAY if days else length, []).append(window)
     return list(found.values())
-
-
-def worst(statuses: Iterable[Status]) -> Status:
-    """Return the gravest status."""
-    return max(statuses, key=SEVERITY.index)
 
 
 def gaps_of(writers: Mapping[str, Writer], window: Window, now_ns: int) -> tuple[Gap, ...]:

@@ -151,6 +151,11 @@ def hour_of_week(start_ns: npt.ArrayLike) -> npt.NDArray[np.int64]:
     return (np.asarray(start_ns, np.int64) // HOUR - FIRST_MONDAY // HOUR) % 168
 
 
+def position_of(batch: Batch, name: str) -> int | None:
+    """Return where a column stands in a batch, None where it is not there."""
+    return next((i for i, field in enumerate(batch.fields) if field[0] == name), None)
+
+
 def partitioned(
     batches: Iterable[Batch], timestamp: str, width_ns: int
 ) -> Iterator[tuple[int | None, Batch]]:
@@ -162,7 +167,7 @@ def partitioned(
     times, ArrowError.
     """
     for batch in batches:
-        position = next((i for i, field in enumerate(batch.fields) if field[0] == timestamp), None)
+        position = position_of(batch, timestamp)
         if position is None:
             yield None, batch
         else:

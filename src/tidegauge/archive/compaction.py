@@ -10,6 +10,7 @@ from tidegauge.archive.records import Compacted, Found, Key, Record, digest_of, 
 from tidegauge.archive.store import OvertakenError, Store
 from tidegauge.window import Window, origin_ns
 
+MERGED = "merged-"  # how the writers that compaction makes up begin
 Step = tuple[str, str, str, Window]  # model, version, reference_id and the window to be
 
 
@@ -44,7 +45,7 @@ def compact(
         if not replaced:
             continue
         # Two that merge the same make the same key.
-        writer = f"merged-{digest_of([fields_of(key) for key in replaced])}"
+        writer = f"{MERGED}{digest_of([fields_of(key) for key in replaced])}"
         records = [
             Record(
                 Key(of_model, version, reference_id, window, segment, writer),

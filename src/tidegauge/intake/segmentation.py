@@ -25,7 +25,7 @@ class Segmentation:
     InputError for columns that cannot be segments and for a budget too small for any.
     """
 
-    __slots__ = ("_dimensions", "_joint", "_names", "_reserved", "max_segments", "specs")
+    __slots__ = ("_joint", "_names", "_reserved", "max_segments", "specs")
 
     def __init__(
         self, reference: Reference, dimensions: Sequence[str | Sequence[str]], budget_bytes: int
@@ -36,10 +36,9 @@ class Segmentation:
         self._names = [
             (each,) if isinstance(each, str) else tuple(each) for each in checked(reference, dimensions)
         ]
-        self._dimensions = [list(names) for names in self._names]
         whole = full_profile_bytes(reference)
         light = light_profile_bytes(self.specs)
-        others = light * len(self._dimensions)
+        others = light * len(self._names)
         room = budget_bytes // WINDOWS - whole - others
         if room < 0:
             raise InputError(
@@ -47,8 +46,8 @@ class Segmentation:
                 f"{len(self.specs)} columns need {WINDOWS * (whole + others):,} before the first segment: "
                 "raise it, or watch fewer columns"
             )
-        self.max_segments = min(MOST_SEGMENTS, room // max(light, 1)) if self._dimensions else 0
-        each_share = self.max_segments // max(len(self._dimensions), 1)
+        self.max_segments = min(MOST_SEGMENTS, room // max(light, 1)) if self._names else 0
+        each_share = self.max_segments // max(len(self._names), 1)
         self._reserved = [frequent_values(reference, names, each_share) for names in self._names]
         self.empty()  # refuses columns whose type has no segments
 
@@ -57,7 +56,7 @@ class Segmentation:
         return SegmentedProfile(
             self.specs,
             self._joint,
-            dimensions=self._dimensions,
+            dimensions=self._names,
             max_segments=self.max_segments,
             reserved=self._reserved,
         )
