@@ -11,9 +11,10 @@ bin := .venv/bin
 pip := $(bin)/python -m pip --disable-pip-version-check
 sources := pyproject.toml CMakeLists.txt README.md LICENSE CHANGELOG.md \
   $(shell find cpp src tests/contract -name '*.[ch]pp' -o -name 'CMakeLists.txt' -o -path '*/templates/*' -o -name '*.py*' -not -name '*.pyc')
-cpp_sources := $(shell find cpp tests/contract -name '*.[ch]pp')
+cpp_sources := $(shell find cpp tests/contract trust -name '*.[ch]pp')
+sanitized := asan-ubsan tsan
 
-.PHONY: setup demo test test-slow lint bench statistics clean
+.PHONY: setup demo test test-slow test-asan test-tsan trust trust-deep lint bench statistics clean
 .DELETE_ON_ERROR:
 
 setup: .venv/.package .venv/.group-test .venv/.group-lint
@@ -45,8 +46,27 @@ bench: .venv/.package .venv/.group-test .venv/.group-bench
 statistics: .venv/.package
 	OPENBLAS_NUM_THREADS=1 $(bin)/python -m benchmarks.statistics $(PARTS)
 
+# What tries to break the engine: the cases that every change must pass, and new ones for BUDGET (90s, 30m, 8h).
+trust: .venv/.package .venv/.group-test $(sanitized:%=build/%-site/.built)
+	$(bin)/python -m trust change $(PARTS)
+
+trust-deep: .venv/.package .venv/.group-test $(sanitized:%=build/%-site/.built)
+	$(bin)/python -m trust deep --budget $(or $(BUDGET),8h) $(PARTS)
+
+# The package and the test-only programs under sanitizers, beside the real one (CMakePresets.json).
+sanitized-%: build/%-site/.built ;
+
+build/%-site/.built: $(sources) $(cpp_sources) CMakePresets.json .venv/.group-build
+	PATH=$(CURDIR)/$(bin):$$PATH cmake --preset $* -Dpybind11_DIR=$$($(bin)/python -m pybind11 --cmakedir) \
+	  -DPython_EXECUTABLE=$(CURDIR)/$(bin)/python
+	PATH=$(CURDIR)/$(bin):$$PATH cmake --build --preset $*
+	rm -rf build/$*-site
+	PATH=$(CURDIR)/$(bin):$$PATH cmake --install build/$* --prefix build/$*-site/tidegauge
+	cp -r src/tidegauge build/$*-site/
+	touch $@
+
 clean:
-	rm -rf .venv build dist demo .benchmarks
+	rm -rf .venv build dist demo .benchmarks .trust
 
 .venv/.created:
 	@test -n "$(PYTHON)" || { echo "tidegauge needs Python >= 3.11 with venv and headers \

@@ -69,7 +69,7 @@ def archived(folder: Path) -> dict[str, int]:
 def test_forks_under_load(tmp_path):
     """The small run of the script: threads update and record while children are forked and end."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "fork_under_load.py"), "--forks", "24"],
+        [sys.executable, str(ROOT / "trust" / "fork_under_load.py"), "--forks", "24"],
         capture_output=True,
         text=True,
         check=False,

@@ -193,7 +193,7 @@ def test_recording_gives_way_to_other_threads(url):
 
 def test_a_short_run_through_windows_and_segments_counts_exactly():
     """The small run of the script, which archives and compares all counts."""
-    script = Path(__file__).parent.parent / "benchmarks" / "soak.py"
+    script = Path(__file__).parent.parent / "trust" / "soak.py"
     done = subprocess.run(
         [sys.executable, str(script), "--values", "2e7"],
         capture_output=True,

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from benchmarks import kill_writers
+from trust import kill_writers
 
 from tidegauge.archive import Archive, Key, Record, sqlite_file
 from tidegauge.archive.catalog import Catalog
@@ -347,7 +347,7 @@ def test_a_listing_that_a_compaction_overtakes(tmp_path, make, monkeypatch):
 
 @pytest.mark.parametrize(("kind", "cycles"), [("sqlite", 40), ("directory", 25)])
 def test_writers_that_are_killed(tmp_path, kind, cycles):
-    """`benchmarks/kill_writers.py` does it by the thousand."""
+    """`trust.kill_writers.py` does it by the thousand."""
     hit = kill_writers.run(cycles, kind, tmp_path, seed=7)
     assert hit["records acknowledged"] > 100
     assert hit["window begun"] > 1

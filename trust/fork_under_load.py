@@ -3,7 +3,7 @@
 Children take rows of their own and end by `close` or by the exit handlers. What parent and children counted
 must be what is in the archive, to the row.
 
-    python benchmarks/fork_under_load.py [--forks 500]
+    python trust/fork_under_load.py [--forks 500]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Kills a process that writes an archive, at random moments, and looks at what is left.
 
-`python -m benchmarks.kill_writers CYCLES sqlite|directory`. In each cycle a child appends checkpoints and
+`python -m trust.kill_writers CYCLES sqlite|directory`. In each cycle a child appends checkpoints and
 whole windows, compacts what earlier ones wrote, and says what it begins and what is acknowledged; SIGKILL is
 sent milliseconds after one of its words. Then the archive must open, hold every acknowledged record whole,
 and nothing else. That proves that the death of a process harms nothing; against the loss of power fsync comes

@@ -1,0 +1,7 @@
+"""The parts, in the order in which the table shows them."""
+
+from __future__ import annotations
+
+from trust.part import Part
+
+PARTS: list[Part] = []
