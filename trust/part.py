@@ -12,8 +12,8 @@ class Outcome:
     """What a run of cases came to.
 
     `findings` are defects, one line each, with what it takes to see it again; none is what we promise.
-    `counts` are facts worth a column (how many were refused, by what they were stopped); they add up over runs.
-    `levels` are figures that do not add up (a slope, a longest time): over runs the highest is kept.
+    `counts` are facts worth a column (how many were refused, by what they were stopped); they add up over
+    runs. `levels` are figures that do not add up (a slope, a longest time): over runs the highest is kept.
     """
 
     tried: int
@@ -26,9 +26,9 @@ class Outcome:
 class Part:
     """A kind of case.
 
-    `run(first, n, seconds)` tries cases first … first + n - 1 and may stop early, after about so many seconds:
-    the outcome says how many were tried. A case is made from its number alone. `change` and `deep` are how many
-    cases a change must pass and a deep run has to reach; one that needs the machine for itself is `alone`.
+    `run(first, n, seconds)` tries cases first … first + n - 1 and may stop early, after about so many
+    seconds: the outcome says how many were tried. A case is made from its number alone. `change` and `deep`
+    are how many a change must pass and a deep run has to reach; `alone` if it needs the machine for itself.
     """
 
     name: str

@@ -67,8 +67,8 @@ def next_slice(
     """Return the next cases of the part furthest from its goal, and reserve their numbers.
 
     None when every part has reached its goal or has the rest of it running. A slice has as many cases as its
-    part tries in a slice's time. A part that needs the machine for itself waits until nothing else is left, then
-    runs with nothing beside it.
+    part tries in a slice's time. A part that needs the machine for itself waits until nothing else is left,
+    then runs with nothing beside it.
     """
     if any(piece.part.alone for piece in running):
         return None
