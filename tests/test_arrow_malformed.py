@@ -198,6 +198,7 @@ setting(
     children=None,
     n_children=2,
 )
+setting("table_schema_n_children_huge", ALL, "more than 10000 columns", "schema", n_children=2**40)
 setting("table_schema_child_null", ALL, "column 0.*pointer is NULL", "schema", children=[None, None])
 setting("runs_of_one_child", RUNS, "n_children is 1", "column_schema", n_children=1)
 setting("list_children_null", ["embedding"], "children is NULL", "column_schema", children=None, n_children=1)

@@ -22,6 +22,20 @@ void check_arity(const ArrowSchema& schema, Nesting nesting, const Place& place)
   require_between(place, "n_children", schema.n_children, least, free ? most : least);
 }
 
+[[noreturn]] void refuse_size() {
+  throw ArrowError("Arrow schema has more than " + std::to_string(kMaxNodes) +
+                   " columns and children, or is cyclic: select fewer columns");
+}
+
+/// Before the first pointer is read: a count that is far too high would lead past their end.
+void check_children(const ArrowSchema& schema, Nesting nesting, const Place& place, int64_t n_nodes) {
+  check_arity(schema, nesting, place);
+  if (schema.n_children && !schema.children) {
+    refuse(place, "n_children is " + std::to_string(schema.n_children) + ", but children is NULL");
+  }
+  if (schema.n_children > kMaxNodes - n_nodes) refuse_size();
+}
+
 /// Checks every pointer, count and format of the tree before anything is built from it. A cycle is a tree too
 /// deep or too large.
 void check_tree(const ArrowSchema* schema, const Place& place, int depth, int64_t& n_nodes) {
@@ -30,16 +44,10 @@ void check_tree(const ArrowSchema* schema, const Place& place, int depth, int64_
     throw ArrowError("Arrow schema is nested deeper than " + std::to_string(kMaxDepth) +
                      " levels, or cyclic: flatten it");
   }
-  if (++n_nodes > kMaxNodes) {
-    throw ArrowError("Arrow schema has more than " + std::to_string(kMaxNodes) +
-                     " columns and children, or is cyclic: select fewer columns");
-  }
+  if (++n_nodes > kMaxNodes) refuse_size();
   if (!schema->release) refuse(place, "schema is already released: release is NULL");
   const Format format = parse_format(schema->format, place);
-  check_arity(*schema, format.nesting, place);
-  if (schema->n_children && !schema->children) {
-    refuse(place, "n_children is " + std::to_string(schema->n_children) + ", but children is NULL");
-  }
+  check_children(*schema, format.nesting, place, n_nodes);
   for (int64_t i = 0; i < schema->n_children; ++i) {
     check_tree(schema->children[i], place.inside("child", i), depth + 1, n_nodes);
   }
@@ -130,10 +138,7 @@ Schema Schema::parse(const ArrowSchema& schema) {
   }
   // The table's own metadata (pandas writes megabytes there) is not read.
   if (schema.dictionary) refuse(table, "a struct cannot be the codes of a dictionary");
-  check_arity(schema, format.nesting, table);
-  if (schema.n_children && !schema.children) {
-    refuse(table, "n_children is " + std::to_string(schema.n_children) + ", but children is NULL");
-  }
+  check_children(schema, format.nesting, table, n_nodes);
   for (int64_t i = 0; i < schema.n_children; ++i) {
     const ArrowSchema* child = schema.children[i];
     if (!child) refuse(table.inside("column", i), "pointer is NULL");
