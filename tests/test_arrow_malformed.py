@@ -460,6 +460,13 @@ def dictionary_view_out_of_range(case):
     case.patch(case.column["dictionary"], 1, "i", 4 + 2, 7)
 
 
+@malformed(["dictionary_i64_view"], "dictionary: view buffer index of row 1 is 7")
+def dictionary_view_out_of_range_without_rows(case):
+    dictionary_view_out_of_range(case)
+    for part in (case.column, case.table):
+        part["length"] = 0
+
+
 @malformed(["dictionary_i8_utf8"], "dictionary: length is 4294967296")
 def dictionary_too_long(case):
     case.column_schema["dictionary"] = schema("c")

@@ -150,15 +150,16 @@ void check_run_ends(const ColumnView& column, const Place& place) {
 }  // namespace
 
 void check_rows(const ColumnView& column, const Place& place) {
-  if (column.length == 0) return;
+  const bool empty = column.length == 0;
   if (column.type.dictionary) {
-    with_integer(column.index, [&]<class T>(T*) { check_codes<T>(column, place); });
-    return check_rows(*column.child, place.inside("dictionary"));
+    if (!empty) with_integer(column.index, [&]<class T>(T*) { check_codes<T>(column, place); });
+    return check_rows(*column.child, place.inside("dictionary"));  // readers go by it, rows or none
   }
   if (column.type.run_end) {
-    with_integer(column.index, [&]<class T>(T*) { check_run_ends<T>(column, place); });
+    if (!empty) with_integer(column.index, [&]<class T>(T*) { check_run_ends<T>(column, place); });
     return check_rows(*column.child, place.inside("run values"));
   }
+  if (empty) return;
   switch (column.type.physical) {
     case Physical::offsets32:
       return check_offsets<int32_t>(column, place);
