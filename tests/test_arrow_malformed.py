@@ -258,6 +258,7 @@ setting(
 setting("runs_children", RUNS, "n_children is 1", "column", n_children=1)
 setting("n_buffers_negative", ALL, "n_buffers is -1", "column", n_buffers=-1)
 setting("n_buffers_2", ["utf8_view"], "n_buffers is 2", "column", n_buffers=2)
+setting("n_buffers_huge", ["utf8_view"], f"n_buffers is {2**40}", "column", n_buffers=2**40)
 setting("buffers_null_view", ["utf8_view"], "buffers is NULL", "column", buffers=None, n_buffers=4)
 setting("dictionary_missing", DICTIONARIES, "dictionary is NULL", "column", dictionary=None)
 setting(
@@ -525,6 +526,12 @@ def run_ends_with_nulls(case):
     case.column["children"][0]["buffers"][0] = b"\x0f"
 
 
+@malformed(RUNS, "run ends: the validity buffer has nulls")
+def run_ends_with_nulls_uncounted(case):
+    case.column["children"][0]["null_count"] = -1
+    case.column["children"][0]["buffers"][0] = b"\x0f"
+
+
 @malformed(RUNS, "run values: length is 4, allowed are 5")
 def run_values_missing(case):
     case.column["children"][1]["length"] = 4
@@ -592,6 +599,13 @@ def no_rows_and_buffers_of_no_bytes(case):
     for part in (case.column, case.table):
         part["length"] = 0
     case.column["buffers"] = [b""] * len(case.column.get("buffers", []))
+
+
+@allowed(PLAIN)
+def no_rows_at_offsets_whose_sum_does_not_fit(case):
+    for part in (case.column, case.table):
+        part |= {"length": 0, "offset": HUGE}
+    case.column["offset"] = HUGE // 32 - 1  # what so many values take still fits
 
 
 @allowed(DICTIONARIES)

@@ -2,12 +2,14 @@
 
 #include <limits>
 
+#include "tidegauge/arrow/bits.hpp"
 #include "tidegauge/arrow/format.hpp"
 
 namespace tidegauge::arrow {
 namespace {
 
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMaxVariadic = std::numeric_limits<int32_t>::max();  // a view numbers them in 31 bits
 constexpr int64_t kMaxEntries = std::numeric_limits<uint32_t>::max();  // of a dictionary, and runs
 
 std::string shown(int64_t value) { return std::to_string(value); }
@@ -114,6 +116,9 @@ void read_runs(const ArrowArray& array, const Field& field, ColumnView& view, co
   values.length = ends.length;
   view.child = std::make_shared<const ColumnView>(std::move(values));
   if (ends.length == 0) return;
+  if (ends.validity && count_bits(ends.validity, ends.offset, ends.length) < ends.length) {
+    refuse(ends_place, "the validity buffer has nulls, but run ends have none");
+  }
   view.values = static_cast<const char*>(ends.values) + ends.offset * value_width(field.index);
 }
 
@@ -153,7 +158,7 @@ ColumnView parse_column(const ArrowArray* array, const Field& field, const Place
   const bool views = own == Physical::views, texts = own == Physical::offsets32 || own == Physical::offsets64;
   const bool list = own == Physical::fixed_list;
   const int64_t n_buffers = runs ? 0 : list ? 1 : views || texts ? 3 : 2;
-  check_shape(*array, runs ? 2 : list ? 1 : 0, n_buffers, views ? kMost : n_buffers, place);
+  check_shape(*array, runs ? 2 : list ? 1 : 0, n_buffers, views ? 3 + kMaxVariadic : n_buffers, place);
   if (!dictionary && array->dictionary) refuse(place, "dictionary is given, but the schema has none");
 
   // Arrays without rows may have any pointers: none is kept. What they hold is checked all the same.
