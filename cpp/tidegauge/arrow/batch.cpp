@@ -52,7 +52,8 @@ Batch Batch::parse(ArrowArray* array, std::shared_ptr<const Schema> schema) {
       const int64_t needed = taken->length ? taken->offset + taken->length : 0;
       require_between(place, "length", view.length, needed, std::numeric_limits<int64_t>::max());
       // Row i of the table is row offset + i of the child, on top of the child's own offset.
-      view.offset += taken->offset;
+      // Of no rows both may be anything, so that their sum may not fit.
+      view.offset = taken->length ? view.offset + taken->offset : 0;
     }
     view.length = taken->length;
     view.parent_validity = validity;
