@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trust.oracle.part import ORACLE
 from trust.part import Part
 
-PARTS: list[Part] = []
+PARTS: list[Part] = [ORACLE]
