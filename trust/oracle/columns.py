@@ -8,7 +8,9 @@ from __future__ import annotations
 import decimal
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -19,7 +21,16 @@ import pyarrow.compute as pc
 from trust.oracle.checks import MISTYPED
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
-INDEX_TYPES = (pa.int8(), pa.uint8(), pa.int16(), pa.uint16(), pa.int32(), pa.uint32(), pa.int64(), pa.uint64())
+INDEX_TYPES = (
+    pa.int8(),
+    pa.uint8(),
+    pa.int16(),
+    pa.uint16(),
+    pa.int32(),
+    pa.uint32(),
+    pa.int64(),
+    pa.uint64(),
+)
 RUN_END_TYPES = (pa.int16(), pa.int32(), pa.int64())
 FLOATS = (
     *(0.0, -0.0, 1.0, -1.5, 0.1, 1e15, 1e15 + 1, 2.0**53, 3.0, 3.0, 1e-40, -7.25),
@@ -163,7 +174,9 @@ def kinds() -> list[Kind]:
         vectors(pa.list_(pa.float32(), 3), "float32"),
         vectors(pa.list_(pa.float64(), 1), "float64"),
         vectors(pa.list_(pa.float16(), 5), "float16"),
-        Kind(pa.list_(pa.int32()), "unsupported", lambda random: [random.randint(0, 9)] * random.randint(0, 3)),
+        Kind(
+            pa.list_(pa.int32()), "unsupported", lambda random: [random.randint(0, 9)] * random.randint(0, 3)
+        ),
     ]
 
 
@@ -194,7 +207,10 @@ def coded(random: Random, values: Sequence[Any], type_: pa.DataType) -> pa.Array
     """Return the values as a dictionary whose entries may be unused, there twice, and null."""
     places: dict[Any, list[int]] = {}
     entries: list[Any] = []
-    for value in (*dict.fromkeys(map(key_of, values)), *random.sample(list(map(key_of, values)), min(3, len(values)))):
+    for value in (
+        *dict.fromkeys(map(key_of, values)),
+        *random.sample(list(map(key_of, values)), min(3, len(values))),
+    ):
         if value is None and random.random() < 0.5:
             continue
         places.setdefault(value, []).append(len(entries))
@@ -202,7 +218,9 @@ def coded(random: Random, values: Sequence[Any], type_: pa.DataType) -> pa.Array
     if len(entries) > 120:
         return plain(values, type_)
     codes = [
-        None if value is None and (None not in places or random.random() < 0.5) else random.choice(places[key_of(value)])
+        None
+        if value is None and (None not in places or random.random() < 0.5)
+        else random.choice(places[key_of(value)])
         for value in values
     ]
     return pa.DictionaryArray.from_arrays(
@@ -222,10 +240,9 @@ def dressed(random: Random, values: Sequence[Any], type_: pa.DataType, layout: s
     padded = [*filler[:before], *values, *filler[before:]]
     array = coded(random, padded, type_) if layout == "dictionary" else plain(padded, type_)
     if layout == "runs":
-        try:
+        # Not of every type, and no more rows than the type of the run ends counts.
+        with suppress(pa.ArrowNotImplementedError, pa.ArrowInvalid):
             array = pc.run_end_encode(array, random.choice(RUN_END_TYPES))
-        except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-            pass  # not every type; and no more rows than the type of the run ends counts
     return array.slice(before, len(values))
 
 
@@ -258,9 +275,7 @@ def column(random: Random, n: int, kind: Kind, bounds: Sequence[int] = ()) -> Co
     if layout != "plain" and (pa.types.is_nested(kind.type) or kind.type.id == pa.bool_().id):
         layout = "plain"  # dictionaries of vectors and booleans are not written by anybody
     cuts = [0, *bounds, n]
-    chunks = [
-        dressed(random, rows[begin:end], kind.type, layout) for begin, end in zip(cuts, cuts[1:], strict=False)
-    ]
+    chunks = [dressed(random, rows[begin:end], kind.type, layout) for begin, end in pairwise(cuts)]
     if len({chunk.type for chunk in chunks}) > 1:  # another index type, or a chunk too rich for codes
         chunks = [plain(rows, kind.type)]
         layout = "plain"

@@ -1,4 +1,4 @@
-"""One dataset: everything that its profile says, its bytes under every instruction set and split, its merges."""
+"""One dataset: all that its profile says, its bytes under every instruction set and split, its merges."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class Dataset:
 def drawn(random: Random) -> Dataset:
     """Draw a dataset."""
     n = random.choice(LARGE if random.random() < 0.02 else SIZES)
-    kinds = {f"c{i} {kind.type}": kind for i, kind in enumerate(random.choices(KINDS, k=random.randint(1, 5)))}
+    kinds = {
+        f"c{i} {kind.type}": kind for i, kind in enumerate(random.choices(KINDS, k=random.randint(1, 5)))
+    }
     bounds = sorted(random.randint(0, n) for _ in range(random.choice([0, 0, 1, 3])))
     columns = {name: column(random, n, kind, bounds) for name, kind in kinds.items()}
     return Dataset(columns, n, fitted(random, kinds), random.choice(["full", "full", "light"]))

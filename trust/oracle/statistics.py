@@ -47,7 +47,7 @@ def table(random: Random) -> tuple[list[int], list[int]]:
 
 
 def check(random: Random) -> int:
-    """Draw a table and compare every statistic that has an oracle. Returns how many; raises AssertionError."""
+    """Draw a table and compare every statistic that has an oracle. Returns how many; or AssertionError."""
     a, b = table(random)
     compared = 0
     for of in (cells_without_order, cells_in_order, values_at_points, shares, means):
@@ -123,7 +123,9 @@ def cells_in_order(random: Random, a: Counts, b: Counts) -> int:
     scale = Fraction(n * m, n + m)
     von_mises = scale * sum(h * d * d for h, d in zip(pooled[:-1], gaps[:-1], strict=True))
     darling = scale * sum(
-        h * d * d / (t * (1 - t)) for h, d, t in zip(pooled[:-1], gaps[:-1], through[:-1], strict=True) if 0 < t < 1
+        h * d * d / (t * (1 - t))
+        for h, d, t in zip(pooled[:-1], gaps[:-1], through[:-1], strict=True)
+        if 0 < t < 1
     )
     if len(a) > 1:
         close(drift.cramer_von_mises(a, b)[0], von_mises, "cramer_von_mises")
@@ -155,7 +157,9 @@ def values_at_points(random: Random, a: Counts, b: Counts) -> int:
         cells = [0] * (len(edges) + 1)
         cells[1::2] = side
         counted.append(cells)
-    ends = [(min(at), max(at)) for at in ([x for x, k in zip(points, side, strict=True) if k] for side in (a, b))]
+    ends = [
+        (min(at), max(at)) for at in ([x for x, k in zip(points, side, strict=True) if k] for side in (a, b))
+    ]
     expected = stats.wasserstein_distance(points, points, a, b)
     close(drift.wasserstein(*counted, edges, *ends), expected, "wasserstein", 1e-9, 1e-9)
     expected = stats.energy_distance(points, points, a, b) ** 2
@@ -175,7 +179,13 @@ def shares(random: Random, a: Counts, b: Counts) -> int:
     total = math.comb(n + m, hits)
     low = Fraction(sum(w for k, w in weights.items() if k <= y), total)
     high = Fraction(sum(w for k, w in weights.items() if k >= y), total)
-    close(np.exp(drift.exact_log_p_value(x, n, y, m)), min(1, 2 * min(low, high)), "exact_log_p_value", 1e-5, 1e-250)
+    close(
+        np.exp(drift.exact_log_p_value(x, n, y, m)),
+        min(1, 2 * min(low, high)),
+        "exact_log_p_value",
+        1e-5,
+        1e-250,
+    )
     # Tables as likely as the observed one but for rounding count, as everywhere.
     fisher = Fraction(sum(w for w in weights.values() if w * 10**7 <= weights[y] * (10**7 + 1)), total)
     close(drift.fisher_exact(x, n, y, m), min(1, fisher), "fisher_exact", 1e-5, 1e-250)
@@ -184,7 +194,9 @@ def shares(random: Random, a: Counts, b: Counts) -> int:
         close(drift.share_p_value(x, n, y, m), min(1, fisher), "share_p_value", 1e-5, 1e-250)
     if 0 < hits < n + m:
         share = Fraction(hits, n + m)
-        z = float(Fraction(y, m) - Fraction(x, n)) / math.sqrt(share * (1 - share) * (Fraction(1, n) + Fraction(1, m)))
+        z = float(Fraction(y, m) - Fraction(x, n)) / math.sqrt(
+            share * (1 - share) * (Fraction(1, n) + Fraction(1, m))
+        )
         close(drift.two_proportion_z(x, n, y, m)[0], z, "two_proportion_z", 1e-7, 1e-9)
     change, low_end, high_end = drift.share_change(x, n, y, m)
     close(change, Fraction(y, m) - Fraction(x, n), "share_change")
