@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,6 +89,8 @@ def check(random: Random) -> Counter[str]:
     check_inputs(random, data, table, expected)
     check_splits(random, data, table, expected)
     told["merge trees"] += check_merges(random, data, table, whole)
+    if data.reference is not None and random.random() < 0.3:
+        told["measurements"] += check_comparison(tg.compare(data.reference, whole))
     return told
 
 
@@ -104,16 +107,17 @@ def check_profile(profile: tg.Profile, data: Dataset, *, merged: bool = False) -
 
 
 def check_inputs(random: Random, data: Dataset, table: pa.Table, expected: bytes) -> None:
-    """The same rows as batches, as a stream, and as a struct that was cut out of a longer one."""
+    """The same rows as batches, as a stream, and as a struct of which a part was cut out."""
     batches = table.to_batches()
     how = random.choice(["batches", "stream", "struct"])
     if how == "stream" and data.n_rows:
         given: Any = pa.RecordBatchReader.from_batches(table.schema, batches)
     elif how == "struct" and len(batches) == 1:
-        arrays = [pa.concat_arrays([each, each]) for each in batches[0].columns]
-        given = pa.StructArray.from_arrays(arrays, table.column_names).slice(data.n_rows, data.n_rows)
+        begin = random.randint(0, data.n_rows)
+        given = pa.StructArray.from_arrays(batches[0].columns, table.column_names).slice(begin)
+        expected = data.of(table.slice(begin)).to_bytes()
     else:
-        given = [each.slice(0) for each in batches] or table
+        given = batches or table
     assert data.of(given).to_bytes() == expected, f"rows given as {how} show"
 
 
@@ -154,6 +158,18 @@ def check_merges(random: Random, data: Dataset, table: pa.Table, whole: tg.Profi
     check_profile(pieces[0], data, merged=n_merges > 0)
     check_order_free(random, data, table)
     return n_merges
+
+
+def check_comparison(comparison: tg.Comparison) -> int:
+    """Whatever the rows are, numbers are finite or undefined, p are shares, and values lie in their interval."""
+    for each in comparison.measurements:
+        what = f"{each.name} of {each.column}"
+        assert each.p_value is None or 0 <= each.p_value <= 1, f"the p of {what} is {each.p_value}"
+        if each.low is not None and each.high is not None and each.value is not None:
+            slack = 1e-9 * max(1.0, abs(each.value))
+            assert each.low - slack <= each.value <= each.high + slack, f"{what} lies outside its interval"
+    json.dumps(comparison.to_dict(), allow_nan=False)
+    return len(comparison.measurements)
 
 
 def check_order_free(random: Random, data: Dataset, table: pa.Table) -> None:
