@@ -56,8 +56,8 @@ def test_a_planted_defect_is_found(monkeypatch, defect):
 
 STATISTICS = (
     "psi kl chi_square g_test ks kuiper mann_whitney wasserstein energy anderson_darling cramer_von_mises "
-    "hellinger total_variation l_infinity cramers_v fisher_exact exact_log_p_value share_change two_proportion_z "
-    "mean_change"
+    "hellinger total_variation l_infinity cramers_v fisher_exact exact_log_p_value share_change "
+    "two_proportion_z mean_change"
 )
 
 

@@ -112,8 +112,8 @@ def check_inputs(random: Random, data: Dataset, table: pa.Table, expected: bytes
     how = random.choice(["batches", "stream", "struct"])
     if how == "stream" and data.n_rows:
         given: Any = pa.RecordBatchReader.from_batches(table.schema, batches)
-    elif how == "struct" and len(batches) == 1:
-        begin = random.randint(0, data.n_rows)
+    elif how == "struct" and len(batches) == 1 and data.n_rows:
+        begin = random.randrange(data.n_rows)
         given = pa.StructArray.from_arrays(batches[0].columns, table.column_names).slice(begin)
         expected = data.of(table.slice(begin)).to_bytes()
     else:
@@ -161,7 +161,7 @@ def check_merges(random: Random, data: Dataset, table: pa.Table, whole: tg.Profi
 
 
 def check_comparison(comparison: tg.Comparison) -> int:
-    """Whatever the rows are, numbers are finite or undefined, p are shares, and values lie in their interval."""
+    """Whatever the rows are, numbers are finite or None, p are shares, values lie in their interval."""
     for each in comparison.measurements:
         what = f"{each.name} of {each.column}"
         assert each.p_value is None or 0 <= each.p_value <= 1, f"the p of {what} is {each.p_value}"
