@@ -14,7 +14,7 @@ sources := pyproject.toml CMakeLists.txt README.md LICENSE CHANGELOG.md \
 cpp_sources := $(shell find cpp tests/contract trust -name '*.[ch]pp')
 sanitized := asan-ubsan tsan
 
-.PHONY: setup demo test test-slow test-asan test-tsan trust trust-deep lint bench statistics clean
+.PHONY: setup demo test test-slow test-asan test-tsan trust trust-deep coverage lint bench statistics clean
 .DELETE_ON_ERROR:
 
 setup: .venv/.package .venv/.group-test .venv/.group-lint
@@ -52,6 +52,10 @@ trust: .venv/.package .venv/.group-test $(sanitized:%=build/%-site/.built)
 
 trust-deep: .venv/.package .venv/.group-test $(sanitized:%=build/%-site/.built)
 	$(bin)/python -m trust deep --budget $(or $(BUDGET),8h) $(PARTS)
+
+# Which branches of the import, the decoders and the archives the tests take. COVERAGE="--bound 0.95 --missed".
+coverage: .venv/.package .venv/.group-test .venv/.group-coverage build/coverage-site/.built
+	$(bin)/python -m trust.coverage $(COVERAGE)
 
 # The package and the test-only programs under sanitizers, beside the real one (CMakePresets.json).
 sanitized-%: build/%-site/.built ;

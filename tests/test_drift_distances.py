@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from tidegauge.drift import ks, ks_floor, ks_p_value, wasserstein
+import tidegauge as tg
+from tidegauge.drift import energy, energy_floor, ks, ks_floor, ks_p_value, wasserstein, wasserstein_floor
 
 CELLS = arrays(np.int64, 6, elements=st.integers(0, 1_000)).filter(lambda c: c.sum() > 0)
 EDGES = np.array([0.0, 1.0, 1.5, 4.0, 10.0])
@@ -126,3 +127,18 @@ def test_no_rows_is_undefined() -> None:
     assert np.isnan(ks([0, 0, 0], [1, 1, 1]))
     assert np.isnan(wasserstein([0, 0, 0], [0, 1, 0], [0.0, 1.0], nothing, (0.0, 1.0)))
     assert np.isnan(ks_p_value(np.nan, 0, 5))
+
+
+def test_distances_beyond_a_double_warn_of_nothing() -> None:
+    edges, ends = np.array([-1.7e308, 0.0, 1.7e308]), (-1.79e308, 1.79e308)
+    for distance in (wasserstein, wasserstein_floor, energy, energy_floor):
+        assert distance([9, 1, 0, 0], [0, 0, 1, 9], edges, ends, ends) > 0, distance
+
+
+def test_a_comparison_of_numbers_near_the_largest_warns_of_nothing() -> None:
+    rows = np.arange(100.0)
+    reference = tg.Reference.fit({"x": np.r_[rows, 1.7e308], "y": np.r_[-1.7e308, rows]})
+    current = {"x": np.full(100, 1.7e308), "y": np.full(100, 1.7e308)}
+    comparison = tg.compare(reference, tg.profile(current, reference))
+    assert comparison.value("energy", "x") is None
+    assert comparison.value("ks", "x") == pytest.approx(100 / 101)

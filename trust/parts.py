@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from trust.machines.part import MACHINES
+from trust.oracle.part import ORACLE
 from trust.part import Part
 
-PARTS: list[Part] = []
+PARTS: list[Part] = [MACHINES, ORACLE]

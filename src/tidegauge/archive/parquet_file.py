@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tidegauge.archive.records import Found, Key, Record, fields_of, key_of
-from tidegauge.errors import ArchiveError, InputError
+from tidegauge.errors import ArchiveError
 
 FORMAT = 1
 NOTE = b"tidegauge"
@@ -112,19 +112,26 @@ def head_of(file: Any) -> Head:
     seal, body = note[:16], note[16:]
     if not body or seal != seal_of(body):
         raise DamagedError("the list of its records is missing or was changed")
-    told = json.loads(body)
+    # A seal is no secret: what is behind it may be anybody's, and one such file must not hide the others.
+    try:
+        head = listed(json.loads(body))
+    except LaterFormatError:
+        raise
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise DamagedError(f"the list of its records holds what is none: {error!r}") from error
+    if len(head.found) != file.metadata.num_rows:
+        raise DamagedError(f"it has {file.metadata.num_rows:,} rows and a list of {len(head.found):,}")
+    return head
+
+
+def listed(told: Any) -> Head:
+    """Return what a file says that it holds. Raises LaterFormatError, and what wrong JSON raises."""
     if told["format"] > FORMAT:
         raise LaterFormatError(
             f"it has format {told['format']}, and this tidegauge knows {FORMAT} at most: upgrade tidegauge"
         )
-    try:
-        found = tuple(Found(key_of(row[:8]), row[8], bool(row[9])) for row in told["records"])
-        replaces = frozenset(key_of(row) for row in told["replaces"])
-    except InputError as error:
-        raise DamagedError(f"the list of its records holds what is none: {error}") from error
-    if len(found) != file.metadata.num_rows:
-        raise DamagedError(f"it has {file.metadata.num_rows:,} rows and a list of {len(found):,}")
-    return Head(found, replaces, told["written_ns"])
+    found = tuple(Found(key_of(row[:8]), int(row[8]), bool(row[9])) for row in told["records"])
+    return Head(found, frozenset(key_of(row) for row in told["replaces"]), int(told["written_ns"]))
 
 
 def states_of(file: Any, rows: Sequence[int]) -> list[bytes]:

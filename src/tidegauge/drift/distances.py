@@ -66,7 +66,7 @@ def wasserstein(
     height = np.where(
         crossing, (left * left + right * right) / np.where(crossing, 2.0 * both, 1.0), both / 2.0
     )
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         return np.asarray((height * np.diff(knots, axis=-1)).sum(axis=-1))
 
 
@@ -84,7 +84,7 @@ def wasserstein_floor(
     """
     n, m = _rows(reference), _rows(current)
     f, g, knots = _at_knots(reference, current, edges, reference_range, current_range)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         area = _area(np.sqrt(_variance(f, n, g, m)), knots)
         return np.asarray(np.sqrt(2.0 / np.pi * (1.0 / n + 1.0 / m)) * area)
 
@@ -104,7 +104,7 @@ def energy(
     """
     f, g, knots = _at_knots(reference, current, edges, reference_range, current_range)
     left, right = (f - g)[..., :-1], (f - g)[..., 1:]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         # The square of a straight line from l to r has the mean (l^2 + l r + r^2) / 3.
         square = (left * left + left * right + right * right) / 3.0
         return np.asarray(2.0 * (square * np.diff(knots, axis=-1)).sum(axis=-1))
@@ -120,7 +120,7 @@ def energy_floor(
     """Return E under no change, 2 / N Int H (1 - H) dx, in the units of the edges."""
     n, m = _rows(reference), _rows(current)
     f, g, knots = _at_knots(reference, current, edges, reference_range, current_range)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.asarray(2.0 * (1.0 / n + 1.0 / m) * _area(_variance(f, n, g, m), knots))
 
 
@@ -157,7 +157,7 @@ def _at_knots(
         ],
         axis=-1,
     )
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         f = _one_at_knots(reference, knots, e, low[0], high[0])
         g = _one_at_knots(current, knots, e, low[1], high[1])
     return f, g, knots

@@ -201,20 +201,18 @@ def _ordered(stack: Stack, found: Evidence) -> dict[str, Statistic]:
     greater, of_greater = ranks.mann_whitney(a, b)
     points = np.concatenate([edges[:, :1], edges[:, :-1] / 2.0 + edges[:, 1:] / 2.0, edges[:, -1:]], axis=1)
     singleton, of_singleton = characteristic.epps_singleton(a, b, points)
-    with np.errstate(invalid="ignore", over="ignore"):
-        wasserstein = distances.wasserstein(a, b, edges, *ends)
-        floor = distances.wasserstein_floor(a, b, edges, *ends)
+    sides = (a, b, edges, *ends)
+    wasserstein, floor = distances.wasserstein(*sides), distances.wasserstein_floor(*sides)
+    energy_distance, energy_floor = distances.energy(*sides), distances.energy_floor(*sides)
+    with np.errstate(over="ignore"):  # of a spread far below the distance
+        by_sd = [each / sd for each in (wasserstein, floor, energy_distance, energy_floor)]
     return {
         "ks": Statistic(d, p=distances.ks_p_value(d, n, m), floor=distances.ks_floor(n, m)),
         "kuiper": Statistic(v, p=circular.kuiper_p_value(v, n, m), floor=circular.kuiper_floor(n, m)),
         "cramer_von_mises": Statistic(cramer[0], p=cramer[2], floor=cramer[1]),
         "anderson_darling": Statistic(anderson[0], p=anderson[2], floor=anderson[1]),
-        "energy": Statistic(
-            distances.energy(a, b, edges, *ends) / sd,
-            p=energy[2],
-            floor=distances.energy_floor(a, b, edges, *ends) / sd,
-        ),
-        "wasserstein": Statistic(wasserstein / sd, floor=floor / sd),
+        "energy": Statistic(by_sd[2], p=energy[2], floor=by_sd[3]),
+        "wasserstein": Statistic(by_sd[0], floor=by_sd[1]),
         "wasserstein_raw": Statistic(wasserstein, floor=floor),
         "mann_whitney": Statistic(
             greater, p=of_greater, floor=np.where(np.isnan(greater), np.nan, 0.5), direction="neutral"

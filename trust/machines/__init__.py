@@ -1,0 +1,1 @@
+"""State machines: what may be done in any order, beside plain lists of rows."""

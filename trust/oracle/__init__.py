@@ -1,0 +1,1 @@
+"""What a profile says, against slow and obvious computation: checks, generated columns, small tables."""
