@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trust.fuzz.parts import FUZZ, SWEEP
 from trust.part import Part
 
-PARTS: list[Part] = []
+PARTS: list[Part] = [FUZZ, SWEEP]
