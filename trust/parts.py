@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from trust.fuzz.parts import FUZZ, SWEEP
 from trust.machines.part import MACHINES
 from trust.oracle.part import ORACLE
 from trust.part import Part
 
-PARTS: list[Part] = [MACHINES, ORACLE]
+PARTS: list[Part] = [FUZZ, SWEEP, MACHINES, ORACLE]

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "target.hpp"
+
+namespace tidegauge::fuzz {
+
+Target import_target();
+
+}  // namespace tidegauge::fuzz

@@ -1,0 +1,89 @@
+"""Write the corpus of whole profiles from the public API: `python -m trust.fuzz.make_corpus`.
+
+Small ones: a profile of few columns and rows reaches every decoder, and costs little to change and read. What
+accumulators write by themselves is made by the driver (`fuzz seeds`). Files named otherwise were found, by
+libFuzzer or as the cause of a defect, and stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+import tidegauge as tg
+
+FOLDER = Path(__file__).parent / "corpus" / "profile"
+
+
+def column(kind: str, n: int) -> pa.Array:
+    """Return n values of a kind, the same ones on every machine."""
+    ramp = np.arange(n)
+    spread = ramp * 7919 % 101
+    match kind:
+        case "real":
+            values = (spread - 50.0) ** 3 / 7
+            values[5::11], values[7::31], values[8::37] = np.nan, np.inf, -np.inf
+            return pa.array(values, mask=ramp % 13 == 3, from_pandas=False)
+        case "integer":
+            return pa.array(spread * 10_007 - 5, mask=ramp % 17 == 2)
+        case "time":
+            return pa.array(spread * 3_600_000, pa.timestamp("ms", "UTC"))
+        case "flag":
+            return pa.array(spread % 3 == 0, mask=ramp % 19 == 4)
+        case "word":
+            return pa.array([f"w{x % 9}" if x % 5 else None for x in spread.tolist()])
+        case "vector":
+            return pa.FixedSizeListArray.from_arrays(pa.array(np.repeat(spread / 3.0, 2)), 2)
+        case _:
+            return pa.array([[1]] * n)
+
+
+KINDS = ("real", "integer", "time", "flag", "word", "vector", "nested")
+
+
+def rows(kinds: tuple[str, ...], n: int) -> pa.Table:
+    """Return a table with a column of each kind, named after it."""
+    return pa.table({kind: column(kind, n) for kind in kinds})
+
+
+def made() -> Iterator[tuple[str, bytes]]:
+    """Yield each file's name and content."""
+    for kind in KINDS:
+        for accumulators in ("light", "full"):
+            for n in (0, 1, 40):
+                profile = tg.Profile.empty(accumulators=accumulators)
+                profile.update(rows((kind,), n))
+                yield f"{kind}-{accumulators}-{n}", profile.to_bytes()
+    yield "empty", tg.Profile.empty().to_bytes()
+    for kinds in (("real",), ("word",), ("integer", "flag"), ("real", "time", "word", "nested")):
+        table = rows(kinds, 30)
+        reference = tg.Reference.fit(table)
+        yield "-".join(("reference", *kinds)), reference.to_bytes()
+        for accumulators in ("light", "full"):
+            name = "-".join((accumulators, *kinds))
+            profile = tg.profile(table.slice(0, 20), reference, accumulators=accumulators)
+            other = tg.profile(table.slice(15), reference, accumulators=accumulators)
+            yield f"{name}-edges", profile._core.to_bytes(with_edges=True)
+            yield name, profile.to_bytes()
+            profile.merge(other)
+            yield f"{name}-merged", profile.to_bytes()
+        unexpected = tg.profile(table.append_column("extra", pa.array([1] * 30)), reference)
+        yield "-".join(("unexpected", *kinds)), unexpected.to_bytes()
+    table = rows(("real", "integer"), 60)
+    with_windows = tg.Reference.fit(table)
+    segmented = tg.profile(table.slice(0, 7), with_windows, accumulators="light")
+    yield "segment", segmented.to_bytes()
+
+
+def main() -> None:
+    """Write every file."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, content in made():
+        (FOLDER / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()

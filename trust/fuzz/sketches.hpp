@@ -1,0 +1,9 @@
+#pragma once
+
+#include "target.hpp"
+
+namespace tidegauge::fuzz {
+
+std::span<const Target> sketch_targets();
+
+}  // namespace tidegauge::fuzz
