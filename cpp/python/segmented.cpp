@@ -63,6 +63,7 @@ void register_segmented(py::module_& m) {
            "(dimension or -1 for the total, values or None, n_rows, bytes without edges) of every part that "
            "changed since the last time, or of everything, all of one moment.")
       .def_property_readonly("n_rows", &SegmentedProfile::n_rows)
+      .def_property_readonly("whole", &SegmentedProfile::whole)
       .def_property_readonly("n_segments",
                              [](const SegmentedProfile& p) {
                                const Unlocked unlocked;

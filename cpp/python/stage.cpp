@@ -4,8 +4,10 @@
 #include <pybind11/stl.h>
 
 #include <atomic>
+#include <list>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "cell.hpp"
 #include "register.hpp"
@@ -44,10 +46,41 @@ class PythonStage {
     return stage_.add(reader->read(row));
   }
 
+  /// What is taken is the caller's when Python has objects for all of it: where it finds no memory for one,
+  /// it waits for the next call. With the GIL.
+  py::list take() {
+    Batches taken(1);
+    {
+      const Unlocked unlocked;
+      taken.front() = stage_.take();
+    }
+    taken.splice(taken.begin(), untaken_);
+    const int64_t n_before = std::exchange(n_untaken_, 0);
+    try {
+      py::list list;
+      for (const auto& batches : taken) {
+        for (const arrow::Batch& batch : batches) list.append(py::cast(batch));
+      }
+      return list;
+    } catch (...) {
+      for (const arrow::Batch& batch : taken.back()) n_untaken_ += batch.n_rows();
+      n_untaken_ += n_before;
+      untaken_.splice(untaken_.begin(), taken);
+      throw;
+    }
+  }
+
+  /// Rows that wait now.
+  int64_t n_rows() const { return stage_.n_rows() + n_untaken_; }
+
   Stage& stage() { return stage_; }
 
  private:
+  using Batches = std::list<std::vector<arrow::Batch>>;  // a list: moving it takes no memory
+
   Stage stage_;
+  Batches untaken_;
+  int64_t n_untaken_ = 0;
   Names names_;
   std::atomic<RowReader*> ready_ = nullptr;
 };
@@ -91,11 +124,8 @@ void register_stage(py::module_& m) {
               "append", [](PythonStage& self, const arrow::Batch& batch) { return self.stage().add(batch); },
               py::arg("batch"), py::call_guard<Unlocked>(),
               "Copy the rows of a small batch. True: take() is due. None: it cannot be staged without loss.")
-          .def(
-              "take", [](PythonStage& self) { return self.stage().take(); }, py::call_guard<Unlocked>(),
-              "What waits, oldest first; nothing waits afterwards.")
-          .def_property_readonly(
-              "n_rows", [](PythonStage& self) { return self.stage().n_rows(); }, "Rows that wait now.")
+          .def("take", &PythonStage::take, "What waits, oldest first; nothing waits afterwards.")
+          .def_property_readonly("n_rows", &PythonStage::n_rows, "Rows that wait now.")
           .def_property_readonly(
               "n_unknown", [](PythonStage& self) { return self.stage().n_unknown(); },
               "Fields of rows that were no column of the stage, so far.");

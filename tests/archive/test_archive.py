@@ -149,8 +149,8 @@ def test_writers(archive):
     assert set(archive.writers()) == {"ab", "cd"}
     assert writer.lives(100 * DAY + 300 * 10**9)
     assert not writer.lives(100 * DAY + 361 * 10**9)
-    assert not writer.settled(100 * DAY + 3_599 * 10**9)
-    assert writer.settled(100 * DAY + HOUR)
+    assert not writer.settled(107 * DAY - 1)
+    assert writer.settled(107 * DAY)
     assert not archive.writers()["cd"].lives(1)
     assert archive.writers()["cd"].settled(1)
     slow = Writer("m", "ef", "host", 19, 0, 0, checkpoint_seconds=7_200)
@@ -297,8 +297,8 @@ def test_what_is_compacted_and_what_is_left(archive, reference, profiled):
     left = {each.key.writer for each in archive.store.find(end_ns=DAY) if each.key.window != Window(0, DAY)}
     assert left == {"lives", "unknown", "across"}
     assert archive.windows("m", step="1d")[Window(0, DAY)].n_rows == 240 + 3 * 7
-    # An hour later the silent one is settled, and its rows join those of the day.
-    done = archive.compact(older_than=DAY, to="1d", now_ns=51 * HOUR)
+    # A week later the silent one is settled, and its rows join those of the day.
+    done = archive.compact(older_than=DAY, to="1d", now_ns=50 * HOUR + 7 * DAY)
     assert (done.n_records_before, done.n_records_after, done.n_rows) == (3, 2, 24 * 2 * 10 + 14)
     assert archive.compact(older_than=3 * DAY, to="1d", now_ns=51 * HOUR, model="n").n_records_before == 0
 

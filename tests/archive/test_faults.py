@@ -16,10 +16,13 @@ import time
 import warnings
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+import tidegauge as tg
 from tidegauge.archive import Archive, Key, Record, SqliteStore
 from tidegauge.archive import directory as directory_module
+from tidegauge.archive import spool as spool_module
 from tidegauge.archive.sqlite_file import APPLICATION_ID, SCHEMA_VERSION
 from tidegauge.archive.urls import opened
 from tidegauge.errors import ArchiveError, ArchiveWarning, InputError, TidegaugeError
@@ -601,3 +604,157 @@ def test_the_spool_of_an_object_store_goes_by_where_it_is_not_by_who_asks():
     assert len(places) == 1
     for unlike in ("s3://bucket/x?endpoint_override=host:2", "s3://bucket/y?endpoint_override=host:1"):
         assert opened(unlike, read_only=False)._spool.place.root not in places
+
+
+# The system says no in the middle of things.
+
+
+def failing_close(monkeypatch, ending: str) -> list[str]:
+    """Have each close of a file whose name ends so fail, as the system may: the descriptor is gone."""
+    real, closed = os.close, []
+
+    def failing(descriptor):
+        name = os.readlink(f"/proc/self/fd/{descriptor}")
+        real(descriptor)
+        if name.endswith(ending):
+            closed.append(name)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "close", failing)
+    return closed
+
+
+def test_a_lock_that_fails_to_close_is_let_go_all_the_same(tmp_path, make, monkeypatch):
+    with Archive(tmp_path / "a") as archive:
+        states = [tg.profile(make.rows(hour, 10), accumulators="light").to_bytes() for hour in range(3)]
+        archive.store.append([make.record(hour, state, 10) for hour, state in enumerate(states)])
+        closed = failing_close(monkeypatch, ".lock")
+        for older in (2, 24):
+            archive.compact(older_than=older * HOUR, to="2h", now_ns=0)
+        archive.store.append([make.record(9, final=False)])
+        archive.store.close()
+        assert len(closed) >= 2
+    assert len(keys_of(opened(tmp_path / "a", read_only=False))) == 3
+
+
+def test_a_spool_that_cannot_be_locked_is_tried_again(tmp_path, make, monkeypatch):
+    store, real, tries = opened(tmp_path / "a", read_only=False), spool_module.fcntl.flock, []
+
+    def failing(lock, how):
+        tries.append(how)
+        if len(tries) == 1:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        real(lock, how)
+
+    monkeypatch.setattr(spool_module.fcntl, "flock", failing)
+    with pytest.raises(ArchiveError, match=r"make .*\.lock"):
+        store.append([make.record(0, final=False)])
+    store.append([make.record(0, final=False)])
+    assert keys_of(store) == [make.key(0)]
+
+
+def test_a_spool_whose_lock_file_is_taken_for_a_dead_ones_makes_another(tmp_path, make, monkeypatch):
+    """Another process looks between the making of the file and its lock, and deletes what nobody holds."""
+    store, real, taken = opened(tmp_path / "a", read_only=False), spool_module.fcntl.flock, []
+
+    def late(lock, how):
+        if not taken:
+            taken.append(os.readlink(f"/proc/self/fd/{lock}"))
+            os.unlink(taken[0])
+        real(lock, how)
+
+    monkeypatch.setattr(spool_module.fcntl, "flock", late)
+    store.append([make.record(0, final=False)])
+    assert os.path.exists(taken[0]), "who recovers goes by the files of locks"
+
+
+def test_what_cannot_be_recovered_now_waits_on_and_is_told(tmp_path, make, monkeypatch):
+    dead = opened(tmp_path / "a", read_only=False)
+    dead.append([make.record(0, final=False)])
+    dead.close()
+    real = os.unlink
+
+    def failing(path, **kwargs):
+        if str(path).endswith(".lock"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(path, **kwargs)
+
+    monkeypatch.setattr(os, "unlink", failing)
+    store = opened(tmp_path / "a", read_only=False)
+    with pytest.warns(ArchiveWarning, match="checkpoints of dead processes wait on"):
+        store.append([make.record(1)])
+    assert keys_of(store) == [make.key(0), make.key(1)]
+
+
+@pytest.mark.parametrize("n_bytes", [10, 2 << 20])
+def test_what_cannot_be_read_now_is_not_taken_for_damaged(tmp_path, make, monkeypatch, n_bytes):
+    """A large file is read by Arrow, which says OSError of damaged pages as well."""
+    store = opened(tmp_path / "a", read_only=False)
+    body = random.Random(1).randbytes(n_bytes)
+    store.append([make.record(0, body)])
+    read_row_group = pq.ParquetFile.read_row_group
+
+    def failing(*args, **kwargs):
+        raise OSError(errno.EIO, "Error reading bytes from file")
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", failing)
+    with pytest.raises(ArchiveError, match="cannot read a file"):
+        list(store.read([make.key(0)]))
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", read_row_group)
+    assert list(store.read([make.key(0)])) == [(make.key(0), body)]
+    real = pq.ParquetFile
+    monkeypatch.setattr(pq, "ParquetFile", failing)
+    other = opened(tmp_path / "a", read_only=False)
+    with pytest.raises(ArchiveError, match="cannot read a file"):
+        list(other.read([make.key(0)]))
+    monkeypatch.setattr(pq, "ParquetFile", real)
+    assert list(other.read([make.key(0)])) == [(make.key(0), body)]
+    assert other.quarantined() == []
+
+
+def synced_folders(monkeypatch) -> list[str]:
+    """Note the folders whose names are synced."""
+    real, synced = directory_module.fsync_folder, []
+
+    def noting(folder):
+        synced.append(str(folder))
+        real(folder)
+
+    monkeypatch.setattr(directory_module, "fsync_folder", noting)
+    return synced
+
+
+def test_a_folder_that_somebody_else_made_is_synced_before_what_is_put_there_counts(tmp_path, monkeypatch):
+    """Else the loss of power takes it, and all in it: who made it may not have come so far."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    place = directory_module.Directory(tmp_path / "a")
+    synced = synced_folders(monkeypatch)
+    place.put("b/c/file", b"x")
+    assert synced == [str(tmp_path / each) for each in ("", "a", "a/b", "a/b/c")]
+    synced.clear()
+    place.put("b/c/other", b"x")
+    assert synced == [str(tmp_path / "a/b/c")], "once is enough"
+
+
+def test_a_folder_whose_sync_failed_is_synced_at_the_next_attempt(tmp_path, monkeypatch):
+    place, real = directory_module.Directory(tmp_path / "a"), directory_module.fsync_folder
+
+    def failing(folder):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(directory_module, "fsync_folder", failing)
+    with pytest.raises(ArchiveError, match="does not read or write"):
+        place.put("b/file", b"x")
+    monkeypatch.setattr(directory_module, "fsync_folder", real)
+    synced = synced_folders(monkeypatch)
+    place.put("b/file", b"x")
+    assert str(tmp_path) in synced
+    assert str(tmp_path / "a") in synced
+
+
+def test_a_document_that_was_there_is_durable_when_that_is_said(tmp_path, monkeypatch):
+    place = directory_module.Directory(tmp_path / "a")
+    assert place.put("d/name", b"x", if_absent=True)
+    synced = synced_folders(monkeypatch)
+    assert not directory_module.Directory(tmp_path / "a").put("d/name", b"y", if_absent=True)
+    assert str(tmp_path / "a" / "d") in synced

@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from trust import kill_writers
 
 from tidegauge.archive import Archive, Key, Record, sqlite_file
 from tidegauge.archive.catalog import Catalog
@@ -343,15 +342,6 @@ def test_a_listing_that_a_compaction_overtakes(tmp_path, make, monkeypatch):
 
 
 # Death.
-
-
-@pytest.mark.parametrize(("kind", "cycles"), [("sqlite", 40), ("directory", 25)])
-def test_writers_that_are_killed(tmp_path, kind, cycles):
-    """`trust.kill_writers.py` does it by the thousand."""
-    hit = kill_writers.run(cycles, kind, tmp_path, seed=7)
-    assert hit["records acknowledged"] > 100
-    assert hit["window begun"] > 1
-    assert hit["checkpoint begun"] > 1
 
 
 SPOOLER = """

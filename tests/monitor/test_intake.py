@@ -14,7 +14,7 @@ from tests.monitor.conftest import T0, payments
 import tidegauge as tg
 from tidegauge.arrow import batches
 from tidegauge.calendar import Calendar
-from tidegauge.errors import InputError, SchemaError
+from tidegauge.errors import InputError, SchemaError, TidegaugeError
 from tidegauge.intake import Intake
 from tidegauge.intake.segmentation import Segmentation
 from tidegauge.segments import OTHER, parse_segment
@@ -261,3 +261,111 @@ def test_what_cannot_be_encoded_now_is_taken_the_next_time(reference, monkeypatc
     with pytest.raises(MemoryError):
         one.take(T0, everything=True)
     assert rows_by_window(one.take(T0, everything=True)) == {hour(0): 10}
+
+
+class Poor:
+    """A window's profile that runs out of memory while it adds some rows, as SegmentedProfile may."""
+
+    def __init__(self, inner):
+        self.inner, self.fails, self.whole = inner, False, True
+
+    def update(self, batch, threads):
+        if not self.whole:
+            raise TidegaugeError("profile: an earlier call ran out of memory halfway")
+        if self.fails:
+            self.whole = False
+            raise MemoryError
+        return self.inner.update(batch, threads)
+
+    def take_changed(self, everything=False):
+        if not self.whole:
+            raise TidegaugeError("profile: an earlier call ran out of memory halfway")
+        return self.inner.take_changed(everything=everything)
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+
+def poor_intake(reference, monkeypatch):
+    """An intake, and the profiles of its windows in the order in which these are opened."""
+    one, made, empty = intake(reference), [], Segmentation.empty
+
+    def opened(self):
+        made.append(Poor(empty(self)))
+        return made[-1]
+
+    monkeypatch.setattr(Segmentation, "empty", opened)
+    return one, made
+
+
+def test_a_window_whose_profile_ran_out_of_memory_is_lost_and_no_other(reference, monkeypatch):
+    one, poor = poor_intake(reference, monkeypatch)
+    first, second = (at_once(payments(n, n, begin_ns=T0 + i * HOUR)) for i, n in enumerate((10, 20)))
+    assert one.update(first, T0) == one.update(second, T0) == []
+    assert rows_by_window(one.take(T0)) == {hour(0): 10, hour(1): 20}
+    poor[0].fails = True
+    both = at_once(payments(40, 3, length_ns=2 * HOUR))
+    ((error, n_refused),) = one.update(both, T0)
+    assert isinstance(error, MemoryError)
+    assert 0 < n_refused < 40
+    assert one.update(first, T0) == [], "rows of that hour open another window"
+    parts = one.take(T0, everything=True)
+    assert rows_by_window(parts) == {hour(0): 10, hour(1): 20 + 40 - n_refused}
+    assert {part.sequence for part in parts if part.window == hour(0)} == {2}
+    assert one.take_lost() == [(hour(0), 0, 10)]
+    assert one.take_lost() == []
+    assert one.take(T0, everything=True) == []
+
+
+def test_a_window_that_breaks_while_another_thread_adds_counts_its_rows_as_lost(reference, monkeypatch):
+    (one, poor), batch = poor_intake(reference, monkeypatch), at_once(payments(10))
+    one.update(batch, T0)
+
+    def meanwhile(added, threads):
+        poor[0].whole = False
+        one.take(T0)
+        return True
+
+    poor[0].update = meanwhile
+    assert one.update(batch, T0) == []
+    assert one.take_lost() == [(hour(0), 0, 10), (hour(0), 0, 10)]
+
+
+def test_a_thread_that_meets_a_window_that_broke_goes_on_with_another(reference, monkeypatch):
+    (one, poor), batch = poor_intake(reference, monkeypatch), at_once(payments(10))
+    one.update(batch, T0)
+    poor[0].whole = False
+    assert one.update(batch, T0) == []
+    assert rows_by_window(one.take(T0, everything=True)) == {hour(0): 10}
+    assert one.take_lost() == [(hour(0), 0, 10)]
+
+
+def test_what_a_failed_checkpoint_has_taken_is_in_the_next(reference, monkeypatch):
+    """The first of two windows was encoded, the second not: both are, next time."""
+    one = intake(reference)
+    one.update(at_once(payments(10)), T0)
+    one.update(at_once(payments(20, begin_ns=T0 + HOUR)), T0)
+    encode, calls = Intake._parts, []
+
+    def fails_second(self, each, *, final):
+        calls.append(final)
+        if len(calls) == 2:
+            raise MemoryError
+        return encode(self, each, final=final)
+
+    monkeypatch.setattr(Intake, "_parts", fails_second)
+    with pytest.raises(MemoryError):
+        one.take(T0)
+    assert rows_by_window(one.take(T0)) == {hour(0): 10, hour(1): 20}
+    assert one.take(T0) == []
+
+
+def test_what_is_put_back_is_taken_again_before_what_is_newer(reference):
+    one = intake(reference)
+    one.update(at_once(payments(10)), T0)
+    parts = one.take(T0)
+    one.put_back(parts)
+    one.update(at_once(payments(5)), T0)
+    again = one.take(T0, everything=True)
+    assert again[: len(parts)] == parts
+    assert rows_by_window(again) == {hour(0): 15}

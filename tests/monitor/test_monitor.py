@@ -19,6 +19,7 @@ from tests.monitor.doubles import Flaky
 
 import tidegauge as tg
 from tidegauge.errors import ArchiveError, ArchiveWarning, InputError, TidegaugeError
+from tidegauge.intake.segmentation import Segmentation
 from tidegauge.window import HOUR, Window
 
 HOUR_0 = Window(T0, T0 + HOUR)
@@ -438,3 +439,129 @@ def test_an_archive_that_vanishes_is_made_anew_and_can_be_judged(reference, tmp_
     with tg.Archive(path) as archive:
         assert archive.merged("fraud").n_rows == 1_600  # the window was still open, and is written whole
         assert len(tg.judge(archive, now_ns=T0 + 2 * HOUR)) == 1
+
+
+class Poor:
+    """A window's profile that runs out of memory in its n-th update."""
+
+    def __init__(self, inner, n: int) -> None:
+        self.inner, self.n_left, self.whole = inner, n, True
+
+    def update(self, batch, threads):
+        self.n_left -= 1
+        if self.n_left == 0:
+            self.whole = False
+        if not self.whole:
+            raise MemoryError if self.n_left == 0 else TidegaugeError("profile: not whole")
+        return self.inner.update(batch, threads)
+
+    def take_changed(self, everything=False):
+        if not self.whole:
+            raise TidegaugeError("profile: not whole")
+        return self.inner.take_changed(everything=everything)
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+
+@pytest.mark.parametrize("checkpointed", ["no", "waiting", "archived"])
+def test_memory_that_runs_out_in_a_window_is_counted_and_all_else_is_archived(
+    reference, tmp_path, clock, monkeypatch, checkpointed
+):
+    """A profile that is left in part keeps nothing else from the archive; what a checkpoint has, is kept."""
+    store = Flaky(tg.Archive(tmp_path / "a.db").store)
+    archive = tg.Archive(store)
+    monitor = tg.Monitor("m", reference, archive=archive, segments=["country"], clock=clock)
+    empty, made = Segmentation.empty, []
+
+    def poor(self):
+        made.append(Poor(empty(self), 2 if not made else 99))
+        return made[-1]
+
+    monkeypatch.setattr(Segmentation, "empty", poor)
+    monitor.update(payments(1_000))
+    store.down = checkpointed == "waiting"
+    assert checkpointed == "no" or monitor.checkpoint() == (not store.down)
+    monitor.update(payments(600, 1))
+    assert monitor.health.n_rows_refused == 600
+    assert monitor.health.n_segments >= 0, "health says so of a window that is left in part"
+    monitor.update(payments(700, 2))
+    monitor.update(payments(800, 3, begin_ns=T0 + HOUR))
+    store.down = False
+    assert monitor.checkpoint()
+    monitor.close()
+    health = monitor.health
+    n_lost = 1_000 if checkpointed == "no" else 0
+    assert (health.n_rows, health.n_rows_refused, health.n_rows_lost) == (2_500, 600, n_lost)
+    assert health.n_rows_archived == 2_500 - n_lost
+    assert health.errors["MemoryError"] == 1
+    whole = archive.merged("m")
+    assert whole.n_rows == 2_500 - n_lost
+    assert sum(archive.merged("m", segment=each).n_rows for each in archive.segments("m")) == whole.n_rows
+
+
+def test_rows_that_wait_while_there_is_no_memory_are_taken_and_not_refused(
+    reference, archive, clock, monkeypatch
+):
+    monitor = tg.Monitor("m", reference, archive=archive, timestamp="", clock=clock)
+    real, broken = monitor._stage, []
+
+    class Stage:
+        def take(self):
+            if broken:
+                raise MemoryError
+            return real.take()
+
+        def record(self, row):
+            return real.record(row) or True
+
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+    monitor._stage = Stage()
+    broken.append(1)
+    monitor.record({"amount": 1.0})
+    assert (monitor.health.n_rows, monitor.health.n_rows_refused) == (1, 0)
+    assert monitor.health.errors == {"MemoryError": 1}
+    monitor.update(payments(1_000))  # which does not wait, and comes before
+    broken.clear()
+    monitor.close()
+    assert monitor.health.n_rows == monitor.health.n_rows_archived == 1_001
+    assert monitor.health.n_rows_refused == 0
+
+
+def test_parts_that_find_no_memory_on_their_way_to_the_outbox_are_sent_later(
+    reference, archive, clock, monkeypatch
+):
+    monitor = tg.Monitor("m", reference, archive=archive, clock=clock)
+    monitor.update(payments(10))
+    monitor.update(payments(20, begin_ns=T0 + HOUR))
+    monitor.update(payments(30, begin_ns=T0 + 2 * HOUR))  # which closes the first
+    real, calls = tg.Monitor._as_record, []
+
+    def failing(self, part):
+        calls.append(part)
+        if len(calls) == 2:
+            raise MemoryError
+        return real(self, part)
+
+    monkeypatch.setattr(tg.Monitor, "_as_record", failing)
+    assert not monitor.checkpoint()
+    assert monitor.checkpoint()
+    assert archive.merged("m").n_rows == 60
+    monitor.close()
+    assert archive.merged("m").n_rows == monitor.health.n_rows_archived == 60
+
+
+def test_a_log_handler_that_raises_does_not_reach_the_caller(reference, archive, clock):
+    def refuse(record):
+        raise RuntimeError("a filter of the application's")
+
+    monitor = tg.Monitor("m", reference, archive=archive, clock=clock)
+    logger = logging.getLogger("tidegauge")
+    logger.addFilter(refuse)
+    try:
+        monitor.update(3)
+    finally:
+        logger.removeFilter(refuse)
+    assert monitor.health.errors == {"InputError": 1}

@@ -208,7 +208,7 @@ std::vector<SegmentedProfile::Part> SegmentedProfile::take_changed(bool everythi
 }
 
 size_t SegmentedProfile::n_segments() const {
-  const auto alone = total_.lock();
+  const std::lock_guard alone(total_.mutex_);
   size_t n = 0;
   for (const auto& dimension : dimensions_) {
     for (size_t s = 1; s < dimension->segments.size(); ++s) n += dimension->segments[s].n_rows > 0;
@@ -217,7 +217,7 @@ size_t SegmentedProfile::n_segments() const {
 }
 
 std::vector<uint64_t> SegmentedProfile::n_other_rows() const {
-  const auto alone = total_.lock();
+  const std::lock_guard alone(total_.mutex_);
   std::vector<uint64_t> found;
   for (const auto& dimension : dimensions_) {
     found.push_back(dimension->segments.empty() ? 0 : dimension->segments[SegmentIndex::kOther].n_rows);
@@ -226,7 +226,7 @@ std::vector<uint64_t> SegmentedProfile::n_other_rows() const {
 }
 
 size_t SegmentedProfile::memory_bytes() const {
-  const auto alone = total_.lock();
+  const std::lock_guard alone(total_.mutex_);
   size_t n = index_.memory_bytes();
   for (const auto& column : total_.columns_) n += column->memory_bytes(total_.n_rows_);
   for (const auto& dimension : dimensions_) {

@@ -43,6 +43,8 @@ class SegmentedProfile {
   std::vector<Part> take_changed(bool everything = false);
 
   uint64_t n_rows() const { return total_.n_rows_; }
+  /// False for good once memory ran out in an update: then only what follows can still be asked.
+  bool whole() const { return total_.whole_; }
   /// Segments that have rows, other rows not counted.
   size_t n_segments() const;
   /// Of each dimension.

@@ -161,25 +161,22 @@ Stage::Run& Stage::run_for(const std::vector<Shape>& shapes, int64_t n_rows) {
     }
     return true;
   };
-  const size_t first = runs_.size() - std::min(runs_.size(), kOpenRuns);
-  size_t found = runs_.size();
-  if (current_ < runs_.size() && fits(*runs_[current_])) found = current_;
-  for (size_t i = runs_.size(); found == runs_.size() && i-- > first;) {
-    if (fits(*runs_[i])) {
-      found = i;
-      break;
-    }
+  Run* found = current_ && fits(*current_) ? current_ : nullptr;
+  size_t n_looked = 0;
+  for (auto run = runs_.rbegin(); !found && run != runs_.rend() && n_looked < kOpenRuns; ++run, ++n_looked) {
+    if (fits(**run)) found = run->get();
   }
-  if (found == runs_.size()) {
+  if (!found) {
     auto run = std::make_shared<Run>(std::exchange(spare_, RowLog(columns_.size())));
     run->shapes.resize(free_.size());
     run->columns.reserve(columns_.size());
     for (const StagedColumn& column : columns_) run->columns.push_back(column.builder());
     runs_.push_back(std::move(run));
+    found = runs_.back().get();
     n_bytes_ += columns_.size() * sizeof(Builder);
   }
   current_ = found;
-  Run& run = *runs_[found];
+  Run& run = *found;
   for (size_t i = 0; i < free_.size(); ++i) {
     if (has_value(shapes[i].content) && run.shapes[i].content == Content::null) run.shapes[i] = shapes[i];
   }
@@ -299,14 +296,14 @@ std::optional<bool> Stage::add(const arrow::Batch& batch) {
 }
 
 std::vector<arrow::Batch> Stage::take() {
-  std::vector<std::shared_ptr<Run>> runs;
+  std::list<std::shared_ptr<Run>> runs;
   size_t n_bytes = 0;
   {
     const std::lock_guard guard(mutex_);
     runs.swap(runs_);
     n_expected_ = std::exchange(n_rows_, 0);
     n_bytes = std::exchange(n_bytes_, 0);
-    current_ = 0;
+    current_ = nullptr;
   }
   std::vector<arrow::Batch> batches;
   try {
@@ -318,7 +315,7 @@ std::vector<arrow::Batch> Stage::take() {
     const std::lock_guard guard(mutex_);
     for (const auto& run : runs) n_rows_ += run->n_rows;
     n_bytes_ += n_bytes;
-    runs_.insert(runs_.begin(), runs.begin(), runs.end());
+    runs_.splice(runs_.begin(), runs);
     throw;
   }
   const std::lock_guard guard(mutex_);

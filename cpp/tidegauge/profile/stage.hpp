@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -70,10 +71,10 @@ class Stage {
   std::vector<size_t> free_;  // places of the free columns
   std::unordered_map<std::string_view, size_t> place_of_;
 
-  mutable ForkSafeMutex mutex_;  // of what follows
-  std::vector<std::shared_ptr<Run>> runs_;
-  size_t current_ = 0;                   // the run that the last rows went to
-  int64_t n_rows_ = 0, n_expected_ = 0;  // waiting; taken the last time
+  mutable ForkSafeMutex mutex_;           // of what follows
+  std::list<std::shared_ptr<Run>> runs_;  // a list: what could not be taken is put back without memory
+  Run* current_ = nullptr;                // that the last rows went to
+  int64_t n_rows_ = 0, n_expected_ = 0;   // waiting; taken the last time
   size_t n_bytes_ = 0;
   uint64_t n_unknown_ = 0;
   std::vector<arrow::Shape> shapes_;  // of the free columns of what is being added

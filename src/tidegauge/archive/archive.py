@@ -312,7 +312,7 @@ class Archive:
         """Merge windows into steps of `to` ("1d"), where the step ended at or before `older_than`.
 
         Every count is kept, and readers see the same rows at every moment. Merged are final records, and
-        checkpoints of writers that closed or have been silent for an hour before `now_ns`; windows that do
+        checkpoints of writers that closed or have been silent for a week before `now_ns`; windows that do
         not nest in one step are left. Verdicts on the windows merged stay. Run one at a time on an object
         store; elsewhere one that is late leaves the work to the first. Raises InputError, ArchiveError.
         """

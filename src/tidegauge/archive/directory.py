@@ -33,15 +33,17 @@ class Directory:
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.path.abspath(root)
+        self._synced: set[str] = set()
 
     def put(self, path: str, body: bytes, *, if_absent: bool = False) -> bool:
         """See Place."""
         target = self.path_of(path)
-        if if_absent and os.path.lexists(target):
-            return False
+        folder = os.path.dirname(target)
         with told(f"write {target}"):
-            folder = os.path.dirname(target)
-            make_folder(folder)
+            self.make_folder(folder)
+            if if_absent and os.path.lexists(target):
+                fsync_folder(folder)  # who put it may not have come so far yet
+                return False
             temporary = os.path.join(folder, f".{secrets.token_hex(8)}.tmp")
             try:
                 write_durably(temporary, body)
@@ -49,6 +51,7 @@ class Directory:
                     try:
                         os.link(temporary, target)
                     except FileExistsError:
+                        fsync_folder(folder)
                         return False
                 else:
                     os.rename(temporary, target)
@@ -109,7 +112,7 @@ class Directory:
     def alone(self, what: str) -> Iterator[None]:
         """See Place."""
         with told(f"lock {self.root}"):
-            make_folder(self.root)
+            self.make_folder(self.root)
             path = os.path.join(self.root, f".{what}.lock")
             lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -117,7 +120,7 @@ class Directory:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         finally:
-            os.close(lock)
+            let_go(lock)
 
     def tidy(self, before_ns: int) -> None:
         """See Place."""
@@ -125,9 +128,28 @@ class Directory:
             for name in names:
                 path = os.path.join(folder, name)
                 if name.startswith(".") and name.endswith(".tmp"):
-                    with suppress(FileNotFoundError):
+                    with told(f"delete {path}"), suppress(FileNotFoundError):
                         if os.stat(path).st_mtime_ns < before_ns:
                             os.unlink(path)
+
+    def make_folder(self, folder: str) -> None:
+        """Make the root, or a folder below it, and those between, durably. Raises OSError.
+
+        One that is there may have been made by another process, or at an attempt that failed, and its name
+        not be on the disk yet: so each is synced here once, whoever made it.
+        """
+        if folder in self._synced and os.path.isdir(folder):
+            return
+        if folder == self.root:
+            make_folder(folder)
+            with suppress(PermissionError):  # a folder that may be entered and not listed
+                fsync_folder(os.path.dirname(folder))
+        else:
+            above = os.path.dirname(folder)
+            self.make_folder(above)
+            make_one(folder)
+            fsync_folder(above)
+        self._synced.add(folder)
 
     def path_of(self, path: str) -> str:
         """Return the absolute path of a relative one."""
@@ -149,6 +171,12 @@ def told(what: str) -> Iterator[None]:
         raise ArchiveError(f"archive: cannot {what}: {reason}" + (f"; {remedy}" if remedy else "")) from error
 
 
+def let_go(lock: int) -> None:
+    """Close the file of a lock: the descriptor is gone and the lock with it, whatever the system says."""
+    with suppress(OSError):
+        os.close(lock)
+
+
 def write_durably(path: str, body: bytes) -> None:
     """Write a new file, and wait until the disk has it. Raises OSError."""
     with open(path, "xb") as file:
@@ -163,11 +191,16 @@ def make_folder(folder: str) -> None:
         return
     above = os.path.dirname(folder)
     make_folder(above)
+    make_one(folder)
+    fsync_folder(above)
+
+
+def make_one(folder: str) -> None:
+    """Make a folder if it is not there. Raises OSError."""
     with suppress(FileExistsError):
         os.mkdir(folder)
     if not os.path.isdir(folder):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
-    fsync_folder(above)
 
 
 def fsync_folder(folder: str) -> None:

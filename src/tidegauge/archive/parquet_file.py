@@ -103,6 +103,7 @@ def open_file(source: Any) -> Any:
             pre_buffer=True,
         )
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError) as error:
+        require_read(error)
         raise DamagedError(f"it is no whole Parquet file: {error}") from error
 
 
@@ -147,9 +148,19 @@ def states_of(file: Any, rows: Sequence[int]) -> list[bytes]:
             if column.type != pa.large_binary() and column.type != pa.binary():
                 continue
             states |= {row: column[row - begin].as_py() or b"" for row in wanted}
-        except (pa.ArrowException, OSError, ValueError, IndexError, OverflowError, MemoryError):
+        except (pa.ArrowException, OSError, ValueError, IndexError, OverflowError, MemoryError) as error:
+            require_read(error)
             continue
     return [states.get(row, b"") for row in rows]
+
+
+def require_read(error: Exception) -> None:
+    """Raise ArchiveError if it was the system that could not read: what lies on the disk may be whole.
+
+    Arrow says OSError of damaged bytes as well, then without a number.
+    """
+    if isinstance(error, OSError) and error.errno:
+        raise ArchiveError(f"archive: cannot read a file: {error}; look at the disk, try again") from error
 
 
 def seal_of(body: bytes) -> bytes:

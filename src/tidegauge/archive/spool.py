@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from tidegauge.archive.directory import Directory, make_folder, told
+from tidegauge.archive.directory import Directory, let_go, make_folder, told
 from tidegauge.archive.parquet_file import encode, head_of, open_file, states_of
 from tidegauge.archive.records import Record
 from tidegauge.errors import ArchiveError
@@ -40,7 +40,7 @@ class Spool:
         """Begin a file of one's own in a child; the parent's lock stays with the parent."""
         if self._pid != os.getpid():
             if self._lock is not None:
-                os.close(self._lock)
+                let_go(self._lock)
             self._begin()
 
     def records(self) -> list[Record]:
@@ -69,21 +69,21 @@ class Spool:
             token = name.removeprefix(".").removesuffix(".lock")
             if name != f".{token}.lock" or token == self._token:
                 continue
-            with suppress(FileNotFoundError):
-                self._recover_one(os.path.join(folder, name), self._path(token), take)
+            lock_path = os.path.join(folder, name)
+            with told(f"recover {lock_path}"), suppress(FileNotFoundError):
+                self._recover_one(lock_path, self._path(token), take)
 
     def _recover_one(self, lock_path: str, path: str, take: Callable[[list[Record]], None]) -> None:
-        with told(f"lock {lock_path}"):
-            try:
-                lock = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC)
-            except PermissionError:
-                return  # another user's, and theirs to recover
+        try:
+            lock = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC)
+        except PermissionError:
+            return  # another user's, and theirs to recover
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return  # it lives
-            if os.stat(lock_path).st_ino != os.fstat(lock).st_ino:
+            if not is_at(lock, lock_path):
                 return  # another process has recovered it, and its name is used again
             body = self.place.get(path)
             if body is not None:
@@ -95,15 +95,15 @@ class Spool:
                 self.place.delete(path)
             os.unlink(lock_path)
         finally:
-            os.close(lock)
+            let_go(lock)
 
     def close(self) -> None:
         """Let go of the lock; checkpoints that are left are recovered by the next process."""
         if self._lock is not None and self._pid == os.getpid():
             if not self.holds_records:
-                with suppress(FileNotFoundError):
+                with suppress(OSError):  # one that is left is recovered like a dead process's
                     os.unlink(self._lock_path())
-            os.close(self._lock)
+            let_go(self._lock)
             self._begin()
 
     def _path(self, token: str | None = None) -> str:
@@ -118,10 +118,26 @@ class Spool:
         with told(f"make {self._lock_path()}"):
             if self._private:
                 make_private(self.place.root)
-            make_folder(self.place.path_of(OPEN))
-            lock = os.open(self._lock_path(), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self._lock = lock
+            self.place.make_folder(self.place.path_of(OPEN))
+            # Between the two calls another process may have taken the file for a dead one's, and deleted it.
+            while self._lock is None:
+                lock = os.open(self._lock_path(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                    if is_at(lock, self._lock_path()):
+                        self._lock = lock
+                finally:
+                    if self._lock is None:
+                        let_go(lock)
+
+
+def is_at(lock: int, path: str) -> bool:
+    """Tell whether an open file is the one at a path. Raises OSError."""
+    try:
+        found, held = os.stat(path), os.fstat(lock)
+    except FileNotFoundError:
+        return False
+    return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
 
 
 def decoded(body: bytes) -> list[Record]:

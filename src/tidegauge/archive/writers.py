@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 
 from tidegauge.errors import DecodeError
-from tidegauge.window import HOUR, SECOND
+from tidegauge.window import SECOND, WEEK
 
 KIND = "writers"
 SLACK_SECONDS = 60.0
@@ -37,8 +37,12 @@ class Writer:
         return self.closed_ns is None and now_ns - self.seen_ns < silent_ns
 
     def settled(self, now_ns: int) -> bool:
-        """Tell whether its checkpoints may be taken for final: closed, or silent for an hour and as above."""
-        return not self.lives(now_ns) and (self.closed_ns is not None or now_ns - self.seen_ns >= HOUR)
+        """Tell whether its checkpoints may be taken for final: closed, or silent for a week and as above.
+
+        A shorter silence may be that of an archive that could not be written, or of a clock that jumped: the
+        writer lives, and what it says next takes the place of its checkpoints, if they are there.
+        """
+        return not self.lives(now_ns) and (self.closed_ns is not None or now_ns - self.seen_ns >= WEEK)
 
     def to_bytes(self) -> bytes:
         """Encode as JSON."""

@@ -28,6 +28,9 @@ class OpenWindow:
     stray: bool
     profile: SegmentedProfile
     last_rows_ns: int
+    n_rows: int = 0  # that it took
+    unsent: bool = False  # what a take that failed has taken out of the profile's changes
+    lost: bool = False
 
 
 @dataclass(eq=False)
@@ -37,8 +40,9 @@ class Intake:
     At most two windows are open, the latest ones that rows came for; a row for a third closes the oldest.
     Rows of windows that were closed, or are older than both open ones, are late; rows more than one window
     ahead of the clock are early. Both go into profiles of their own that are taken out at the next take, and
-    push no window out. Rows without a time are put where the clock is. Whatever happens, every row is in
-    exactly one part that `take` returns.
+    push no window out. Rows without a time are put where the clock is. Whatever happens, every row taken is
+    in exactly one part that `take` returns; save where memory runs out while rows are added, which leaves the
+    profile of their window in part: all its rows are told by `take_lost`, and the next ones open another.
 
     `timestamp`: the column of times, None to go by the clock. `grace_ns`: how long after its end a window
     still takes rows; it is closed when no row came for it that long.
@@ -57,21 +61,60 @@ class Intake:
         self._strays: dict[int, OpenWindow] = {}
         self._closed: list[OpenWindow] = []  # not yet taken
         self._remembered: deque[int] = deque(maxlen=REMEMBERED)
+        self._returned: list[list[Part]] = []
+        self._lost: list[tuple[Window, int, int]] = []
         self._n_opened = 0
         self.untimed_why: SchemaError | None = None
 
-    def update(self, batch: Batch, now_ns: int, threads: int = 1) -> None:
-        """Add rows. Raises ArrowError or SchemaError before the first is added.
+    def update(self, batch: Batch, now_ns: int, threads: int = 1) -> list[tuple[Exception, int]]:
+        """Add rows; return what kept rows from being added, and how many: mostly nothing, or all of them.
 
         A column of times that holds something else is noted in `untimed_why`, and its rows have no time.
         """
-        for window, part in self._split(batch, now_ns):
-            while True:  # until a window is met that nobody closes meanwhile
-                target, home = self._target(window, now_ns)
+        refused: dict[str, tuple[Exception, int]] = {}
+        n_left = batch.n_rows
+
+        def refuse(error: Exception, n_rows: int) -> None:
+            first, n_before = refused.get(type(error).__name__, (error, 0))
+            refused[type(error).__name__] = first, n_before + n_rows
+
+        try:
+            for window, part in self._split(batch, now_ns):
+                n_left -= part.n_rows
+                try:
+                    self._add(window, part, now_ns, threads)
+                except Exception as error:
+                    refuse(error, part.n_rows)
+        except Exception as error:
+            refuse(error, n_left)
+        return list(refused.values())
+
+    def _add(self, window: Window, part: Batch, now_ns: int, threads: int) -> None:
+        """Add rows of one window. Raises ArrowError, SchemaError or MemoryError, and none is added."""
+        while True:  # until a window is met that nobody closes meanwhile
+            target, home = self._target(window, now_ns)
+            try:
                 if target.profile.update(part, threads):
                     break
+            except Exception as error:
+                if target.profile.whole:
+                    raise
+                self._set_aside(target)
+                if isinstance(error, MemoryError):  # else it was another thread's
+                    raise
+        with self._lock:
+            if target.lost:
+                self._lost.append((target.window, target.sequence, part.n_rows))
+            target.n_rows += part.n_rows
             if home:
-                self._count(home, part.n_rows)
+                self.counts[home] += part.n_rows
+
+    def _set_aside(self, broken: OpenWindow) -> None:
+        """Have the next rows of its time open another window."""
+        with self._lock:
+            for among in (self._open, self._strays):
+                if among.get(broken.window.start_ns) is broken:
+                    self._closed.append(among.pop(broken.window.start_ns))
 
     def _split(self, batch: Batch, now_ns: int) -> Iterable[tuple[Window, Batch]]:
         here = self.calendar.window_of(now_ns)
@@ -148,18 +191,44 @@ class Intake:
             still_open = list(self._open.values()) if checkpoint else []
         try:
             parts = [part for each in closed for part in self._parts(each, final=True)]
-            return parts + [part for each in still_open for part in self._parts(each, final=False)]
+            parts += [part for each in still_open for part in self._parts(each, final=False)]
         except BaseException:  # out of memory: nothing is taken, and the next take has it all
             with self._lock:
                 self._closed = closed + self._closed
+            for each in still_open:
+                each.unsent = True
             raise
+        for each in still_open:
+            each.unsent = False
+        returned, self._returned = self._returned, []
+        return [part for each in returned for part in each] + parts
+
+    def put_back(self, parts: list[Part]) -> None:
+        """Have the next take return these too, before its own."""
+        self._returned.append(parts)
+
+    def take_lost(self) -> list[tuple[Window, int, int]]:
+        """Return window, sequence and number of rows that are in no final part; each once."""
+        with self._lock:
+            lost, self._lost = self._lost, []
+        return lost
 
     def _parts(self, each: OpenWindow, *, final: bool) -> Iterator[Part]:
         if final:
             each.profile.seal()
-        for dimension, values, n_rows, state in each.profile.take_changed(everything=final):
+        if not each.profile.whole:
+            self._lose(each)
+            return
+        for dimension, values, n_rows, state in each.profile.take_changed(everything=final or each.unsent):
             key = self.segmentation.key(dimension, values)
             yield Part(each.window, key, each.sequence, n_rows, state, final)
+
+    def _lose(self, broken: OpenWindow) -> None:
+        self._set_aside(broken)
+        with self._lock:
+            if not broken.lost:
+                broken.lost = True
+                self._lost.append((broken.window, broken.sequence, broken.n_rows))
 
     @property
     def windows(self) -> list[Window]:

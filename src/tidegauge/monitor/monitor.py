@@ -133,6 +133,7 @@ class Monitor:
         self._n_rows = self._n_rows_refused = 0
         self._errors: Counter[str] = Counter()
         self._last_error = ""
+        self._raised: BaseException | None = None
         self._rows_seen = 0
         self._rows_at: float | None = None
         self._archived_at: float | None = None
@@ -181,31 +182,36 @@ class Monitor:
                     self._flush()
                 return
             self._flush()
-        self._place(batch, self._clock())
+        now_ns = self._clock()
         with self._lock:
             self._n_rows += batch.n_rows
+        self._place(batch, now_ns)
 
     def _place(self, batch: Batch, now_ns: int) -> None:
+        """Put rows, which are counted as taken, into their windows; what cannot be put there is refused."""
         intake = self._intake
-        intake.update(batch, now_ns, self._threads)
+        refused = intake.update(batch, now_ns, self._threads)
         if intake.untimed_why is not None:
             self._note("untimed", intake.untimed_why)
             intake.untimed_why = None
+        for error, n_rows in refused:
+            with self._lock:
+                self._n_rows -= n_rows
+            self._refuse(error, n_rows)
 
     def _flush(self, here: Window | None = None) -> None:
         """Move the rows that wait in the stage into the open windows; those that come next are of `here`."""
-        with self._lock:  # by the clock, what waits is of the window that it came in
-            now_ns = self._clock() if self._timestamp is not None else self._here.start_ns
-            waiting = self._stage.take()
-            self._n_rows += sum(batch.n_rows for batch in waiting)  # at once, so that health misses none
-            self._here = here or self._here
+        try:
+            with self._lock:  # by the clock, what waits is of the window that it came in
+                now_ns = self._clock() if self._timestamp is not None else self._here.start_ns
+                waiting = self._stage.take()
+                self._n_rows += sum(batch.n_rows for batch in waiting)  # at once, so that health misses none
+                self._here = here or self._here
+        except Exception as error:  # no memory: they wait on
+            self._refuse(error, 0)
+            return
         for batch in waiting:
-            try:
-                self._place(batch, now_ns)
-            except Exception as error:
-                with self._lock:
-                    self._n_rows -= batch.n_rows
-                self._refuse(error, batch.n_rows)
+            self._place(batch, now_ns)
 
     def _before_rows(self) -> None:
         """Start the background thread with the first row; by the clock, also go from window to window."""
@@ -231,20 +237,26 @@ class Monitor:
                 close_before_multiprocessing_ends()
 
     def _refuse(self, error: BaseException, n_rows: int) -> None:
-        self._note(type(error).__name__, error)
-        with self._lock:
-            self._n_rows_refused += n_rows
+        if error is not self._raised:
+            with self._lock:
+                self._n_rows_refused += n_rows
+            self._note(type(error).__name__, error)
         if self._strict:
+            self._raised = error  # which comes here again on its way out
             raise error
 
     def _note(self, reason: str, error: BaseException) -> None:
-        """Count what went wrong; the first of its kind is logged."""
-        with self._lock:
-            self._errors[reason] += 1
-            first = self._errors[reason] == 1
-            self._last_error = words = printable(f"{reason}: {error}", None)
-        if first:
-            LOG.warning("monitor of %r: %s", self.model, words)
+        """Count what went wrong; the first of its kind is logged. No error of an error reaches the caller."""
+        try:
+            with self._lock:
+                self._errors[reason] += 1
+                first = self._errors[reason] == 1
+                self._last_error = reason
+                self._last_error = words = printable(f"{reason}: {error}", None)
+            if first:
+                LOG.warning("monitor of %r: %s", self.model, words)
+        except Exception:  # no memory for the words, a text or a log handler that raises: it is counted
+            return
 
     # Profiles out, in the background.
 
@@ -280,7 +292,13 @@ class Monitor:
 
     def _gather(self, *, checkpoint: bool = True, everything: bool = False) -> None:
         parts = self._intake.take(self._clock(), everything=everything, checkpoint=checkpoint)
-        self._outbox.put(map(self._as_record, parts))
+        try:
+            self._outbox.put([self._as_record(part) for part in parts])
+        except BaseException:
+            self._intake.put_back(parts)
+            raise
+        for window, sequence, n_rows in self._intake.take_lost():
+            self._outbox.lose(window, sequence, n_rows)
 
     def _as_record(self, part: Part) -> Record:
         key = Key(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import islice
 
 from tidegauge.archive import Archive, Key, Record
 from tidegauge.errors import ArchiveError
+from tidegauge.window import Window
 
 AT_A_TIME = 256  # records of one append: a transaction of a few megabytes
 PATIENCE_SECONDS = 5.0  # that one thread waits for another, which sends already
@@ -42,6 +44,20 @@ class Outbox:
                 self.n_bytes += size_of(record)
             while self.n_bytes > self._budget_bytes and len(self._waiting) > 1:
                 self._give_up(min(self._waiting.values(), key=worth))
+
+    def lose(self, window: Window, sequence: int, n_rows: int) -> None:
+        """Count rows that no record will bring any more, save those that a checkpoint of them has."""
+        with self._lock:
+            place = window.start_ns, sequence
+            kept = None
+            for key, record in list(self._waiting.items()):
+                if (key.window.start_ns, key.sequence) == place and not record.final:
+                    self._waiting[key] = replace(record, final=True)  # the last word of it
+                    kept = kept if key.segment else record.n_rows
+            if kept is None:
+                kept = self._archived.pop(place, 0)
+                self._n_rows_settled += kept
+            self.n_rows_lost += n_rows - kept
 
     def send(self, archive: Archive) -> None:
         """Append all that waits. Raises what the archive raises; what it did not acknowledge stays."""

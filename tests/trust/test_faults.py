@@ -1,0 +1,149 @@
+"""The disk and memory: a reduced run of each part, and a defect planted for each that it must find."""
+
+import io
+import random
+
+import pytest
+from trust.allocations.part import plain, run_program
+from trust.faults.disk import Disk, File, apply, left_of, steps, torn
+from trust.faults.parts import FAULTS, KILLS, MEMORY, POWER
+
+SECONDS = 60.0
+
+
+@pytest.mark.parametrize(("part", "n"), [(KILLS, 30), (FAULTS, 40), (POWER, 120), (MEMORY, 40)])
+def test_a_reduced_run_finds_nothing(part, n):
+    outcome = part.run(part.deep + 100_000, n, SECONDS)
+    assert outcome.findings == []
+    assert outcome.tried == n
+
+
+def test_kills_hit_the_middle_of_operations():
+    counts = KILLS.run(50, 40, SECONDS).counts
+    assert counts["with part of an operation done"] >= 4
+    assert counts["records acknowledged"] > 50
+
+
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """Have every Python that starts from here run some lines first."""
+
+    def plant(lines: str) -> None:
+        (tmp_path / "sitecustomize.py").write_text(lines)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    return plant
+
+
+ONE_BY_ONE = """
+from tidegauge.archive.sqlite import SqliteStore
+append = SqliteStore.append
+SqliteStore.append = lambda self, records: [append(self, [record]) for record in records] and None
+"""
+NO_SYNC = "import os; os.fsync = lambda descriptor: None"
+SYNC_OFF = """
+from tidegauge.archive.sqlite_file import SqliteFile
+prepared = SqliteFile._prepared
+def careless(self, connection):
+    prepared(self, connection)
+    connection.execute("PRAGMA synchronous = OFF")
+SqliteFile._prepared = careless
+"""
+ERRORS_SWALLOWED = """
+from contextlib import suppress
+from tidegauge.archive.{module} import {store}
+from tidegauge.errors import ArchiveError
+append = {store}.append
+def careless(self, records):
+    with suppress(ArchiveError):
+        append(self, records)
+{store}.append = careless
+"""
+BROKEN_KEPT = """
+from tidegauge.intake import Intake
+Intake.take_lost = lambda self: []
+"""
+
+
+@pytest.mark.parametrize(
+    ("part", "first", "n", "lines"),
+    [
+        (KILLS, 50, 20, ONE_BY_ONE),
+        (POWER, 250, 100, NO_SYNC),
+        (POWER, 0, 100, SYNC_OFF),
+        (FAULTS, 0, 60, ERRORS_SWALLOWED.format(module="sqlite", store="SqliteStore")),
+        (FAULTS, 0, 60, ERRORS_SWALLOWED.format(module="parquet", store="ParquetStore")),
+        (MEMORY, 0, 60, BROKEN_KEPT),
+    ],
+    ids=["not-atomic", "no-fsync", "synchronous-off", "sqlite-errors", "parquet-errors", "lost-not-counted"],
+)
+def test_a_planted_defect_is_found(planted, part, first, n, lines):
+    planted(lines)
+    found = part.run(first, n, SECONDS).findings
+    assert found
+    assert f"python -m trust try {part.name} " in found[0]
+
+
+# The model of a disk.
+
+
+def disk(*lines: str) -> Disk:
+    made = Disk("/r")
+    for line, data in steps(io.BytesIO("".join(lines).encode())):
+        made.step(line, data)
+    return made
+
+
+def states(made: Disk, tmp_path, n: int = 60) -> set[tuple[tuple[str, bytes], ...]]:
+    """All that may be left, each as the files there and their bytes."""
+    found = set()
+    for i in range(n):
+        folder = tmp_path / str(i)
+        made.lose_power(folder, random.Random(i))
+        files = sorted(each for each in folder.rglob("*") if each.is_file())
+        found.add(tuple((str(each.relative_to(folder)), each.read_bytes()) for each in files))
+    return found
+
+
+def test_what_was_synced_is_left_and_what_was_not_may_be(tmp_path):
+    new = ["C 7 /r/.tmp\n", "W 7 0 3\nabc"]
+    assert states(disk(*new), tmp_path / "1") == {(), ((".tmp", b""),), ((".tmp", b"abc"),)}
+    made = disk(*new, "S 7\n", "R /r/.tmp\t/r/a\n")
+    assert states(made, tmp_path / "2") == {(), ((".tmp", b"abc"),), (("a", b"abc"),)}
+    assert states(disk(*new, "S 7\n", "R /r/.tmp\t/r/a\n", "S 1\n"), tmp_path / "3") == {(("a", b"abc"),)}
+
+
+def test_a_folder_that_was_not_synced_takes_all_in_it_along(tmp_path):
+    lines = ["M 5 /r/d\n", "C 7 /r/d/a\n", "W 7 0 1\nx", "S 7\n", "S 5\n"]
+    assert states(disk(*lines), tmp_path / "1") == {(), (("d/a", b"x"),)}
+    assert states(disk(*lines, "S 1\n"), tmp_path / "2") == {(("d/a", b"x"),)}
+
+
+def test_writes_are_torn_at_the_borders_of_pieces():
+    assert list(torn((500, b"x" * 600), 512)) == [(500, b"x" * 12), (512, b"x" * 512), (1024, b"x" * 76)]
+    body = bytearray(b"abc")
+    apply(body, (5, b"z"))
+    apply(body, (-1, 1))
+    assert body == b"a"
+    file = File(bytearray(2_000), [(0, b"x" * 2_000)])
+    left = {left_of(file, random.Random(i), 0.5) for i in range(20)}
+    assert len(left) > 5
+    assert all(len(each) == 2_000 for each in left)
+
+
+# Memory of the engine.
+
+
+def test_the_engine_without_memory():
+    outcome = run_program(plain(), 0, 256 * 17, SECONDS)
+    assert outcome.findings == []
+    assert outcome.tried == 256 * 17
+
+
+def test_an_engine_that_dies_or_leaks_is_a_finding(tmp_path):
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\necho 'case 7: aborted' >&2\nkill -6 $$\n")
+    program.chmod(0o755)
+    assert run_program(program, 5, 9, SECONDS).findings == [
+        "ended with -6: case 7: aborted: python -m trust try allocations 5 9"
+    ]

@@ -1,0 +1,1 @@
+"""Memory that runs out, at every allocation of the engine."""
