@@ -181,9 +181,16 @@ class Monitor:
                     self._flush()
                 return
             self._flush()
-        self._place(batch, self._clock())
         with self._lock:
-            self._n_rows += batch.n_rows
+            self._n_rows += batch.n_rows  # before they can be archived, so that health never says less
+        try:
+            self._place(batch, self._clock())
+        except PASSED:  # nearly always when the rows are placed: an interrupt waits for the engine
+            raise
+        except BaseException:
+            with self._lock:
+                self._n_rows -= batch.n_rows
+            raise
 
     def _place(self, batch: Batch, now_ns: int) -> None:
         intake = self._intake
@@ -199,13 +206,18 @@ class Monitor:
             waiting = self._stage.take()
             self._n_rows += sum(batch.n_rows for batch in waiting)  # at once, so that health misses none
             self._here = here or self._here
+        interrupt: BaseException | None = None
         for batch in waiting:
             try:
                 self._place(batch, now_ns)
+            except PASSED as error:  # and what waits behind, perhaps others' rows, is not lost with it
+                interrupt = error
             except Exception as error:
                 with self._lock:
                     self._n_rows -= batch.n_rows
                 self._refuse(error, batch.n_rows)
+        if interrupt is not None:
+            raise interrupt
 
     def _before_rows(self) -> None:
         """Start the background thread with the first row; by the clock, also go from window to window."""
