@@ -35,6 +35,7 @@ LATE_NS = 5 * 60 * MINUTE_NS
 AWAY = 0.20, 0.23  # of the run, the archive
 LONGEST_AWAY = 1_500  # batches: what the outbox can hold
 GROWTH_LIMIT = 16 << 20  # bytes for 10^9 values; lower, what allocators keep for themselves would show
+LEAST_JUDGED = 7 * 10**8  # values; before, caches fill and threads come
 SLOWEST = 0.8  # the second half's speed, of the first's
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -164,6 +165,9 @@ class Seen:
         return float(np.quantile(rates[half:], 0.75) / np.quantile(rates[:half], 0.75))
 
     def findings(self) -> list[str]:
+        """Return what grew or slowed down; of a run that is too short to tell, nothing."""
+        if self.values[-1] < LEAST_JUDGED:
+            return []
         slope, lower = self.slope()
         found = []
         if lower > 0 and slope > GROWTH_LIMIT:

@@ -137,7 +137,7 @@ def test_what_rows_come_to_is_counted_apart_from_the_engine():
 def test_a_short_run_through_windows_and_segments_counts_exactly(tmp_path):
     done, findings, counts, levels = soak.run_in(tmp_path, 480, 60.0)
     assert done == 480
-    assert [each for each in findings if "memory" not in each and "slows" not in each] == []
+    assert findings == []
     assert counts["late rows"] == 7 * soak.N_ROWS
     assert counts["appends that failed"] > 0
     assert levels["10^6 values a second"] > 0
