@@ -13,6 +13,10 @@ sources := pyproject.toml CMakeLists.txt README.md LICENSE CHANGELOG.md \
   $(shell find cpp src tests/contract -name '*.[ch]pp' -o -name 'CMakeLists.txt' -o -path '*/templates/*' -o -name '*.py*' -not -name '*.pyc')
 cpp_sources := $(shell find cpp tests/contract trust -name '*.[ch]pp')
 sanitized := asan-ubsan tsan
+# What fails on purpose, for leaks; what runs at once, for races.
+failing := tests/test_bad_input.py tests/test_arrow_malformed.py tests/test_stage_hostile.py
+concurrent := tests/test_threads_and_fork.py tests/test_segmented_threads.py tests/test_threads_stage.py \
+  tests/test_monitor_threads.py tests/test_stage.py tests/test_stage_hostile.py
 
 .PHONY: setup demo test test-slow test-asan test-tsan trust trust-deep coverage lint bench statistics clean
 .DELETE_ON_ERROR:
@@ -30,6 +34,14 @@ test: .venv/.package .venv/.group-test
 # The whole grid of what `test` samples: some minutes more.
 test-slow: .venv/.package .venv/.group-test
 	$(bin)/python -m pytest -m slow $(PYTEST)
+
+# The suites over builds with sanitizers; trust/suppressions lists what cannot run so. PYTEST narrows these too.
+test-asan: .venv/.group-test build/asan-ubsan-site/.built
+	$(bin)/python -m trust.sanitized asan-ubsan $(PYTEST)
+	$(bin)/python -m trust.sanitized asan-ubsan --leaks $(failing)
+
+test-tsan: .venv/.group-test build/tsan-site/.built
+	$(bin)/python -m trust.sanitized tsan $(or $(PYTEST),$(concurrent))
 
 lint: .venv/.package .venv/.group-test .venv/.group-lint
 	$(bin)/ruff check .

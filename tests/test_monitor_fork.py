@@ -13,7 +13,6 @@ import pytest
 
 import tidegauge as tg
 
-ROOT = Path(__file__).parent.parent
 LIMIT_SECONDS = 120
 
 # What every program below begins with: `monitor` on an archive in the working folder, and rows to give it.
@@ -64,19 +63,6 @@ def archived(folder: Path) -> dict[str, int]:
 
 
 # ---- forks
-
-
-def test_forks_under_load(tmp_path):
-    """The small run of the script: threads update and record while children are forked and end."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "trust" / "fork_under_load.py"), "--forks", "24"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT_SECONDS,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 children failed or hung" in done.stdout
 
 
 def test_a_child_starts_without_a_row_and_the_parent_keeps_its_own(folder):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
+import datetime as dt
 import sys
 import threading
 import time
@@ -191,15 +191,34 @@ def test_recording_gives_way_to_other_threads(url):
     assert np.median(turns) < 0.1 + 20 * sys.getswitchinterval()
 
 
-def test_a_short_run_through_windows_and_segments_counts_exactly():
-    """The small run of the script, which archives and compares all counts."""
-    script = Path(__file__).parent.parent / "trust" / "soak.py"
-    done = subprocess.run(
-        [sys.executable, str(script), "--values", "2e7"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT_SECONDS,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "2,000,000 rows archived of 2,000,000, 2,000,000 in segments" in done.stdout
+def interrupt(monkeypatch: pytest.MonkeyPatch, monitor: tg.Monitor, *, after: bool) -> None:
+    """Have the next placing of rows interrupted as by Ctrl-C, before it has begun or when it is done."""
+    intake = monitor._intake
+    place = intake.update
+
+    def once(*arguments: Any) -> None:
+        monkeypatch.setattr(intake, "update", place)
+        if after:
+            place(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(intake, "update", once)
+
+
+def test_an_interrupted_update_is_counted_as_what_the_archive_holds(url, monkeypatch):
+    with tg.Monitor("m", REFERENCE, archive=url) as monitor:
+        interrupt(monkeypatch, monitor, after=True)
+        with pytest.raises(KeyboardInterrupt):
+            monitor.update(LARGE)
+    assert monitor.health.n_rows == monitor.health.n_rows_archived == archived(url)[""] == 5_000
+
+
+def test_an_interrupt_does_not_lose_what_others_recorded(url, monkeypatch):
+    """Rows of two batches wait; Ctrl-C comes amid the first."""
+    with tg.Monitor("m", REFERENCE, archive=url, timestamp="at") as monitor:
+        for i in range(10):
+            monitor.record({"x": 1.0, "k": "a", "at": i if i % 2 else dt.datetime.now(dt.UTC)})
+        interrupt(monkeypatch, monitor, after=True)
+        with pytest.raises(KeyboardInterrupt):
+            monitor.checkpoint()
+    assert monitor.health.n_rows == monitor.health.n_rows_archived == archived(url)[""] == 10

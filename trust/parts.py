@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from trust import forks, leaks, soak, threads
 from trust.allocations.part import ALLOCATIONS
 from trust.faults.parts import FAULTS, KILLS, MEMORY, POWER
 from trust.fuzz.parts import FUZZ, SWEEP
 from trust.machines.part import MACHINES
 from trust.oracle.part import ORACLE
 from trust.part import Part
+from trust.races import part as races
 
-PARTS: list[Part] = [FUZZ, SWEEP, MACHINES, ORACLE, ALLOCATIONS, FAULTS, POWER, KILLS, MEMORY]
+PARTS: list[Part] = [
+    *(FUZZ, SWEEP),
+    *(MACHINES, ORACLE),
+    *(ALLOCATIONS, FAULTS, POWER, KILLS, MEMORY),
+    *(races.PART, forks.PART, leaks.PART, threads.PART, soak.PART),
+]

@@ -1,13 +1,20 @@
-"""How to run Python or a program over a build with sanitizers: `make sanitized-PRESET` builds it."""
+"""How to run Python or a program over a build with sanitizers: `make sanitized-PRESET` builds it.
+
+    python -m trust.sanitized PRESET [--leaks] PYTEST-ARGUMENT...
+
+runs tests over it, without those that `suppressions/deselected.txt` lists.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+SUPPRESSIONS = Path(__file__).resolve().parent / "suppressions"
 RUNTIMES = {"asan-ubsan": "libasan.so", "tsan": "libtsan.so"}
 
 
@@ -37,5 +44,25 @@ def environment(preset: str, *, leaks: bool = False) -> dict[str, str]:
         "PYTHONMALLOC": "malloc",
         "ASAN_OPTIONS": f"detect_leaks={int(leaks)}:allocator_may_return_null=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
-        "TSAN_OPTIONS": "exitcode=66:halt_on_error=1",
+        "LSAN_OPTIONS": f"suppressions={SUPPRESSIONS / 'lsan.txt'}:print_suppressions=0",
+        "TSAN_OPTIONS": f"exitcode=66:halt_on_error=1:suppressions={SUPPRESSIONS / 'tsan.txt'}",
     }
+
+
+def deselected(preset: str) -> list[str]:
+    """Return the arguments that keep pytest from the tests that cannot run over a preset's build."""
+    lines = (SUPPRESSIONS / "deselected.txt").read_text().splitlines()
+    listed = [line.split(maxsplit=2) for line in lines if line and not line.startswith("#")]
+    return [f"--deselect={node}" for where, node, _ in listed if where in (preset, "*")]
+
+
+def main(preset: str, *arguments: str) -> int:
+    """Run pytest over a preset's build; return how it ended."""
+    leaks = "--leaks" in arguments
+    tests = [each for each in arguments if each != "--leaks"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *deselected(preset), *tests]
+    return subprocess.run(command, cwd=ROOT, env=environment(preset, leaks=leaks), check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

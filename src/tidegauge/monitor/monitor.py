@@ -184,7 +184,7 @@ class Monitor:
             self._flush()
         now_ns = self._clock()
         with self._lock:
-            self._n_rows += batch.n_rows
+            self._n_rows += batch.n_rows  # before they can be archived, so that health never says less
         self._place(batch, now_ns)
 
     def _place(self, batch: Batch, now_ns: int) -> None:
@@ -210,8 +210,14 @@ class Monitor:
         except Exception as error:  # no memory: they wait on
             self._refuse(error, 0)
             return
+        interrupt: BaseException | None = None
         for batch in waiting:
-            self._place(batch, now_ns)
+            try:
+                self._place(batch, now_ns)
+            except PASSED as error:  # what waits behind, perhaps others' rows, is not lost with it
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
 
     def _before_rows(self) -> None:
         """Start the background thread with the first row; by the clock, also go from window to window."""
