@@ -249,9 +249,8 @@ std::vector<joint::OutcomeSpec> outcome_specs(const py::list& outcomes) {
 py::list outcome_list(const joint::OutcomeSet& outcomes) {
   py::list found;
   for (const auto& state : outcomes.states()) {
-    std::visit(
-        [&]<class State>(const State& held) { found.append(std::make_unique<Outcomes<State>>(held)); },
-        state);
+    std::visit([&]<class State>(const State& held) { found.append(std::make_unique<Outcomes<State>>(held)); },
+               state);
   }
   return found;
 }

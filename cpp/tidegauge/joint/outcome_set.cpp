@@ -91,8 +91,7 @@ void OutcomeSet::merge(const OutcomeSet& other) {
     return;
   }
   for (size_t i = 0; i < other.states_.size(); ++i) {
-    std::visit(
-        [&]<class T>(T& ours) { ours.merge(std::get<T>(other.states_[i])); }, states_[i]);
+    std::visit([&]<class T>(T& ours) { ours.merge(std::get<T>(other.states_[i])); }, states_[i]);
   }
 }
 
@@ -114,10 +113,17 @@ OutcomeSet OutcomeSet::decode(ByteReader& in) {
     const auto kind = in.get<uint8_t>("outcomes");
     ByteReader section(in.get_bytes(in.get_count(1, "outcomes"), "outcomes"));
     switch (kind) {
-      case 0: set.states_.push_back(decode_state<Binary>(section)); break;
-      case 1: set.states_.push_back(decode_state<Confusion>(section)); break;
-      case 2: set.states_.push_back(decode_state<Regression>(section)); break;
-      default: throw DecodeError("outcomes: of a kind that this version does not know");
+      case 0:
+        set.states_.push_back(decode_state<Binary>(section));
+        break;
+      case 1:
+        set.states_.push_back(decode_state<Confusion>(section));
+        break;
+      case 2:
+        set.states_.push_back(decode_state<Regression>(section));
+        break;
+      default:
+        throw DecodeError("outcomes: of a kind that this version does not know");
     }
     section.expect_end("outcomes");
     const size_t n = set.states_.size();

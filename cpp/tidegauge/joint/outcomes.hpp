@@ -26,7 +26,9 @@ class Rows {
   /// that point outside their buffers.
   Rows(const arrow::Batch& batch, std::span<const std::string> names);
 
-  void add(std::string name, arrow::ColumnView column) { columns_.emplace_back(std::move(name), std::move(column)); }
+  void add(std::string name, arrow::ColumnView column) {
+    columns_.emplace_back(std::move(name), std::move(column));
+  }
   int64_t n_rows() const { return n_rows_; }
   const std::vector<std::pair<std::string, arrow::ColumnView>>& columns() const { return columns_; }
   /// Null if it did not come.

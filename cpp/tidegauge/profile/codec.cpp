@@ -12,7 +12,8 @@
 //   COLS   in the order of SPEC, each column's state as length varint and bytes
 //   JOIN   columns together: id u64 of their spec, numbers of columns and waves, sums, 1 and 32 parts or 0
 //   JSPC   the spec of JOIN: seed u64, number of waves, then each column's name and score of each cell
-//   OUTC   how right a model is: count varint, then by id each state's kind u8 (binary, confusion, regression),
+//   OUTC   how right a model is: count varint, then by id each state's kind u8 (binary, confusion,
+//   regression),
 //          length varint, its spec and its counts
 //   NOTE   the caller's text
 //   MORE   unexpected columns by name: count varint, then name and rows
@@ -302,7 +303,8 @@ Profile Profile::from_bytes(std::span<const std::byte> bytes, std::string* note)
   if (sections.outcomes.data()) {
     ByteReader content(sections.outcomes);
     profile.outcomes_ = joint::OutcomeSet::decode(content);
-    if (profile.outcomes_.most_rows() > profile.n_rows_) throw DecodeError("outcomes: of more rows than there are");
+    if (profile.outcomes_.most_rows() > profile.n_rows_)
+      throw DecodeError("outcomes: of more rows than there are");
   }
 
   if (sections.more.data()) {

@@ -99,7 +99,8 @@ std::unique_lock<ForkSafeMutex> Profile::lock() const {
 Contents Profile::contents() const {
   std::vector<const Column*> columns;
   for (const auto& column : columns_) columns.push_back(column.get());
-  return {open_, accumulators_, n_rows_, std::move(columns), joint_ ? &*joint_ : nullptr, outcomes_, unexpected_};
+  return {open_,     accumulators_, n_rows_, std::move(columns), joint_ ? &*joint_ : nullptr,
+          outcomes_, unexpected_};
 }
 
 void Profile::update(const arrow::Batch& batch, unsigned n_threads) {

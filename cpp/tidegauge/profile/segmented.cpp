@@ -279,9 +279,8 @@ std::unique_ptr<Profile> SegmentedProfile::segment(size_t dimension,
     for (const auto& each : held.columns) columns.push_back(each[s]->clone());
     counted = outcomes(held, s);
   }
-  return std::unique_ptr<Profile>(
-      new Profile(Profile::of(std::move(columns), segment.n_rows, std::move(segment.unexpected),
-                              std::move(counted))));
+  return std::unique_ptr<Profile>(new Profile(
+      Profile::of(std::move(columns), segment.n_rows, std::move(segment.unexpected), std::move(counted))));
 }
 
 size_t light_profile_bytes(const std::vector<std::shared_ptr<const ColumnSpec>>& specs,
