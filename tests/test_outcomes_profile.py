@@ -273,3 +273,41 @@ def test_settings_of_outcomes_in_a_schema():
     at = SCHEMA.replace("score", threshold=0.3)
     counts = of(tg.Reference.fit(rows(5_000), schema=at).profile)
     assert any(0.3 in each.edges for each in counts if isinstance(each, _core.BinaryOutcomes))
+
+
+@given(st.lists(st.booleans(), min_size=400, max_size=400), st.integers(0, 3))
+def test_labels_that_come_late_leave_what_labels_at_once_do(is_late, n_corrected):
+    """Exactly, in every cell and sum; corrections too: the old label is taken away, the new one given."""
+    table = LATER.slice(0, 400)
+    known = table["label"].to_pylist()
+    late = [value if is_so else None for value, is_so in zip(known, is_late, strict=True)]
+    first = [None if is_so else value for value, is_so in zip(known, is_late, strict=True)]
+    at = table.column_names.index("label")
+
+    def with_labels(values, chosen):
+        rows_of = table.set_column(at, "label", pa.array(values, pa.int64()))
+        return tg.profile(rows_of.filter(pa.array(chosen)), REFERENCE)._core
+
+    profile = with_labels(first, [True] * 400)
+    joined = [value is not None for value in late]
+    wrong = list(late)
+    for i in [i for i, is_so in enumerate(joined) if is_so][:n_corrected]:
+        wrong[i] = 1 - late[i]
+    profile.label(with_labels(wrong, joined))
+    corrected = [a != b for a, b in zip(wrong, late, strict=True)]
+    profile.label(with_labels(wrong, corrected), back=True)
+    profile.label(with_labels(late, corrected))
+    assert [each.to_bytes() for each in profile.outcomes] == told(tg.profile(table, REFERENCE))
+
+
+def test_labels_of_rows_that_never_came_are_refused():
+    profile, other = tg.profile(LATER.slice(0, 10), REFERENCE)._core, tg.profile(LATER, REFERENCE)._core
+    before = profile.to_bytes(False)
+    for call in (
+        lambda: profile.label(other),
+        lambda: profile.label(other, back=True),
+        lambda: tg.profile({"a": [1.0]})._core.label(other),
+    ):
+        with pytest.raises(MergeError):
+            call()
+    assert profile.to_bytes(False) == before

@@ -95,6 +95,34 @@ void OutcomeSet::merge(const OutcomeSet& other) {
   }
 }
 
+OutcomeSet OutcomeSet::without_labels() const {
+  OutcomeSet left;
+  for (const State& state : states_) {
+    left.states_.push_back(std::visit([](const auto& held) { return State(held.without_labels()); }, state));
+  }
+  return left;
+}
+
+void OutcomeSet::label(const OutcomeSet& labelled) { replace(labelled.without_labels(), labelled); }
+void OutcomeSet::unlabel(const OutcomeSet& labelled) { replace(labelled, labelled.without_labels()); }
+
+/// The same rows in another way.
+void OutcomeSet::replace(const OutcomeSet& before, const OutcomeSet& after) {
+  if (empty() && !before.empty()) throw MergeError("outcomes: there are none that the labels could be of");
+  check_mergeable(before);
+  if (before.empty()) return;
+  std::vector<State> changed = states_;
+  for (size_t i = 0; i < changed.size(); ++i) {
+    std::visit(
+        [&]<class T>(T& ours) {
+          ours.subtract(std::get<T>(before.states_[i]));
+          ours.merge(std::get<T>(after.states_[i]));
+        },
+        changed[i]);
+  }
+  states_ = std::move(changed);
+}
+
 void OutcomeSet::encode(ByteWriter& out) const {
   out.put_varint(states_.size());
   ByteWriter section;

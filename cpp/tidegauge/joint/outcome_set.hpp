@@ -39,12 +39,20 @@ class OutcomeSet {
   /// Throws MergeError unless merge(other) can be done: both count the same, or one side counts nothing.
   void check_mergeable(const OutcomeSet& other) const;
   void merge(const OutcomeSet& other);
+  /// Gives rows that were added without labels those of `labelled`, which has the same rows with theirs; as
+  /// if they had come with them. `unlabel` takes them away again. Both throw MergeError, and change nothing,
+  /// for rows that cannot have been added.
+  void label(const OutcomeSet& labelled);
+  void unlabel(const OutcomeSet& labelled);
 
   void encode(ByteWriter& out) const;
   /// Throws DecodeError, or SchemaError for specs that cannot be.
   static OutcomeSet decode(ByteReader& in);
 
  private:
+  void replace(const OutcomeSet& before, const OutcomeSet& after);
+  OutcomeSet without_labels() const;
+
   std::vector<State> states_;
 };
 

@@ -335,6 +335,15 @@ void Profile::add_merged(const Profile& other) {
   n_rows_ = n_rows + n_theirs;
 }
 
+void Profile::label(const Profile& labelled, bool back) {
+  const joint::OutcomeSet theirs = [&] {
+    const auto guard = labelled.lock();
+    return labelled.outcomes_;
+  }();
+  const auto guard = lock();
+  back ? outcomes_.unlabel(theirs) : outcomes_.label(theirs);
+}
+
 uint64_t Profile::n_rows() const {
   const auto guard = lock();
   return n_rows_;
