@@ -18,9 +18,9 @@ PACKAGE = ROOT / "src" / "tidegauge"
 PYTHON_LAYERS = [
     {"_core"},
     {"errors"},
-    {"window", "measurement", "tables", "edges", "cells", "homes", "arrow", "scores", "segments"},
-    {"schema", "ranks", "joints", "calendar"},
-    {"column_profiles"},
+    {"window", "measurement", "tables", "edges", "cells", "homes", "arrow", "scores", "segments", "isotonic"},
+    {"schema", "ranks", "joints", "calendar", "score_cells"},
+    {"column_profiles", "outcome_specs"},
     {"profiles"},
     {"reference_windows"},
     {"reference", "window_profiles"},

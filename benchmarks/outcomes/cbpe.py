@@ -22,8 +22,8 @@ from tidegauge.outcomes.estimated import Estimate, estimate, first_predicted
 from tidegauge.outcomes.leaf_calibrator import fit_leaf_calibrator, unsupported_leaves
 from tidegauge.outcomes.leaves import leaf_of, learn_leaves
 from tidegauge.outcomes.sampling_error import sampling_errors
-from tidegauge.outcomes.score_cells import score_edges
 from tidegauge.outcomes.sensitivities import sensitivities
+from tidegauge.score_cells import score_edges
 
 Floats = np.ndarray
 HERE = Path(__file__).parent

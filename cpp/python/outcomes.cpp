@@ -1,4 +1,4 @@
-#include "tidegauge/joint/outcomes.hpp"
+#include "outcomes.hpp"
 
 #include <pybind11/stl.h>
 
@@ -229,6 +229,31 @@ void register_regression(py::module_& m) {
 }
 
 }  // namespace
+
+std::vector<joint::OutcomeSpec> outcome_specs(const py::list& outcomes) {
+  std::vector<joint::OutcomeSpec> specs;
+  for (const py::handle& each : outcomes) {
+    if (py::isinstance<Outcomes<Binary>>(each)) {
+      specs.emplace_back(each.cast<const Outcomes<Binary>&>().shared_spec());
+    } else if (py::isinstance<Outcomes<Confusion>>(each)) {
+      specs.emplace_back(each.cast<const Outcomes<Confusion>&>().shared_spec());
+    } else if (py::isinstance<Outcomes<Regression>>(each)) {
+      specs.emplace_back(each.cast<const Outcomes<Regression>&>().shared_spec());
+    } else {
+      throw SchemaError("outcomes: " + py::repr(each).cast<std::string>() + " is none");
+    }
+  }
+  return specs;
+}
+
+py::list outcome_list(const joint::OutcomeSet& outcomes) {
+  py::list found;
+  for (const auto& state : outcomes.states()) {
+    std::visit([&]<class State>(const State& held) { found.append(std::make_unique<Outcomes<State>>(held)); },
+               state);
+  }
+  return found;
+}
 
 void register_outcomes(py::module_& m) {
   register_binary(m);

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "convert.hpp"
+#include "outcomes.hpp"
 #include "register.hpp"
 #include "tidegauge/kernels/kernels.hpp"
 #include "tidegauge/profile/boolean_column.hpp"
@@ -139,14 +140,17 @@ void register_profile(py::module_& m) {
   py::class_<Profile>(m, "Profile")
       .def(py::init<uint8_t>(), py::arg("accumulators"))
       .def(py::init([](const std::vector<std::shared_ptr<ColumnSpec>>& specs,
-                       const std::shared_ptr<joint::Spec>& joint, bool with_parts) {
-             return std::make_unique<Profile>(const_specs(specs), joint, with_parts);
+                       const std::shared_ptr<joint::Spec>& joint, bool with_parts, const py::list& outcomes) {
+             return std::make_unique<Profile>(const_specs(specs), joint, with_parts, outcome_specs(outcomes));
            }),
-           py::arg("specs"), py::arg("joint") = py::none(), py::arg("with_parts") = false)
+           py::arg("specs"), py::arg("joint") = py::none(), py::arg("with_parts") = false,
+           py::arg("outcomes") = py::list())
       .def(
           "copy", [](const Profile& p) { return std::make_unique<Profile>(p); }, py::call_guard<Unlocked>())
       .def("update", &Profile::update, py::arg("batch"), py::arg("n_threads"), py::call_guard<Unlocked>())
       .def("merge", &Profile::merge, py::arg("other"), py::call_guard<Unlocked>())
+      .def("label", &Profile::label, py::arg("labelled"), py::arg("back") = false, py::call_guard<Unlocked>(),
+           "Gives rows that came without labels those of the same rows; back takes them away again.")
       .def("hide_rare_names", &Profile::hide_rare_names, py::arg("from"), py::call_guard<Unlocked>())
       .def_property_readonly("n_rows",
                              [](const Profile& p) {
@@ -216,6 +220,16 @@ void register_profile(py::module_& m) {
                                const Unlocked unlocked;
                                const auto guard = p.lock();
                                return p.joint();
+                             })
+      .def_property_readonly("outcomes",
+                             [](const Profile& p) {
+                               joint::OutcomeSet snapshot;
+                               {
+                                 const Unlocked unlocked;
+                                 const auto guard = p.lock();
+                                 snapshot = p.outcomes();
+                               }
+                               return outcome_list(snapshot);
                              })
       .def(
           "to_bytes",

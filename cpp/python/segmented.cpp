@@ -4,6 +4,7 @@
 #include <pybind11/typing.h>
 
 #include "convert.hpp"
+#include "outcomes.hpp"
 #include "register.hpp"
 #include "unlocked.hpp"
 
@@ -49,12 +50,16 @@ void register_segmented(py::module_& m) {
                                "A full profile of all rows, and light ones of the rows of each segment.")
       .def(py::init([](const Specs& specs, const std::shared_ptr<joint::Spec>& joint,
                        std::vector<std::vector<std::string>> dimensions, size_t max_segments,
-                       const std::vector<std::vector<Key>>& reserved) {
-             return std::make_unique<SegmentedProfile>(const_specs(specs), joint, std::move(dimensions),
-                                                       max_segments, reserved);
+                       const std::vector<std::vector<Key>>& reserved, const py::list& outcomes,
+                       const py::list& segment_outcomes) {
+             const SegmentedProfile::Outcomes counted{outcome_specs(outcomes),
+                                                      outcome_specs(segment_outcomes)};
+             return std::make_unique<SegmentedProfile>(const_specs(specs), joint, counted,
+                                                       std::move(dimensions), max_segments, reserved);
            }),
            py::arg("specs"), py::arg("joint"), py::kw_only(), py::arg("dimensions"), py::arg("max_segments"),
-           py::arg("reserved") = py::list())
+           py::arg("reserved") = py::list(), py::arg("outcomes") = py::list(),
+           py::arg("segment_outcomes") = py::list())
       .def("update", &SegmentedProfile::update, py::arg("batch"), py::arg("n_threads"),
            py::call_guard<Unlocked>(), "False, and nothing is added, once sealed.")
       .def("seal", &SegmentedProfile::seal, py::call_guard<Unlocked>(),
@@ -86,8 +91,12 @@ void register_segmented(py::module_& m) {
            py::call_guard<Unlocked>(),
            "A copy of a segment's profile, of the other rows' for None; None if there are no such rows.");
   m.def(
-      "light_profile_bytes", [](const Specs& specs) { return light_profile_bytes(const_specs(specs)); },
-      py::arg("specs"), "What one light profile of these columns may hold in memory at most, in bytes.");
+      "light_profile_bytes",
+      [](const Specs& specs, const py::list& outcomes) {
+        return light_profile_bytes(const_specs(specs), outcome_specs(outcomes));
+      },
+      py::arg("specs"), py::arg("outcomes") = py::list(),
+      "What one light profile of these columns may hold in memory at most, in bytes.");
 }
 
 }  // namespace tidegauge::python

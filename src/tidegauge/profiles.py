@@ -11,6 +11,7 @@ from tidegauge.arrow import at_once, batches
 from tidegauge.column_profiles import ColumnProfile
 from tidegauge.errors import SchemaError
 from tidegauge.joints import Joint, snapshot
+from tidegauge.outcome_specs import light_outcomes
 from tidegauge.tables import html_table, text_table
 
 if TYPE_CHECKING:
@@ -51,8 +52,9 @@ class Profile(Mapping[str, ColumnProfile]):
         held = reference.profile._core
         specs = [column.spec for column in held.columns]
         if accumulators == "light":
-            return cls(_core.Profile([spec.with_options(spec.accumulators & bits) for spec in specs]))
-        return cls(_core.Profile(specs, held.joint_spec))
+            light = [spec.with_options(spec.accumulators & bits) for spec in specs]
+            return cls(_core.Profile(light, outcomes=light_outcomes(held.outcomes, reference.schema)))
+        return cls(_core.Profile(specs, held.joint_spec, outcomes=held.outcomes))
 
     def update(self, data: Any, *, threads: int = 0) -> None:
         """Add the rows of `data`: anything `tidegauge.arrow.batches` takes.

@@ -19,6 +19,7 @@ from tidegauge.arrow import batches
 from tidegauge.arrow.batches import refuse_missing
 from tidegauge.edges import fit_edges
 from tidegauge.errors import DecodeError, InputError, SchemaError
+from tidegauge.outcome_specs import LabelledRows, Outcomes, chosen_outcomes, light_outcomes
 from tidegauge.profiles import Profile, accumulator_bits, write_file
 from tidegauge.reference_windows import ReferenceWindows, Splitter, from_text, to_text
 from tidegauge.schema import Column, Schema, with_notices
@@ -95,12 +96,16 @@ class Reference:
         if schema is None:
             schema = Schema.infer(rows, timestamp=timestamp)
         opened = iter(rows)
-        sampled, held = sample(opened, schema, accumulators, hold=not rows.rereadable)
+        labelled = LabelledRows(schema)
+        sampled, held = sample(opened, schema, accumulators, labelled, hold=not rows.rereadable)
         specs, schema = frozen_specs(sampled, schema, {} if edges is None else edges._specs)
         joint = None if accumulators == "light" else joint_spec(sampled, specs, schema, edges)
-        profile = Profile(_core.Profile(specs, joint, with_parts=True))
+        kept = [] if edges is None else edges.profile._core.outcomes
+        outcomes = kept or chosen_outcomes(schema, labelled)
+        profile = Profile(_core.Profile(specs, joint, with_parts=True, outcomes=outcomes))
         split = None if window is None else Splitter(specs, timestamp_of(schema, timestamp), window)
-        by_segment = None if not segments else segmented(specs, dimensions_of(segments, schema))
+        dimensions = dimensions_of(segments, schema)
+        by_segment = segmented(specs, dimensions, light_outcomes(outcomes, schema)) if dimensions else None
         for batch in rows if rows.rereadable else chain(held, opened):
             profile._core.update(batch, threads)
             if split is not None:
@@ -112,7 +117,7 @@ class Reference:
         shown = with_shown_names(profile)
         if by_segment is None:
             return cls(shown, schema, windows)
-        return cls(shown, schema, windows, profiles_of(by_segment, dimensions_of(segments, schema), shown))
+        return cls(shown, schema, windows, profiles_of(by_segment, dimensions, shown))
 
     def __contains__(self, name: object) -> bool:
         return name in self._specs
@@ -188,7 +193,12 @@ def decoded(data: bytes | bytearray | memoryview) -> Profile | Reference:
 
 
 def sample(
-    rows: Iterator[_core.Batch], schema: Schema, accumulators: Literal["full", "light"], hold: bool
+    rows: Iterator[_core.Batch],
+    schema: Schema,
+    accumulators: Literal["full", "light"],
+    labelled: LabelledRows,
+    *,
+    hold: bool,
 ) -> tuple[list[Sampled], list[_core.Batch]]:
     """Draw values from `rows`; with `hold`, only from the first of them, which are returned as well."""
     drawn: _core.Sample | None = None
@@ -201,6 +211,7 @@ def sample(
             max_rows = min(SAMPLED_ROWS, max(1 << 14, SAMPLED_BYTES // (16 * max(len(specs), 1))))
             drawn = _core.Sample(specs, max_rows)
         drawn.update(batch)
+        labelled.update(batch)
         n_rows += batch.n_rows
         if hold:
             held.append(batch)
@@ -369,10 +380,14 @@ def dimensions_of(segments: Sequence[str | Sequence[str]], schema: Schema) -> li
     return found
 
 
-def segmented(specs: list[_core.ColumnSpec], dimensions: list[list[str]]) -> _core.SegmentedProfile:
+def segmented(
+    specs: list[_core.ColumnSpec], dimensions: list[list[str]], outcomes: list[Outcomes]
+) -> _core.SegmentedProfile:
     """Return light counts of each segment of no rows yet."""
     light = [spec.with_options(spec.accumulators & accumulator_bits("light")) for spec in specs]
-    return _core.SegmentedProfile(light, None, dimensions=dimensions, max_segments=MAX_SEGMENTS)
+    return _core.SegmentedProfile(
+        light, None, dimensions=dimensions, max_segments=MAX_SEGMENTS, segment_outcomes=outcomes
+    )
 
 
 def profiles_of(

@@ -49,8 +49,10 @@ class Column:
     above 0, up to which a change does not matter; None takes the monitor's. `circular`: the value wraps
     around, as an hour does. `importance` weighs the column, 0 or more. `keep_values=False` stores keyed
     hashes of categories only; None decides from the data. `exponential` also keeps a number's base-2
-    exponential histogram, in the buckets of OpenTelemetry and Prometheus. `notice`: why a setting was
-    chosen for the user. Raises SchemaError for a value that is not allowed.
+    exponential histogram, in the buckets of OpenTelemetry and Prometheus. `positive`: of a label, the value
+    that the scores are the probability of. `threshold`: of a score, from where on a row is predicted
+    positive; None is .5. `notice`: why a setting was chosen for the user. Raises SchemaError for a value that
+    is not allowed.
     """
 
     name: str
@@ -63,6 +65,8 @@ class Column:
     importance: float | None = None
     keep_values: bool | None = None
     exponential: bool = False
+    positive: str | int | float | bool | None = None
+    threshold: float | None = None
     notice: str = ""
 
     def __post_init__(self) -> None:
@@ -83,6 +87,13 @@ class Column:
             raise SchemaError(
                 f"column {self.name!r}: a {self.kind} is not circular, only number and time are"
             )
+        for field, role in (("positive", "label"), ("threshold", "score")):
+            if getattr(self, field) is not None and self.role != role:
+                raise SchemaError(f"column {self.name!r}: {field} is of a {role}, not of a {self.role}")
+        if self.threshold is not None and not abs(self.threshold) < float("inf"):
+            raise SchemaError(f"column {self.name!r}: threshold is {self.threshold!r}, it must be finite")
+        if isinstance(self.positive, float) and self.positive != self.positive:
+            raise SchemaError(f"column {self.name!r}: positive is NaN, which is no value")
         kinds = KINDS_OF_ROLE.get(self.role)
         if kinds and self.kind not in kinds:
             raise SchemaError(
@@ -161,6 +172,8 @@ class Schema(Mapping[str, Column]):
         score: str | Sequence[str] = (),
         prediction: str | Sequence[str] = (),
         label: str | Sequence[str] = (),
+        positive: str | int | float | bool | None = None,
+        threshold: float | None = None,
         id: str | Sequence[str] = (),
         timestamp: str | None = None,
         segments: str | Sequence[str] = (),
@@ -171,6 +184,7 @@ class Schema(Mapping[str, Column]):
     ) -> Schema:
         """Read kinds from what `data` announces, and roles from the arguments; reads no row of a table.
 
+        `positive` is that of the labels, `threshold` that of the scores (see `Column`).
         `data` is anything `tidegauge.arrow.batches` takes. Ids, timestamps, queries, ignored columns, times
         and unsupported columns are not judged. Raises SchemaError, with near misses, for a missing name,
         one given two roles, and a kind that cannot fill its role.
@@ -192,10 +206,18 @@ class Schema(Mapping[str, Column]):
         fields = batches(data).fields
         role_of = roles_by_name({role: as_names(names) for role, names in given.items()})
         require_names([field.name for field in fields], role_of)
-        return cls(
+        for setting, value, role in (("positive", positive, "label"), ("threshold", threshold, "score")):
+            if value is not None and role not in role_of.values():
+                raise SchemaError(f"{setting}={value!r} is given without a {role}: say which column it is of")
+        of_role: dict[str, dict[str, Any]] = {
+            "label": {"positive": positive},
+            "score": {"threshold": threshold},
+        }
+        columns = [
             inferred(field.name, field.kind, role_of.get(field.name, "feature"), field.format)
             for field in fields
-        )
+        ]
+        return cls(dataclasses.replace(column, **of_role.get(column.role, {})) for column in columns)
 
     @classmethod
     def from_toml(cls, source: str | os.PathLike[str]) -> Schema:
@@ -327,7 +349,7 @@ def summary(column: Column) -> str:
     parts += [column.accumulators] if column.accumulators != "full" else []
     parts += ["circular"] if column.circular else []
     parts += ["exponential histogram"] if column.exponential else []
-    for name in ("tolerance", "importance", "keep_values"):
+    for name in ("tolerance", "importance", "keep_values", "positive", "threshold"):
         value = getattr(column, name)
         parts += [] if value is None else [f"{name}={value}"]
     return ", ".join(parts) + (f" ({column.notice})" if column.notice else "")

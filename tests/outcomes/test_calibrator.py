@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import isotonic_regression
 
+from tidegauge.isotonic import isotonic
 from tidegauge.outcomes.binary_counts import count_binary
 from tidegauge.outcomes.calibrator import fit_calibrator, trust_scores
-from tidegauge.outcomes.pool_adjacent import isotonic
-from tidegauge.outcomes.score_cells import score_edges
+from tidegauge.score_cells import score_edges
 
 places = st.integers(1, 40)
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <span>
+#include <utility>
 
 #include "tidegauge/base/counts.hpp"
 #include "tidegauge/base/error.hpp"
@@ -213,6 +214,26 @@ void Binary::subtract(const Binary& other) {
         "merge added");
   }
   *this = std::move(left);
+}
+
+Binary Binary::without_labels() const {
+  Binary left = *this;
+  left.settle();  // in one slot may lie what was in three
+  constexpr auto kUnlabelled = static_cast<size_t>(Outcome::unlabelled);
+  for (size_t at = 0; at < n_counted(); at += kCounted) {
+    for (size_t i = 0; i < kUnlabelled; ++i) {
+      left.slots_[at + kUnlabelled].n += std::exchange(left.slots_[at + i].n, 0);
+      const Sums sum = std::exchange(left.settled_[at + i], {});
+      left.settled_[at + kUnlabelled].z += sum.z;
+      left.settled_[at + kUnlabelled].squares += sum.squares;
+      if (weights_.empty()) continue;
+      const Weights weight = std::exchange(left.weights_[at + i], {});
+      left.weights_[at + kUnlabelled].n += weight.n;
+      left.weights_[at + kUnlabelled].z += weight.z;
+      left.weights_[at + kUnlabelled].squares += weight.squares;
+    }
+  }
+  return left;
 }
 
 bool Binary::operator==(const Binary& other) const {

@@ -87,6 +87,8 @@ class Binary {
   void merge(const Binary& other);
   /// Takes away rows that were added; throws MergeError, and changes nothing, where they cannot have been.
   void subtract(const Binary& other);
+  /// The same rows before their labels came.
+  Binary without_labels() const;
   bool operator==(const Binary& other) const;
 
   void encode(ByteWriter& out) const;

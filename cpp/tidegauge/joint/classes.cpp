@@ -146,6 +146,10 @@ void ClassReader::read(int64_t begin, int64_t n, Code* out) const {
   }
   uint64_t words[kTile / 64];
   if (arrow::read_validity(*column_, begin, n, words) < n) mark(words, n, meaning_[classes_.missing()], out);
+  if (!column_->mistyped) return;  // which those bits call null
+  for (int64_t i = 0; i < n; ++i) {
+    if (is_mistyped(*column_, begin + i)) out[i] = meaning_[classes_.mistyped()];
+  }
 }
 
 void ClassReader::read_texts(int64_t begin, int64_t n, Code* out) const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include "tidegauge/base/counts.hpp"
 #include "tidegauge/base/error.hpp"
@@ -77,6 +78,17 @@ void Confusion::subtract(const Confusion& other) {
   for (size_t i = 0; i < counts_.size(); ++i) counts_[i] -= other.counts_[i];
   for (size_t i = 0; i < kHomes; ++i) homes_[i] -= other.homes_[i];
   n_rows_ -= other.n_rows_;
+}
+
+Confusion Confusion::without_labels() const {
+  Confusion left = *this;
+  const size_t columns = n_columns_of_matrix(), missing = columns - 1;
+  for (size_t at = 0; at < counts_.size(); at += columns) {
+    for (size_t i = 0; i < missing; ++i) {
+      left.counts_[at + missing] += std::exchange(left.counts_[at + i], uint64_t{0});
+    }
+  }
+  return left;
 }
 
 bool Confusion::operator==(const Confusion& other) const {

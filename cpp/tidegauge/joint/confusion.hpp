@@ -48,6 +48,8 @@ class Confusion {
   void merge(const Confusion& other);
   /// Takes away rows that were added; throws MergeError, and changes nothing, where they cannot have been.
   void subtract(const Confusion& other);
+  /// The same rows before their labels came.
+  Confusion without_labels() const;
   bool operator==(const Confusion& other) const;
 
   void encode(ByteWriter& out) const;

@@ -15,20 +15,6 @@ namespace {
 
 using arrow::ColumnView;
 
-/// The column of a name, after check_rows; null if the batch has none.
-const ColumnView* find(const arrow::Batch& batch, const std::string& name) {
-  const auto& fields = batch.schema().fields;
-  const auto named = [&](const arrow::Field& field) { return field.name == name; };
-  const auto at = std::ranges::find_if(fields, named);
-  if (at == fields.end()) return nullptr;
-  if (std::find_if(at + 1, fields.end(), named) != fields.end()) {
-    throw SchemaError("column '" + name + "' appears twice in the batch; rename one of them");
-  }
-  const auto i = static_cast<size_t>(at - fields.begin());
-  batch.check_rows(i);
-  return &batch.columns()[i];
-}
-
 /// A tile of doubles and which of its rows hold one.
 class Numbers {
  public:
@@ -74,7 +60,7 @@ class Numbers {
         for (int64_t i = 0; i < n; ++i) {
           if (test(kept, i)) continue;
           buffer_[i] = 0;
-          homeless(i, test(valid, i) ? Missing::mistyped : Missing::null);
+          homeless(i, test(valid, i) || is_mistyped(*column_, begin + i) ? Missing::mistyped : Missing::null);
         }
       }
     }
@@ -120,15 +106,48 @@ class Numbers {
 using Missing = Numbers::Missing;
 
 template <class AddTile>
-void for_tiles(const arrow::Batch& batch, AddTile add_tile) {
-  for (int64_t begin = 0; begin < batch.n_rows(); begin += kTile) {
-    add_tile(begin, std::min(kTile, batch.n_rows() - begin));
+void for_tiles(const Rows& rows, AddTile add_tile) {
+  for (int64_t begin = 0; begin < rows.n_rows(); begin += kTile) {
+    add_tile(begin, std::min(kTile, rows.n_rows() - begin));
   }
 }
 
 }  // namespace
 
-void add_rows(Binary& state, const arrow::Batch& batch) {
+Rows::Rows(const arrow::Batch& batch, std::span<const std::string> names) : n_rows_(batch.n_rows()) {
+  const auto& fields = batch.schema().fields;
+  for (const std::string& name : names) {
+    const auto named = [&](const arrow::Field& field) { return field.name == name; };
+    const auto at = std::ranges::find_if(fields, named);
+    if (at == fields.end() || find(name)) continue;
+    if (std::find_if(at + 1, fields.end(), named) != fields.end()) {
+      throw SchemaError("column '" + name + "' appears twice in the batch; rename one of them");
+    }
+    const auto i = static_cast<size_t>(at - fields.begin());
+    batch.check_rows(i);
+    add(name, batch.columns()[i]);
+  }
+}
+
+const ColumnView* Rows::find(const std::string& name) const {
+  const auto at = std::ranges::find(columns_, name, &std::pair<std::string, ColumnView>::first);
+  return at == columns_.end() ? nullptr : &at->second;
+}
+
+Rows Rows::slice(int64_t begin, int64_t n) const {
+  Rows part(n);
+  for (const auto& [name, column] : columns_) part.add(name, column.slice(begin, n));
+  return part;
+}
+
+std::vector<std::string> columns_of(const BinarySpec& spec) {
+  if (!spec.weighted()) return {spec.score, spec.label};
+  return {spec.score, spec.label, spec.weight};
+}
+std::vector<std::string> columns_of(const ConfusionSpec& spec) { return {spec.prediction, spec.label}; }
+std::vector<std::string> columns_of(const RegressionSpec& spec) { return {spec.prediction, spec.label}; }
+
+void add_rows(Binary& state, const Rows& rows) {
   const BinarySpec& spec = *state.spec();
   ClassReader::Meaning outcome_of{};
   const auto mean = [&](Code code, Outcome outcome) { outcome_of[code] = static_cast<Code>(outcome); };
@@ -137,11 +156,11 @@ void add_rows(Binary& state, const arrow::Batch& batch) {
   mean(spec.classes.mistyped(), Outcome::label_mistyped);
   mean(0, Outcome::negative);
   mean(static_cast<Code>(spec.classes.size() - 1), Outcome::positive);
-  Numbers scores(find(batch, spec.score)), weights(spec.weighted() ? find(batch, spec.weight) : nullptr);
-  const ClassReader labels(spec.classes, outcome_of, find(batch, spec.label));
+  Numbers scores(rows.find(spec.score)), weights(spec.weighted() ? rows.find(spec.weight) : nullptr);
+  const ClassReader labels(spec.classes, outcome_of, rows.find(spec.label));
   kernels::table();  // throws where an instruction set is asked for that there is not
 
-  for_tiles(batch, [&](int64_t begin, int64_t n) {
+  for_tiles(rows, [&](int64_t begin, int64_t n) {
     Code outcomes[kTile + 8];
     labels.read(begin, n, outcomes);
     if (spec.weighted()) {
@@ -160,13 +179,13 @@ void add_rows(Binary& state, const arrow::Batch& batch) {
   });
 }
 
-void add_rows(Confusion& state, const arrow::Batch& batch) {
+void add_rows(Confusion& state, const Rows& rows) {
   const ConfusionSpec& spec = *state.spec();
   ClassReader::Meaning itself{};
   std::iota(itself.begin(), itself.end(), Code{0});
-  const ClassReader predictions(spec.classes, itself, find(batch, spec.prediction)),
-      labels(spec.classes, itself, find(batch, spec.label));
-  for_tiles(batch, [&](int64_t begin, int64_t n) {
+  const ClassReader predictions(spec.classes, itself, rows.find(spec.prediction)),
+      labels(spec.classes, itself, rows.find(spec.label));
+  for_tiles(rows, [&](int64_t begin, int64_t n) {
     Code predicted[kTile + 8], known[kTile + 8];
     predictions.read(begin, n, predicted);
     labels.read(begin, n, known);
@@ -174,15 +193,15 @@ void add_rows(Confusion& state, const arrow::Batch& batch) {
   });
 }
 
-void add_rows(Regression& state, const arrow::Batch& batch) {
+void add_rows(Regression& state, const Rows& rows) {
   const RegressionSpec& spec = *state.spec();
-  Numbers predictions(find(batch, spec.prediction)), labels(find(batch, spec.label));
+  Numbers predictions(rows.find(spec.prediction)), labels(rows.find(spec.label));
   kernels::table();
   constexpr Answer kOfPrediction[] = {Answer::prediction_null, Answer::prediction_mistyped,
                                       Answer::prediction_nan, Answer::prediction_infinite},
                    kOfLabel[] = {Answer::unlabelled, Answer::label_mistyped, Answer::unlabelled,
                                  Answer::label_infinite};
-  for_tiles(batch, [&](int64_t begin, int64_t n) {
+  for_tiles(rows, [&](int64_t begin, int64_t n) {
     Answer answers[kTile];
     std::fill_n(answers, n, Answer::labelled);
     labels.read_finite(begin, n,

@@ -2,7 +2,10 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "tidegauge/arrow/batch.hpp"
 #include "tidegauge/base/at_fork.hpp"
@@ -15,12 +18,39 @@
 
 namespace tidegauge::joint {
 
-// Adds the rows of a batch, found by the names in the state's spec. Throws, and changes nothing, for a batch
-// that cannot be read. A batch without the column of the score, the prediction, the label or the weight is as
-// if all its values were null: labels come later.
-void add_rows(Binary& state, const arrow::Batch& batch);
-void add_rows(Confusion& state, const arrow::Batch& batch);
-void add_rows(Regression& state, const arrow::Batch& batch);
+/// Columns of the same rows, which have been checked, by name.
+class Rows {
+ public:
+  explicit Rows(int64_t n_rows) : n_rows_(n_rows) {}
+  /// Those of these names that a batch has. Throws SchemaError for one that it has twice, ArrowError for rows
+  /// that point outside their buffers.
+  Rows(const arrow::Batch& batch, std::span<const std::string> names);
+
+  void add(std::string name, arrow::ColumnView column) {
+    columns_.emplace_back(std::move(name), std::move(column));
+  }
+  int64_t n_rows() const { return n_rows_; }
+  const std::vector<std::pair<std::string, arrow::ColumnView>>& columns() const { return columns_; }
+  /// Null if it did not come.
+  const arrow::ColumnView* find(const std::string& name) const;
+  /// Rows [begin, begin + n).
+  Rows slice(int64_t begin, int64_t n) const;
+
+ private:
+  int64_t n_rows_;
+  std::vector<std::pair<std::string, arrow::ColumnView>> columns_;
+};
+
+// The columns that a state reads.
+std::vector<std::string> columns_of(const BinarySpec& spec);
+std::vector<std::string> columns_of(const ConfusionSpec& spec);
+std::vector<std::string> columns_of(const RegressionSpec& spec);
+
+// Adds rows. Without the column of the score, the prediction, the label or the weight it is as if all its
+// values were null: labels come later. Throws nothing but for memory.
+void add_rows(Binary& state, const Rows& rows);
+void add_rows(Confusion& state, const Rows& rows);
+void add_rows(Regression& state, const Rows& rows);
 
 /// One of these, for several threads: each call has it alone.
 template <class State>
@@ -32,6 +62,7 @@ class Outcomes {
   explicit Outcomes(State state) : spec_(state.spec()), state_(std::move(state)) {}
 
   const Spec& spec() const { return *spec_; }
+  const std::shared_ptr<const Spec>& shared_spec() const { return spec_; }
 
   /// As it is now.
   State state() const {
@@ -44,7 +75,7 @@ class Outcomes {
     if (static_cast<uint64_t>(batch.n_rows()) > kMaxRows - state_.n_rows()) {
       throw SchemaError("outcomes: more than 2^62 rows; start another one");
     }
-    add_rows(state_, batch);
+    add_rows(state_, Rows(batch, columns_of(*spec_)));
   }
 
   void merge(const Outcomes& other) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
+#include <utility>
 
 #include "tidegauge/base/compensated.hpp"
 #include "tidegauge/base/counts.hpp"
@@ -106,6 +107,14 @@ void Regression::subtract(const Regression& other) {
     // What rounding left of sums that nothing makes negative.
     if (of != residual && of != label && sum(Of(of)) < 0) sums_[of] = {};
   }
+}
+
+Regression Regression::without_labels() const {
+  Regression left(spec_);
+  left.answers_ = answers_;
+  left.answers_[static_cast<size_t>(Answer::unlabelled)] +=
+      std::exchange(left.answers_[static_cast<size_t>(Answer::labelled)], uint64_t{0});
+  return left;
 }
 
 bool Regression::operator==(const Regression& other) const {

@@ -70,6 +70,8 @@ class Regression {
   void merge(const Regression& other);
   /// Takes away rows that were added; throws MergeError, and changes nothing, where they cannot have been.
   void subtract(const Regression& other);
+  /// The same rows before their labels came.
+  Regression without_labels() const;
   bool operator==(const Regression& other) const;
 
   void encode(ByteWriter& out) const;

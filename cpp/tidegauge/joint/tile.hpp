@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "tidegauge/arrow/bits.hpp"
 #include "tidegauge/arrow/format.hpp"
 #include "tidegauge/arrow/view.hpp"
 
@@ -23,6 +24,11 @@ inline void prefetch_tile(const arrow::ColumnView& column, int64_t begin) {
   if (n_rows <= 0 || width == 0) return;
   const auto* values = static_cast<const char*>(column.values) + (column.offset + begin) * width;
   for (int64_t i = 0; i < n_rows * width; i += 64) __builtin_prefetch(values + i);
+}
+
+/// Whether a row is null because its value was of a type that the column cannot hold.
+inline bool is_mistyped(const arrow::ColumnView& column, int64_t row) {
+  return column.mistyped && arrow::test_bit(column.mistyped, column.offset + row);
 }
 
 }  // namespace tidegauge::joint

@@ -12,6 +12,9 @@
 //   COLS   in the order of SPEC, each column's state as length varint and bytes
 //   JOIN   columns together: id u64 of their spec, numbers of columns and waves, sums, 1 and 32 parts or 0
 //   JSPC   the spec of JOIN: seed u64, number of waves, then each column's name and score of each cell
+//   OUTC   how right a model is: count varint, then by id each state's kind u8 (binary, confusion,
+//   regression),
+//          length varint, its spec and its counts
 //   NOTE   the caller's text
 //   MORE   unexpected columns by name: count varint, then name and rows
 
@@ -124,7 +127,7 @@ std::map<uint64_t, ColumnSpec> decode_edge_section(ByteReader in) {
 }
 
 struct Sections {
-  std::span<const std::byte> rows, spec, edges, columns, joint, joint_spec, more, note;
+  std::span<const std::byte> rows, spec, edges, columns, joint, joint_spec, outcomes, more, note;
 };
 
 /// Checks everything about the container and finds the sections in it.
@@ -157,7 +160,8 @@ Sections open_container(std::span<const std::byte> bytes) {
          {std::pair{tag("ROWS"), &found.rows}, std::pair{tag("SPEC"), &found.spec},
           std::pair{tag("EDGE"), &found.edges}, std::pair{tag("COLS"), &found.columns},
           std::pair{tag("JOIN"), &found.joint}, std::pair{tag("JSPC"), &found.joint_spec},
-          std::pair{tag("MORE"), &found.more}, std::pair{tag("NOTE"), &found.note}}) {
+          std::pair{tag("OUTC"), &found.outcomes}, std::pair{tag("MORE"), &found.more},
+          std::pair{tag("NOTE"), &found.note}}) {
       if (name != known) continue;
       if (place->data()) throw DecodeError("profile: a section appears twice");
       *place = content;
@@ -218,6 +222,11 @@ std::vector<std::byte> encode(const Contents& contents, bool with_edges, std::st
     ByteWriter section;
     joint->spec()->encode(section);
     put_section(out, tag("JSPC"), section);
+  }
+  if (!contents.outcomes.empty()) {
+    ByteWriter section;
+    contents.outcomes.encode(section);
+    put_section(out, tag("OUTC"), section);
   }
   if (!unexpected.empty()) put_section(out, tag("MORE"), more);
   if (!note.empty()) {
@@ -289,6 +298,13 @@ Profile Profile::from_bytes(std::span<const std::byte> bytes, std::string* note)
     }
     profile.require_columns(*spec);
     profile.joint_->attach(std::move(spec));
+  }
+
+  if (sections.outcomes.data()) {
+    ByteReader content(sections.outcomes);
+    profile.outcomes_ = joint::OutcomeSet::decode(content);
+    if (profile.outcomes_.most_rows() > profile.n_rows_)
+      throw DecodeError("outcomes: of more rows than there are");
   }
 
   if (sections.more.data()) {

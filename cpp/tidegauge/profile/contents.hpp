@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tidegauge/joint/joint.hpp"
+#include "tidegauge/joint/outcome_set.hpp"
 #include "tidegauge/profile/column.hpp"
 #include "tidegauge/profile/unexpected.hpp"
 
@@ -18,6 +19,7 @@ struct Contents {
   uint64_t n_rows;
   std::vector<const Column*> columns;
   const joint::Joint* joint;  // or null
+  const joint::OutcomeSet& outcomes;
   const Unexpected& unexpected;
 };
 

@@ -26,8 +26,9 @@ Profile::Profile(uint8_t accumulators) : accumulators_(accumulators) {
 }
 
 Profile::Profile(std::vector<std::shared_ptr<const ColumnSpec>> specs,
-                 std::shared_ptr<const joint::Spec> joint, bool with_parts)
-    : open_(false) {
+                 std::shared_ptr<const joint::Spec> joint, bool with_parts,
+                 const std::vector<joint::OutcomeSpec>& outcomes)
+    : open_(false), outcomes_(outcomes) {
   for (auto& spec : specs) {
     if (index_.contains(spec->name)) throw SchemaError("column '" + spec->name + "' is named twice");
     add_column(Column::make(std::move(spec)));
@@ -35,6 +36,9 @@ Profile::Profile(std::vector<std::shared_ptr<const ColumnSpec>> specs,
   if (joint) {
     require_columns(*joint);
     joint_.emplace(std::move(joint), with_parts);
+  }
+  for (const std::string& name : outcomes_.columns()) {
+    if (!index_.contains(name)) throw SchemaError("outcomes: there is no column '" + name + "'");
   }
 }
 
@@ -47,14 +51,17 @@ Profile::Profile(const Profile& other) {
   index_ = other.index_;
   unexpected_ = other.unexpected_;
   joint_ = other.joint_;
+  outcomes_ = other.outcomes_;
 }
 
-Profile Profile::of(std::vector<std::unique_ptr<Column>> columns, uint64_t n_rows, Unexpected unexpected) {
+Profile Profile::of(std::vector<std::unique_ptr<Column>> columns, uint64_t n_rows, Unexpected unexpected,
+                    joint::OutcomeSet outcomes) {
   Profile profile;
   profile.open_ = false;
   for (auto& column : columns) profile.add_column(std::move(column));  // of no rows yet: none was absent
   profile.n_rows_ = n_rows;
   profile.unexpected_ = std::move(unexpected);
+  profile.outcomes_ = std::move(outcomes);
   return profile;
 }
 
@@ -92,7 +99,8 @@ std::unique_lock<ForkSafeMutex> Profile::lock() const {
 Contents Profile::contents() const {
   std::vector<const Column*> columns;
   for (const auto& column : columns_) columns.push_back(column.get());
-  return {open_, accumulators_, n_rows_, std::move(columns), joint_ ? &*joint_ : nullptr, unexpected_};
+  return {open_,     accumulators_, n_rows_, std::move(columns), joint_ ? &*joint_ : nullptr,
+          outcomes_, unexpected_};
 }
 
 void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
@@ -202,6 +210,11 @@ void Profile::add_rows(const arrow::Batch& batch, unsigned n_threads) {
       columns_[job.to]->update(batch.columns()[*job.from], thread_scratch());
     });
   }
+  if (!outcomes_.empty()) {
+    const joint::Rows rows(batch, outcomes_.columns());
+    const std::lock_guard lock(outcomes_busy_);
+    outcomes_.update(rows);
+  }
   const std::lock_guard lock(unexpected_busy_);
   for (size_t i = 0; i < batch.columns().size(); ++i) {
     const std::string& name = batch.schema().fields[i].name;
@@ -275,6 +288,7 @@ void Profile::merge(const Profile& other) {
     if (!(open_ && ours.is_blank()) && !(other.open_ && theirs->is_blank())) ours.check_mergeable(*theirs);
   }
   if (joint_ && other.joint_) joint_->check_mergeable(*other.joint_);
+  outcomes_.check_mergeable(other.outcomes_);
   changing([&] { add_merged(other); });
 }
 
@@ -317,7 +331,17 @@ void Profile::add_merged(const Profile& other) {
   } else if (n_theirs > 0) {
     joint_.reset();
   }
+  outcomes_.merge(other.outcomes_);
   n_rows_ = n_rows + n_theirs;
+}
+
+void Profile::label(const Profile& labelled, bool back) {
+  const joint::OutcomeSet theirs = [&] {
+    const auto guard = labelled.lock();
+    return labelled.outcomes_;
+  }();
+  const auto guard = lock();
+  back ? outcomes_.unlabel(theirs) : outcomes_.label(theirs);
 }
 
 uint64_t Profile::n_rows() const {

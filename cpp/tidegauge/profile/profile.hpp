@@ -13,6 +13,7 @@
 #include "tidegauge/arrow/batch.hpp"
 #include "tidegauge/base/at_fork.hpp"
 #include "tidegauge/joint/joint.hpp"
+#include "tidegauge/joint/outcome_set.hpp"
 #include "tidegauge/profile/column.hpp"
 #include "tidegauge/profile/contents.hpp"
 
@@ -31,10 +32,12 @@ class Profile {
  public:
   /// Open: new columns get these accumulators.
   explicit Profile(uint8_t accumulators);
-  /// Closed: exactly these columns, whose names must differ, and some of them together if there is a joint
-  /// spec; `with_parts` also keeps the joint of random parts of the rows. Throws SchemaError.
+  /// Closed: exactly these columns, whose names must differ, some of them together if there is a joint spec,
+  /// and how right a model is by these; `with_parts` also keeps the joint of random parts of the rows. Throws
+  /// SchemaError.
   explicit Profile(std::vector<std::shared_ptr<const ColumnSpec>> specs,
-                   std::shared_ptr<const joint::Spec> joint = nullptr, bool with_parts = false);
+                   std::shared_ptr<const joint::Spec> joint = nullptr, bool with_parts = false,
+                   const std::vector<joint::OutcomeSpec>& outcomes = {});
   Profile(const Profile& other);
 
   /// Adds the rows of a batch, using up to n_threads threads (0: one for each core). Throws ArrowError if any
@@ -43,11 +46,18 @@ class Profile {
   void update(const arrow::Batch& batch, unsigned n_threads);
 
   /// Adds another profile's rows. Columns are united by name; one that a side lacks was absent from all its
-  /// rows. The sum has a joint if both sides have one, a side without rows aside. Throws MergeError.
+  /// rows. The sum has a joint if both sides have one, a side without rows aside; the outcomes of whichever
+  /// side has some. Throws MergeError.
   void merge(const Profile& other);
 
+  /// Gives rows that came without labels those of `labelled`, which has the same rows with them: its outcomes
+  /// are as if they had come together. `back` takes them away again. Throws MergeError for rows that cannot
+  /// be among these.
+  void label(const Profile& labelled, bool back = false);
+
   /// Some rows' profile from its parts: columns of a closed profile, all of n_rows rows.
-  static Profile of(std::vector<std::unique_ptr<Column>> columns, uint64_t n_rows, Unexpected unexpected);
+  static Profile of(std::vector<std::unique_ptr<Column>> columns, uint64_t n_rows, Unexpected unexpected,
+                    joint::OutcomeSet outcomes);
 
   uint64_t n_rows() const;
   bool open() const { return open_; }
@@ -59,6 +69,8 @@ class Profile {
   /// Some columns together, if they are watched so; of all rows, and gone where there are more than
   /// joint::Sums::kMaxRows.
   const std::optional<joint::Joint>& joint() const { return joint_; }
+  /// How right a model is, of the rows that were counted by it.
+  const joint::OutcomeSet& outcomes() const { return outcomes_; }
   std::unique_lock<ForkSafeMutex> lock() const;
 
   /// Gives detached columns the edges of like-named specs with the same edges_id, and the joint its scores.
@@ -118,9 +130,11 @@ class Profile {
   std::unordered_map<std::string, size_t> index_;
   Unexpected unexpected_;
   std::optional<joint::Joint> joint_;
+  joint::OutcomeSet outcomes_;
   std::atomic<bool> whole_{true};  // until a change breaks off
   mutable ForkSafeMutex mutex_;    // shared by updates of a closed profile, for which what follows is
-  std::mutex busy_[32], unexpected_busy_, joint_busy_;  // of column i % 32, ...; no one holds two of them
+  // Of column i % 32, ...; no one holds two of them.
+  std::mutex busy_[32], unexpected_busy_, joint_busy_, outcomes_busy_;
 };
 
 }  // namespace tidegauge

@@ -46,11 +46,12 @@ arrow::ColumnView validity_of(const arrow::ColumnView& view) {
 }  // namespace
 
 SegmentedProfile::SegmentedProfile(const std::vector<std::shared_ptr<const ColumnSpec>>& specs,
-                                   std::shared_ptr<const joint::Spec> joint,
+                                   std::shared_ptr<const joint::Spec> joint, const Outcomes& outcomes,
                                    std::vector<std::vector<std::string>> dimensions, size_t max_segments,
                                    const std::vector<std::vector<SegmentKey>>& reserved)
-    : total_(specs, std::move(joint)),
+    : total_(specs, std::move(joint), false, outcomes.of_total),
       light_(light(specs)),
+      no_outcomes_(Profile(specs, nullptr, false, outcomes.of_segments).outcomes()),
       index_(std::move(dimensions), specs, max_segments, reserved) {
   for (size_t d = 0; d < index_.n_dimensions(); ++d) {
     dimensions_.push_back(std::make_unique<Dimension>(light_.size()));
@@ -114,6 +115,9 @@ void SegmentedProfile::add_piece(const arrow::Batch& piece, unsigned n_threads) 
   };
   n_threads = threads_for(static_cast<uint64_t>(piece.n_rows()), n_columns, n_threads);
   for_each_free(n_columns * dimensions_.size(), n_threads, busy, run);
+  if (no_outcomes_.empty()) return;
+  const joint::Rows rows(piece, no_outcomes_.columns());
+  for (size_t d = 0; d < dimensions_.size(); ++d) add_outcomes(*dimensions_[d], rows, groups[d]);
 }
 
 /// The rows of each segment, and what of its profile is not in its columns.
@@ -178,11 +182,33 @@ void SegmentedProfile::add_column(Dimension& dimension, size_t c, const arrow::C
   });
 }
 
+/// The outcomes of all segments, whose rows are gathered as those of a column are.
+void SegmentedProfile::add_outcomes(Dimension& dimension, const joint::Rows& rows, const RowGroups& groups) {
+  arrow::Memory memory(nullptr);
+  joint::Rows gathered(rows.n_rows());
+  for (const auto& [name, column] : rows.columns()) {
+    gathered.add(name, arrow::take(column, groups.rows, memory, groups.places));
+  }
+  const std::lock_guard lock(dimension.outcomes_busy);
+  auto& outcomes = dimension.outcomes;
+  if (outcomes.size() < groups.n_numbers()) outcomes.resize(groups.n_numbers());
+  for (size_t g = 0; g < groups.size(); ++g) {
+    auto& held = outcomes[groups.numbers[g]];
+    if (!held) held = std::make_unique<joint::OutcomeSet>(no_outcomes_);
+    held->update(gathered.slice(static_cast<int64_t>(groups.begins[g]), std::ssize(groups[g])));
+  }
+}
+
+const joint::OutcomeSet& SegmentedProfile::outcomes(const Dimension& dimension, size_t segment) const {
+  return no_outcomes_.empty() ? no_outcomes_ : *dimension.outcomes[segment];
+}
+
 Contents SegmentedProfile::contents(const Dimension& dimension, size_t segment) const {
   std::vector<const Column*> columns;
   for (const auto& each : dimension.columns) columns.push_back(each[segment].get());
   const Segment& held = dimension.segments[segment];
-  return {false, 0, held.n_rows, std::move(columns), nullptr, held.unexpected};
+  const joint::OutcomeSet& counted = outcomes(dimension, segment);
+  return {false, 0, held.n_rows, std::move(columns), nullptr, counted, held.unexpected};
 }
 
 std::vector<SegmentedProfile::Part> SegmentedProfile::take_changed(bool everything) {
@@ -227,11 +253,11 @@ std::vector<uint64_t> SegmentedProfile::n_other_rows() const {
 
 size_t SegmentedProfile::memory_bytes() const {
   const std::lock_guard alone(total_.mutex_);
-  size_t n = index_.memory_bytes();
+  size_t n = index_.memory_bytes() + total_.outcomes_.memory_bytes();
   for (const auto& column : total_.columns_) n += column->memory_bytes(total_.n_rows_);
   for (const auto& dimension : dimensions_) {
     for (const Segment& segment : dimension->segments) {
-      if (segment.n_rows > 0) n += bytes_of_segment(light_, segment.n_rows);
+      if (segment.n_rows > 0) n += bytes_of_segment(light_, segment.n_rows) + no_outcomes_.memory_bytes();
     }
   }
   return n;
@@ -243,6 +269,7 @@ std::unique_ptr<Profile> SegmentedProfile::segment(size_t dimension,
   const Dimension& held = *dimensions_[dimension];
   std::vector<std::unique_ptr<Column>> columns;
   Segment segment;
+  joint::OutcomeSet counted;
   {
     const auto alone = total_.lock();
     const size_t s = key ? index_.find(dimension, *key) : SegmentIndex::kOther;
@@ -250,13 +277,16 @@ std::unique_ptr<Profile> SegmentedProfile::segment(size_t dimension,
     segment = held.segments[s];
     if (segment.n_rows == 0) return nullptr;
     for (const auto& each : held.columns) columns.push_back(each[s]->clone());
+    counted = outcomes(held, s);
   }
-  return std::unique_ptr<Profile>(
-      new Profile(Profile::of(std::move(columns), segment.n_rows, std::move(segment.unexpected))));
+  return std::unique_ptr<Profile>(new Profile(
+      Profile::of(std::move(columns), segment.n_rows, std::move(segment.unexpected), std::move(counted))));
 }
 
-size_t light_profile_bytes(const std::vector<std::shared_ptr<const ColumnSpec>>& specs) {
-  return bytes_of_segment(light(specs), std::numeric_limits<uint32_t>::max());
+size_t light_profile_bytes(const std::vector<std::shared_ptr<const ColumnSpec>>& specs,
+                           const std::vector<joint::OutcomeSpec>& outcomes) {
+  return bytes_of_segment(light(specs), std::numeric_limits<uint32_t>::max()) +
+         joint::OutcomeSet(outcomes).memory_bytes();
 }
 
 }  // namespace tidegauge

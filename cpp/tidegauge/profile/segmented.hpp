@@ -22,9 +22,15 @@ namespace tidegauge {
 /// those of a Profile do; every other call is alone with it. A refused update changes nothing.
 class SegmentedProfile {
  public:
+  /// By what all rows are counted, and by what those of a segment: perhaps fewer cells.
+  struct Outcomes {
+    std::vector<joint::OutcomeSpec> of_total, of_segments;
+  };
+
   SegmentedProfile(const std::vector<std::shared_ptr<const ColumnSpec>>& specs,
-                   std::shared_ptr<const joint::Spec> joint, std::vector<std::vector<std::string>> dimensions,
-                   size_t max_segments, const std::vector<std::vector<SegmentKey>>& reserved);
+                   std::shared_ptr<const joint::Spec> joint, const Outcomes& outcomes,
+                   std::vector<std::vector<std::string>> dimensions, size_t max_segments,
+                   const std::vector<std::vector<SegmentKey>>& reserved);
 
   /// Adds the rows of a batch, using up to n_threads threads (0: one for each core). False, and nothing is
   /// added, once sealed. Throws as Profile::update.
@@ -69,17 +75,21 @@ class SegmentedProfile {
     std::vector<Segment> segments;  // by their number; grows with rows
     std::mutex segments_busy;
     std::vector<std::vector<std::unique_ptr<Column>>> columns;  // each column's, by number of segment
-    std::mutex busy[32];                                        // of a column
+    std::vector<std::unique_ptr<joint::OutcomeSet>> outcomes;   // by number of segment
+    std::mutex busy[32], outcomes_busy;                         // of a column
   };
 
   bool add(const arrow::Batch& batch, unsigned n_threads, bool alone);
   void add_piece(const arrow::Batch& piece, unsigned n_threads);
   void count_segments(Dimension& dimension, const arrow::Batch& piece, const RowGroups& groups);
   void add_column(Dimension& dimension, size_t c, const arrow::ColumnView* view, const RowGroups& groups);
+  void add_outcomes(Dimension& dimension, const joint::Rows& rows, const RowGroups& groups);
+  const joint::OutcomeSet& outcomes(const Dimension& dimension, size_t segment) const;
   Contents contents(const Dimension& dimension, size_t segment) const;
 
   Profile total_;  // and its section, which is ours
   std::vector<std::shared_ptr<const ColumnSpec>> light_;
+  joint::OutcomeSet no_outcomes_;  // of a segment before its first row
   SegmentIndex index_;
   std::vector<std::unique_ptr<Dimension>> dimensions_;
   bool sealed_ = false;
@@ -87,6 +97,7 @@ class SegmentedProfile {
 };
 
 /// What one light profile of these columns may hold in memory at most, up to 2^32 rows.
-size_t light_profile_bytes(const std::vector<std::shared_ptr<const ColumnSpec>>& specs);
+size_t light_profile_bytes(const std::vector<std::shared_ptr<const ColumnSpec>>& specs,
+                           const std::vector<joint::OutcomeSpec>& outcomes);
 
 }  // namespace tidegauge

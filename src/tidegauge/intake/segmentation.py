@@ -8,6 +8,7 @@ import numpy as np
 
 from tidegauge._core import CategoryColumn, SegmentedProfile, light_profile_bytes
 from tidegauge.errors import InputError
+from tidegauge.outcome_specs import light_outcomes
 from tidegauge.reference import Reference
 from tidegauge.segments import TOTAL, key_of
 
@@ -25,7 +26,7 @@ class Segmentation:
     InputError for columns that cannot be segments and for a budget too small for any.
     """
 
-    __slots__ = ("_joint", "_names", "_reserved", "max_segments", "specs")
+    __slots__ = ("_joint", "_names", "_outcomes", "_reserved", "_segment_outcomes", "max_segments", "specs")
 
     def __init__(
         self, reference: Reference, dimensions: Sequence[str | Sequence[str]], budget_bytes: int
@@ -33,11 +34,13 @@ class Segmentation:
         held = reference.profile._core
         self.specs = [column.spec for column in held.columns]
         self._joint = held.joint_spec
+        self._outcomes = held.outcomes
+        self._segment_outcomes = light_outcomes(held.outcomes, reference.schema)
         self._names = [
             (each,) if isinstance(each, str) else tuple(each) for each in checked(reference, dimensions)
         ]
         whole = full_profile_bytes(reference)
-        light = light_profile_bytes(self.specs)
+        light = light_profile_bytes(self.specs, self._segment_outcomes)
         others = light * len(self._names)
         room = budget_bytes // WINDOWS - whole - others
         if room < 0:
@@ -59,6 +62,8 @@ class Segmentation:
             dimensions=self._names,
             max_segments=self.max_segments,
             reserved=self._reserved,
+            outcomes=self._outcomes,
+            segment_outcomes=self._segment_outcomes,
         )
 
     def key(self, dimension: int, values: Values | None) -> str:

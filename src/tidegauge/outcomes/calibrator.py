@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tidegauge.isotonic import isotonic
 from tidegauge.outcomes.binary_counts import BinaryCounts
-from tidegauge.outcomes.pool_adjacent import isotonic
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tidegauge.isotonic import isotonic
 from tidegauge.outcomes.binary_counts import BinaryCounts
 from tidegauge.outcomes.calibrator import Calibrator, fit_calibrator, pools_of
-from tidegauge.outcomes.pool_adjacent import isotonic
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tidegauge.outcomes.pool_adjacent import isotonic
+from tidegauge.isotonic import isotonic
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <vector>
+
+#include "tidegauge/joint/outcome_set.hpp"
+
+namespace tidegauge::python {
+
+/// By what BinaryOutcomes, ConfusionOutcomes and RegressionOutcomes of a list count. Throws SchemaError for
+/// anything else in it.
+std::vector<joint::OutcomeSpec> outcome_specs(const pybind11::list& outcomes);
+
+/// Such objects, of what a profile has counted.
+pybind11::list outcome_list(const joint::OutcomeSet& outcomes);
+
+}  // namespace tidegauge::python

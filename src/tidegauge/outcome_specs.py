@@ -1,0 +1,188 @@
+"""By what a reference counts how right a model is: which columns, cells and classes."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tidegauge import _core
+from tidegauge.errors import InputWarning
+from tidegauge.schema import Column, Schema
+from tidegauge.score_cells import score_edges
+
+Outcomes = _core.BinaryOutcomes | _core.ConfusionOutcomes | _core.RegressionOutcomes
+Value = str | float | bool
+
+CELLS, LIGHT_CELLS = 1_000, 100
+RESIDUAL_CELLS = 200
+MOST_WHOLE_CLASSES = 20  # labels that are whole numbers, and no more of them, are classes
+THRESHOLD = 0.5
+SAMPLED_ROWS = 1 << 20
+
+
+class LabelledRows:
+    """Rows of the columns that outcomes are about, spread over all that came: at most SAMPLED_ROWS."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.names = [
+            *schema.with_role("label")[:1],
+            *schema.with_role("score"),
+            *schema.with_role("prediction"),
+        ]
+        self._stride, self._n_seen = 1, 0
+        self._rows: dict[str, list[Any]] = {name: [] for name in self.names}
+
+    def update(self, batch: _core.Batch) -> None:
+        """Take every stride-th row; the stride doubles whenever there are too many."""
+        if not self.names:
+            return
+        taken = np.arange(-self._n_seen % self._stride, batch.n_rows, self._stride, dtype=np.int64)
+        self._n_seen += batch.n_rows
+        there = [field[0] for field in batch.fields]
+        found = [name for name in self.names if name in there]
+        part = batch.select([there.index(name) for name in found]).take(taken)
+        for name in self.names:
+            known = name in found
+            self._rows[name] += part.to_pylist(found.index(name)) if known else [None] * len(taken)
+        while self.n_rows > SAMPLED_ROWS:
+            self._stride *= 2
+            self._rows = {name: values[::2] for name, values in self._rows.items()}
+
+    @property
+    def n_rows(self) -> int:
+        """Rows taken."""
+        return max(map(len, self._rows.values()), default=0)
+
+    def of(self, name: str) -> list[Any]:
+        """The values of a column, None where there is none."""
+        return self._rows[name]
+
+
+def chosen_outcomes(schema: Schema, rows: LabelledRows) -> list[Outcomes]:
+    """Return counts of no rows for each score and prediction of a schema that has a label; else [].
+
+    A score is counted by cells against a binary label, a prediction by a matrix against classes or by its
+    error against a number. Warns (InputWarning) of a label that leaves open which of these it is.
+    """
+    labels = schema.with_role("label")
+    if not labels or not (schema.with_role("score") or schema.with_role("prediction")):
+        return []
+    label = schema[labels[0]]
+    weight = next(iter(schema.with_role("weight")), "")
+    seen = Counter(value for value in rows.of(label.name) if is_known(value))
+    if not seen:
+        warn(f"label {label.name!r} has no value in the reference, so nothing is known of how right it is")
+        return []
+    found: list[Outcomes] = []
+    scores = [schema[name] for name in schema.with_role("score") if schema[name].kind == "number"]
+    positive, negative = sides(label, seen)
+    if scores and positive is None:
+        warn(
+            f"label {label.name!r} has the values {sorted(map(repr, seen))[:5]}: say which of them the score "
+            "is the probability of, with Schema.infer(..., positive=VALUE)"
+        )
+    if positive is not None:
+        truth = np.array([of_side(value, positive) for value in rows.of(label.name)])
+        for score in scores:
+            edges = score_edges(numbers(rows.of(score.name)), truth, thresholds_of(score), CELLS)
+            counts = _core.BinaryOutcomes(
+                score.name, label.name, edges, positive=positive, negative=negative, weight=weight
+            )
+            found.append(counts)
+    for name in schema.with_role("prediction"):
+        found.append(of_prediction(schema[name], label, rows, seen))
+    return found
+
+
+def of_prediction(prediction: Column, label: Column, rows: LabelledRows, seen: Counter[Value]) -> Outcomes:
+    """Return counts by class, or by error where label and prediction are numbers that are no classes."""
+    predicted = Counter(value for value in rows.of(prediction.name) if is_known(value))
+    if prediction.kind == label.kind == "number" and not are_classes(seen, predicted):
+        error = numbers(rows.of(prediction.name)) - numbers(rows.of(label.name))
+        known = error[np.isfinite(error)]
+        ranks = np.linspace(0.0, 1.0, RESIDUAL_CELLS - 1)
+        edges = np.unique(np.quantile(known, ranks, method="inverted_cdf")) if len(known) else np.zeros(1)
+        return _core.RegressionOutcomes(prediction.name, label.name, edges + 0.0)
+    ranked = [value for value, _ in (seen + predicted).most_common(_core.MAX_CLASSES)]
+    classes = sorted(ranked, key=lambda value: (isinstance(value, str), value))
+    return _core.ConfusionOutcomes(prediction.name, label.name, classes)
+
+
+def light_outcomes(outcomes: Sequence[Outcomes], schema: Schema) -> list[Outcomes]:
+    """Return the same of no rows, scores in at most LIGHT_CELLS cells: some of the edges are left out."""
+    return [
+        coarser(each, thresholds_of(schema[each.score])) if isinstance(each, _core.BinaryOutcomes) else each
+        for each in outcomes
+    ]
+
+
+def coarser(counts: _core.BinaryOutcomes, kept: Sequence[float]) -> _core.BinaryOutcomes:
+    """Return counts of no rows between at most LIGHT_CELLS - 1 of the edges, those of `kept` among them."""
+    edges = counts.edges
+    if len(edges) < LIGHT_CELLS:
+        return counts
+    even = edges[np.linspace(0, len(edges) - 1, LIGHT_CELLS - 1 - len(kept)).astype(np.int64)]
+    some = np.union1d(even, [edge for edge in kept if edge in edges])
+    return _core.BinaryOutcomes(
+        counts.score,
+        counts.label,
+        some,
+        positive=counts.positive,
+        negative=counts.negative,
+        weight=counts.weight,
+    )
+
+
+def sides(label: Column, seen: Counter[Value]) -> tuple[Value | None, Value | None]:
+    """Return the positive and the negative value of a binary label; None, None if it is not known to be one.
+
+    The negative is None where more than two values are there: any other is negative then.
+    """
+    values = set(seen)
+    positive: Value | None = label.positive
+    if positive is None and values <= {0, 1}:  # of numbers and of booleans
+        positive = 1
+    if positive is None:
+        return None, None
+    if values <= {0, 1} and positive in {0, 1}:
+        return positive, 1 - int(positive)
+    others = sorted(values - {positive}, key=repr)
+    return positive, others[0] if len(others) == 1 else None
+
+
+def of_side(value: Any, positive: Value) -> float:
+    """Return 1 for the positive value, 0 for another, NaN for none."""
+    return float(value == positive) if is_known(value) else np.nan
+
+
+def are_classes(labels: Counter[Value], predictions: Counter[Value]) -> bool:
+    """Tell whether numbers are names of classes: whole, few, and predicted by nothing but themselves."""
+    values = set(labels) | set(predictions)
+    return len(values) <= MOST_WHOLE_CLASSES and all(float(value).is_integer() for value in values)
+
+
+def thresholds_of(score: Column) -> tuple[float, ...]:
+    """Return from which score on a row is predicted positive."""
+    return (THRESHOLD if score.threshold is None else score.threshold,)
+
+
+def numbers(values: Sequence[Any]) -> npt.NDArray[np.float64]:
+    """Return numbers as float64, NaN for what is none."""
+    return np.array(
+        [float(value) if isinstance(value, int | float) else np.nan for value in values], np.float64
+    )
+
+
+def is_known(value: Any) -> bool:
+    """Tell whether a value is a text, a boolean or a number."""
+    return isinstance(value, str | bool | int) or (isinstance(value, float) and not np.isnan(value))
+
+
+def warn(message: str) -> None:
+    """Warn the caller of `Reference.fit`."""
+    warnings.warn(f"reference: {message}", InputWarning, stacklevel=5)
