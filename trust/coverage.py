@@ -110,7 +110,8 @@ def engine_branches() -> Iterator[tuple[str, str, int, str, bool]]:
             else:
                 continue
             for branch in line["branches"]:
-                yield group, name, line["line_number"], str(branch["branchno"]), branch["count"] > 0
+                if not branch.get("gcovr/excluded"):
+                    yield group, name, line["line_number"], str(branch["branchno"]), branch["count"] > 0
 
 
 def python_branches() -> Iterator[tuple[str, str, int, str, bool]]:

@@ -48,6 +48,12 @@ def test_branches_are_counted_by_line_and_group(measured):
     assert shown.exit_code == 1
 
 
+def test_what_gcovr_left_out_is_left_out(measured):
+    path = coverage.FOUND / "engine.json"
+    path.write_text(path.read_text().replace('"count": 0', '"gcovr/excluded": true, "count": 0'))
+    assert "| **import** |  | 3 | 3 | 100.0% |" in CliRunner().invoke(coverage.main, ["--measured"]).output
+
+
 def test_at_the_bound_nothing_is_said(measured):
     shown = CliRunner().invoke(coverage.main, ["--measured", "--bound", "0.5"])
     assert shown.exit_code == 0
