@@ -180,7 +180,7 @@ class MonitorMachine(RuleBasedStateMachine):
         self.monitor._stop.set()
         self.settle(health.n_rows_archived, health.n_rows - health.n_rows_archived)
 
-    @precondition(lambda self: self.n_forks < 2 and not self.store.down)
+    @precondition(lambda self: self.n_forks < 1 and not self.store.down)
     @rule(seed=SEEDS, n=st.sampled_from([1, 30]), saved=st.booleans(), closes=st.booleans())
     def fork(self, seed: int, n: int, saved: bool, closes: bool) -> None:
         """A child starts without a row under another name, and dies at once, at a checkpoint or in order."""

@@ -60,12 +60,12 @@ class Watched:
 class ProfileMachine(RuleBasedStateMachine):
     """Three profiles of one setup."""
 
-    @initialize(closed=st.booleans(), light=st.booleans())
-    def begin(self, closed: bool, light: bool) -> None:
+    @initialize(closed=st.booleans(), light=st.booleans(), forks=st.sampled_from([False, False, True]))
+    def begin(self, closed: bool, light: bool, forks: bool) -> None:
         self.reference = reference() if closed else None
         self.accumulators: Any = "light" if light else "full"
         self.watched = [self.new() for _ in range(3)]
-        self.has_forked = False
+        self.has_forked = not forks  # a fork takes as long as all the rest
 
     def new(self) -> Watched:
         profile = tg.Profile.empty(self.reference, accumulators=self.accumulators)
