@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <random>
+#include <stdexcept>
 #include <utility>
 
 #include "rows.hpp"
@@ -268,6 +269,16 @@ struct Cut final : Trial {
   std::vector<arrow::Batch> result;
 };
 
+struct Careless final : Trial {
+  void run() override {
+    n_added = n_added + 1;
+    const std::vector<int> working(100, n_added);
+    if (working.back() != n_added) throw std::logic_error("a vector does not hold what was put there");
+  }
+  std::optional<Bytes> state() override { return Bytes(static_cast<size_t>(n_added), std::byte{1}); }
+  volatile int n_added = 0;
+};
+
 Operation update(std::string name, std::function<Profile(uint64_t)> profile) {
   return {std::move(name), [profile](uint64_t seed) {
             return std::make_unique<Update>(profile(seed), batch_of(seed + 2, some_rows(seed)));
@@ -346,6 +357,12 @@ const std::vector<Operation>& operations() {
       cut("slice and check",
           [](const arrow::Batch& batch) { return std::vector{batch.checked().slice(5, 30)}; }),
   };
+  return all;
+}
+
+const std::vector<Operation>& planted() {
+  static const std::vector<Operation> all{
+      {"be careless", [](uint64_t) { return std::make_unique<Careless>(); }}};
   return all;
 }
 
