@@ -790,3 +790,14 @@ def test_a_log_that_cannot_be_moved_out_of_the_way_is_an_archive_error(tmp_path,
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(ArchiveError, match="mount it for writing"):
         SqliteStore(tmp_path / "a.db").append([make.record(0)])
+
+
+def test_without_a_log_a_commit_lasts_too(tmp_path, make, monkeypatch):
+    """The deletion of the journal is the commit: synced with synchronous=EXTRA (3), not with FULL (2)."""
+    delete = "PRAGMA journal_mode = DELETE"
+    monkeypatch.setattr(sqlite_file_module.SqliteFile, "_set_journal", lambda _, made: made.execute(delete))
+    store = SqliteStore(tmp_path / "a.db")
+    store.append([make.record(0)])
+    with store._file.using("look") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
+        assert connection.execute("PRAGMA synchronous").fetchone()[0] == 3

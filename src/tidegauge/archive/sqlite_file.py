@@ -256,7 +256,8 @@ class SqliteFile:
                 raise
         self._recognised(connection)  # before a foreign file is changed
         self._set_journal(connection)
-        connection.execute("PRAGMA synchronous = FULL")
+        # With the log that is FULL; without it, a commit is the deletion of the journal, which has to last.
+        connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
 
     def _keep_names(self) -> None:
