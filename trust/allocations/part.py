@@ -55,5 +55,5 @@ ALLOCATIONS = Part(
     "the engine without memory says so, is as before the call or refuses to go on, and leaks nothing",
     run,
     change=GROUP * N_OPERATIONS,
-    deep=500_000,
+    deep=200_000,
 )
