@@ -23,6 +23,7 @@ import tidegauge as tg
 from tidegauge.archive import Archive, Key, Record, SqliteStore
 from tidegauge.archive import directory as directory_module
 from tidegauge.archive import spool as spool_module
+from tidegauge.archive import sqlite_file as sqlite_file_module
 from tidegauge.archive.sqlite_file import APPLICATION_ID, SCHEMA_VERSION
 from tidegauge.archive.urls import opened
 from tidegauge.errors import ArchiveError, ArchiveWarning, InputError, TidegaugeError
@@ -758,3 +759,45 @@ def test_a_document_that_was_there_is_durable_when_that_is_said(tmp_path, monkey
     synced = synced_folders(monkeypatch)
     assert not directory_module.Directory(tmp_path / "a").put("d/name", b"y", if_absent=True)
     assert str(tmp_path / "a" / "d") in synced
+
+
+def test_the_name_of_a_database_and_its_log_are_synced_by_whoever_opens_it(tmp_path, make, monkeypatch):
+    """SQLite leaves that to the process that made the log, and does not mind if it fails."""
+    real, seen = sqlite_file_module.fsync_folder, []
+
+    def failing(folder):
+        seen.append((folder, os.path.exists(tmp_path / "a.db-wal")))
+        if len(seen) == 1:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(folder)
+
+    monkeypatch.setattr(sqlite_file_module, "fsync_folder", failing)
+    store, other = SqliteStore(tmp_path / "a.db"), SqliteStore(tmp_path / "a.db")
+    with pytest.raises(ArchiveError, match="the disk does not read or write"):
+        store.append([make.record(0)])
+    store.append([make.record(0)])
+    other.append([make.record(1)])
+    assert seen == [(str(tmp_path), True)] * 3
+    assert keys_of(store) == [make.key(0), make.key(1)]
+
+
+def test_a_log_that_cannot_be_moved_out_of_the_way_is_an_archive_error(tmp_path, make, monkeypatch):
+    (tmp_path / "a.db-wal").write_bytes(b"of a database that is gone")
+
+    def failing(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(ArchiveError, match="mount it for writing"):
+        SqliteStore(tmp_path / "a.db").append([make.record(0)])
+
+
+def test_without_a_log_a_commit_lasts_too(tmp_path, make, monkeypatch):
+    """The deletion of the journal is the commit: synced with synchronous=EXTRA (3), not with FULL (2)."""
+    delete = "PRAGMA journal_mode = DELETE"
+    monkeypatch.setattr(sqlite_file_module.SqliteFile, "_set_journal", lambda _, made: made.execute(delete))
+    store = SqliteStore(tmp_path / "a.db")
+    store.append([make.record(0)])
+    with store._file.using("look") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
+        assert connection.execute("PRAGMA synchronous").fetchone()[0] == 3

@@ -1,12 +1,16 @@
 """The disk and memory: a reduced run of each part, and a defect planted for each that it must find."""
 
 import io
+import json
 import random
+import subprocess
+import sys
 
 import pytest
-from trust.allocations.part import plain, run_program
+from trust.allocations.part import GROUP, N_OPERATIONS, plain, run_program
 from trust.faults.disk import Disk, File, apply, left_of, steps, torn
 from trust.faults.parts import FAULTS, KILLS, MEMORY, POWER
+from trust.totals import ROOT
 
 SECONDS = 60.0
 
@@ -135,9 +139,19 @@ def test_writes_are_torn_at_the_borders_of_pieces():
 
 
 def test_the_engine_without_memory():
-    outcome = run_program(plain(), 0, 256 * 17, SECONDS)
-    assert outcome.findings == []
-    assert outcome.tried == 256 * 17
+    n_groups = 0
+    for group in range(N_OPERATIONS):
+        outcome = run_program(plain(), group * GROUP, GROUP // 2, SECONDS)
+        assert outcome.findings == []
+        assert outcome.tried == GROUP // 2
+        n_groups += len([name for name, n in outcome.counts.items() if n == GROUP // 2])
+    assert n_groups >= N_OPERATIONS, "each an operation of its own"
+
+
+def test_an_operation_that_is_changed_by_a_failed_call_is_found():
+    outcome = run_program(plain(), 0, 8, SECONDS, "planted")
+    assert outcome.tried == len(outcome.findings) == 8
+    assert outcome.findings[0].startswith("case 0, allocation 1 of 1: be careless is changed by the call")
 
 
 def test_an_engine_that_dies_or_leaks_is_a_finding(tmp_path):
@@ -147,3 +161,49 @@ def test_an_engine_that_dies_or_leaks_is_a_finding(tmp_path):
     assert run_program(program, 5, 9, SECONDS).findings == [
         "ended with -6: case 7: aborted: python -m trust try allocations 5 9"
     ]
+
+
+# A disk that is really full.
+
+
+FILL = """
+import json, sys
+from pathlib import Path
+from trust.faults.scenario import Day
+kind, folder = sys.argv[1], Path(sys.argv[2])
+day = Day(kind, folder, 1)
+filler = folder / "filler"
+with open(filler, "wb", buffering=0) as file:
+    try:
+        while file.write(bytes(4096)):
+            pass
+    except OSError:
+        pass
+for step, _ in enumerate(day.steps()):
+    if step == 9:
+        filler.unlink()
+day.acknowledged()
+day.end()
+print(json.dumps([day.failed["checkpoint"], sum(day.offered.values())]))
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "directory"])
+def test_a_disk_that_is_full_and_has_room_again(tmp_path, kind):
+    """A file system of a megabyte, full from the start; then there is room, and nothing restarts."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", FILL, kind, str(tmp_path)],
+            cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+    assert not done.returncode, done.stderr
+    n_failed, n_rows = json.loads(done.stdout.splitlines()[-1])
+    assert n_failed >= 4
+    assert n_rows > 0

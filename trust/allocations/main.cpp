@@ -1,4 +1,5 @@
-// trust_allocations FIRST N SECONDS: every allocation of every operation fails, once or with all after it.
+// trust_allocations FIRST N SECONDS [planted]: every allocation of every operation fails, once or with all
+// after it.
 //
 // What must come of it: std::bad_alloc, a state as before the call, no leak and no crash; then the same call
 // succeeds, with the result it has where nothing failed. The last line of output is for trust/slices.py.
@@ -112,13 +113,13 @@ std::string json(const std::string& text) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) return std::fprintf(stderr, "usage: trust_allocations FIRST N SECONDS\n"), 2;
+  if (argc != 4 && argc != 5) return std::fprintf(stderr, "usage: trust_allocations FIRST N SECONDS\n"), 2;
   const uint64_t first = std::strtoull(argv[1], nullptr, 10),
                  end = first + std::strtoull(argv[2], nullptr, 10);
   const auto until =
       std::chrono::steady_clock::now() + std::chrono::duration<double>(std::strtod(argv[3], nullptr));
   signal(SIGABRT, tell);
-  const auto& all = trust::operations();
+  const auto& all = argc == 5 ? trust::planted() : trust::operations();
   std::map<std::string, uint64_t> counts;
   std::string findings;
   uint64_t number = first / kGroup * kGroup, tried = 0;

@@ -1,12 +1,17 @@
 #include "operations.hpp"
 
+#include <cstring>
 #include <random>
+#include <stdexcept>
 #include <utility>
 
 #include "rows.hpp"
 #include "tidegauge/arrow/partition.hpp"
 #include "tidegauge/arrow/stream.hpp"
 #include "tidegauge/base/error.hpp"
+#include "tidegauge/profile/category_column.hpp"
+#include "tidegauge/profile/embedding_column.hpp"
+#include "tidegauge/profile/number_column.hpp"
 #include "tidegauge/profile/profile.hpp"
 #include "tidegauge/profile/segmented.hpp"
 #include "tidegauge/profile/stage.hpp"
@@ -215,6 +220,40 @@ struct Import final : Trial {
   std::vector<arrow::Batch> batches;
 };
 
+/// What changes a profile without adding a row.
+struct Change final : Trial {
+  Change(Profile given, std::function<void(Profile&)> f) : profile(std::move(given)), change(std::move(f)) {}
+  void run() override { change(profile); }
+  std::optional<Bytes> state() override { return profile.to_bytes(true); }
+  Profile profile;
+  std::function<void(Profile&)> change;
+};
+
+/// All that is asked of columns, which takes working memory.
+Bytes answers(const Profile& profile) {
+  std::vector<double> found;
+  const double wanted[] = {0.0, 0.1, 0.5, 0.99, 1.0};
+  for (const auto& column : profile.columns()) {
+    if (const auto* numbers = dynamic_cast<const tidegauge::NumberColumn<double>*>(column.get())) {
+      if (numbers->quantiles() && numbers->quantiles()->n() > 0) {
+        for (const double each : numbers->quantiles()->quantiles(wanted)) found.push_back(each);
+        found.push_back(numbers->quantiles()->rank(1.0));
+      }
+      if (numbers->distinct()) found.push_back(numbers->distinct()->estimate());
+    }
+    if (const auto* texts = dynamic_cast<const tidegauge::CategoryColumn*>(column.get())) {
+      if (!texts->frequent()) continue;
+      for (const auto& each : texts->frequent()->top(5)) found.push_back(static_cast<double>(each.count));
+    }
+    if (const auto* vectors = dynamic_cast<const tidegauge::EmbeddingColumn*>(column.get())) {
+      for (const double each : vectors->mean()) found.push_back(each);
+    }
+  }
+  Bytes bytes(found.size() * sizeof(double));
+  if (!found.empty()) std::memcpy(bytes.data(), found.data(), bytes.size());
+  return bytes;
+}
+
 /// What makes batches of a batch.
 struct Cut final : Trial {
   Cut(arrow::Batch given, std::function<std::vector<arrow::Batch>(const arrow::Batch&)> f)
@@ -228,6 +267,16 @@ struct Cut final : Trial {
   arrow::Batch batch;
   std::function<std::vector<arrow::Batch>(const arrow::Batch&)> cut;
   std::vector<arrow::Batch> result;
+};
+
+struct Careless final : Trial {
+  void run() override {
+    ++n_added;
+    working.assign(100, n_added);
+  }
+  std::optional<Bytes> state() override { return Bytes(static_cast<size_t>(n_added), std::byte{1}); }
+  int n_added = 0;
+  std::vector<int> working;
 };
 
 Operation update(std::string name, std::function<Profile(uint64_t)> profile) {
@@ -277,6 +326,19 @@ const std::vector<Operation>& operations() {
            return Profile::from_bytes(bytes).to_bytes(true);
          });
        }},
+      read("query", answers),
+      {"hide names",
+       [](uint64_t seed) {
+         return std::make_unique<Change>(closed(seed, false, some_rows(seed)),
+                                         [](Profile& profile) { profile.hide_rare_names(1000); });
+       }},
+      {"attach edges",
+       [](uint64_t seed) {
+         const Bytes bytes = closed(seed, true, some_rows(seed)).to_bytes(false);
+         return std::make_unique<Change>(
+             Profile::from_bytes(bytes),
+             [joint = frozen_joint()](Profile& profile) { profile.attach(full_specs(), joint); });
+       }},
       staged("stage a row", Staging::row),
       staged("stage a batch", Staging::batch),
       staged("take what is staged", Staging::take),
@@ -295,6 +357,12 @@ const std::vector<Operation>& operations() {
       cut("slice and check",
           [](const arrow::Batch& batch) { return std::vector{batch.checked().slice(5, 30)}; }),
   };
+  return all;
+}
+
+const std::vector<Operation>& planted() {
+  static const std::vector<Operation> all{
+      {"be careless", [](uint64_t) { return std::make_unique<Careless>(); }}};
   return all;
 }
 

@@ -32,4 +32,7 @@ struct Operation {
 /// Everything the engine does with rows, profiles and bytes.
 const std::vector<Operation>& operations();
 
+/// One that is wrong, so that a test can see it found: it changes something, and then asks for memory.
+const std::vector<Operation>& planted();
+
 }  // namespace trust

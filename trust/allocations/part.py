@@ -13,6 +13,8 @@ from trust.slices import decoded
 from trust.totals import ROOT
 
 NAME = "cpp/trust_allocations"
+GROUP = 256  # cases of one operation in a row
+N_OPERATIONS = 20
 
 
 def plain() -> Path:
@@ -23,11 +25,11 @@ def plain() -> Path:
     raise FileNotFoundError(f"build/{tag}-*/{NAME} is not built; run: make setup")
 
 
-def run_program(program: Path, first: int, n: int, seconds: float) -> Outcome:
+def run_program(program: Path, first: int, n: int, seconds: float, *more: str) -> Outcome:
     """Try cases; a program that dies is a finding, with the last case that it began and its last words."""
     options = {"ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1:abort_on_error=1"}
     done = subprocess.run(
-        [program, str(first), str(n), str(seconds)],
+        [program, str(first), str(n), str(seconds), *more],
         env=os.environ | options,
         capture_output=True,
         text=True,
@@ -52,6 +54,6 @@ ALLOCATIONS = Part(
     "allocations failed",
     "the engine without memory says so, is as before the call or refuses to go on, and leaks nothing",
     run,
-    change=256 * 17 * 2,
-    deep=500_000,
+    change=GROUP * N_OPERATIONS,
+    deep=200_000,
 )

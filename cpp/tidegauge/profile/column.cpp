@@ -110,7 +110,7 @@ void Column::add_absent(uint64_t n_rows) {
   homes_.n_absent += n_rows;
 }
 
-void Column::attach(const ColumnSpec& from) {
+std::shared_ptr<const ColumnSpec> Column::attached(const ColumnSpec& from) const {
   auto attached = std::make_shared<ColumnSpec>(spec());
   attached->edges_f64 = from.edges_f64;
   attached->edges_i64 = from.edges_i64;
@@ -124,7 +124,7 @@ void Column::attach(const ColumnSpec& from) {
     throw DecodeError("column '" + spec().name + "': counts " + std::to_string(n_cells()) +
                       " cells where its edges make " + std::to_string(wanted));
   }
-  spec_ = std::move(attached);
+  return attached;
 }
 
 void Column::check_mergeable(const Column& other) const {

@@ -89,10 +89,12 @@ class Column {
   /// Throws MergeError unless merge(other) can be done.
   void check_mergeable(const Column& other) const;
   void merge(const Column& other);
-  /// Takes over the edges of a spec with the same edges_id, or its categories' names. Throws SchemaError
+  /// Its spec with the edges of one with the same edges_id, or with its categories' names. Throws SchemaError
   /// where they do not fit the kind, DecodeError where the column was read from bytes that count another
   /// number of cells.
-  void attach(const ColumnSpec& from);
+  std::shared_ptr<const ColumnSpec> attached(const ColumnSpec& from) const;
+  /// Takes over what `attached` gave.
+  void attach(std::shared_ptr<const ColumnSpec> spec) noexcept { spec_ = std::move(spec); }
 
   void encode(ByteWriter& out) const;
   virtual std::unique_ptr<Column> clone() const = 0;

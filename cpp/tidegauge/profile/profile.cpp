@@ -19,6 +19,9 @@ namespace {
 constexpr size_t kScoredValues = size_t{1} << 18;
 constexpr size_t kLongerSteps = 16;
 
+/// Columns and the specs that they are to take over.
+using Attachments = std::vector<std::pair<Column*, std::shared_ptr<const ColumnSpec>>>;
+
 }  // namespace
 
 Profile::Profile(uint8_t accumulators) : accumulators_(accumulators) {
@@ -311,7 +314,7 @@ void Profile::add_merged(const Profile& other) {
         continue;
       }
       ours.merge(*theirs);
-      if (ours.spec().detached() && !theirs->spec().detached()) ours.attach(theirs->spec());
+      if (ours.spec().detached() && !theirs->spec().detached()) ours.attach(ours.attached(theirs->spec()));
     } else {
       add_column(theirs->clone());
     }
@@ -357,22 +360,25 @@ const Column* Profile::find(const std::string& name) const {
 void Profile::attach(std::span<const std::shared_ptr<const ColumnSpec>> specs,
                      const std::shared_ptr<const joint::Spec>& joint) {
   const auto guard = lock();
+  Attachments attached;  // all of them are made before the first is taken
   for (const auto& spec : specs) {
     const auto known = index_.find(spec->name);
     if (known == index_.end()) continue;
     Column& column = *columns_[known->second];
     if (column.spec().detached() && !spec->detached() && column.spec().edges_id == spec->edges_id) {
-      column.attach(*spec);
+      attached.emplace_back(&column, column.attached(*spec));
     }
   }
   if (joint_ && !joint_->spec() && joint && joint->id() == joint_->id()) {
     require_columns(*joint);
     joint_->attach(joint);
   }
+  for (auto& [column, spec] : attached) column->attach(std::move(spec));
 }
 
 void Profile::hide_rare_names(uint64_t from) {
   const auto guard = lock();
+  Attachments attached;
   for (auto& column : columns_) {
     const auto* category = dynamic_cast<const CategoryColumn*>(column.get());
     if (!category || !category->spec().categories || category->spec().categories->names().empty()) continue;
@@ -383,8 +389,9 @@ void Profile::hide_rare_names(uint64_t from) {
     }
     ColumnSpec hidden = category->spec();
     hidden.freeze(binning::Categories::make(frozen.hashes(), std::move(names), frozen.seed()));
-    column->attach(hidden);
+    attached.emplace_back(column.get(), column->attached(hidden));
   }
+  for (auto& [column, spec] : attached) column->attach(std::move(spec));
 }
 
 }  // namespace tidegauge

@@ -39,7 +39,7 @@ STUCK = "rowid NOT IN (SELECT profile FROM quarantined WHERE profile IS NOT NULL
 
 
 class SqliteStore:
-    """A `Store` in the SQLite file at `path`; durable when a call returns (WAL, synchronous=FULL)."""
+    """A `Store` in the SQLite file at `path`; durable when a call returns (WAL, synchronous=EXTRA)."""
 
     conditional = True
 

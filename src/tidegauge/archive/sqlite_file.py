@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from tidegauge.archive.directory import fsync_folder, told
 from tidegauge.errors import ArchiveError, ArchiveWarning
 
 APPLICATION_ID = 0x54474152  # "TGAR"
@@ -84,7 +85,9 @@ class SqliteFile:
             self.in_child()
         with self._lock:
             try:
-                yield self._opened()
+                with told(f"open {self.path}"):
+                    connection = self._opened()
+                yield connection
             except sqlite3.Error as error:
                 raise ArchiveError(f"archive {self.path}: cannot {what}: {explained(error)}") from error
             except UnicodeDecodeError as error:  # what SQLite says of a damaged schema quotes it
@@ -182,6 +185,8 @@ class SqliteFile:
             if not self.read_only:
                 self._prepared(connection)
             self._recognised(connection)
+            if not self.read_only:
+                self._keep_names()
             found = os.stat(self.path)
             self._inode = found.st_dev, found.st_ino
         except BaseException:
@@ -251,8 +256,18 @@ class SqliteFile:
                 raise
         self._recognised(connection)  # before a foreign file is changed
         self._set_journal(connection)
-        connection.execute("PRAGMA synchronous = FULL")
+        # With the log that is FULL; without it, a commit is the deletion of the journal, which has to last.
+        connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
+
+    def _keep_names(self) -> None:
+        """Wait until the disk has the names of the database and of its log, which is open by now.
+
+        SQLite does that only in the process that made the log, and goes on where the system could not do it:
+        then a loss of power takes the log, with all that was committed to it.
+        """
+        with suppress(PermissionError):  # a folder that may be entered and not listed
+            fsync_folder(os.path.dirname(self.path))
 
     def _set_journal(self, connection: sqlite3.Connection) -> None:
         """Take the write-ahead log where the file system can, else the rollback journal."""
