@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trust.capsules.part import CAPSULES
 from trust.part import Part
 
-PARTS: list[Part] = []
+PARTS: list[Part] = [CAPSULES]
