@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trust import forks, leaks, soak, threads
 from trust.allocations.part import ALLOCATIONS
+from trust.capsules.part import CAPSULES
 from trust.faults.parts import FAULTS, KILLS, MEMORY, POWER
 from trust.fuzz.parts import FUZZ, SWEEP
 from trust.machines.part import MACHINES
@@ -12,7 +13,7 @@ from trust.part import Part
 from trust.races import part as races
 
 PARTS: list[Part] = [
-    *(FUZZ, SWEEP),
+    *(FUZZ, SWEEP, CAPSULES),
     *(MACHINES, ORACLE),
     *(ALLOCATIONS, FAULTS, POWER, KILLS, MEMORY),
     *(races.PART, forks.PART, leaks.PART, threads.PART, soak.PART),

@@ -54,8 +54,8 @@ void register_segmented(py::module_& m) {
                        const py::list& segment_outcomes) {
              const SegmentedProfile::Outcomes counted{outcome_specs(outcomes),
                                                       outcome_specs(segment_outcomes)};
-             return std::make_unique<SegmentedProfile>(const_specs(specs), joint, counted,
-                                                       std::move(dimensions), max_segments, reserved);
+             return std::make_unique<SegmentedProfile>(const_specs(specs), joint, std::move(dimensions),
+                                                       max_segments, reserved, counted);
            }),
            py::arg("specs"), py::arg("joint"), py::kw_only(), py::arg("dimensions"), py::arg("max_segments"),
            py::arg("reserved") = py::list(), py::arg("outcomes") = py::list(),

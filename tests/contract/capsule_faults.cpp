@@ -123,13 +123,14 @@ std::vector<Fault> of_schemas() {
       fault("schema child count", any,
             [](Node& node, Random& random) {
               const int64_t counts[] = {-1, kLeast, int64_t{1} << 40, kHuge, 10'001, 3};
-              node.schema_n_children = random.pick(counts);
+              node.schema_n_children = random.pick(counts), node.n_wide = 0;
             }),
       fault("schema children NULL", is_nested, [](Node& node, Random&) { node.schema_children_null = true; }),
       fault("schema child NULL", is_nested,
             [](Node& node, Random& random) { child_of(node, random).schema_null = true; }),
       fault("schema cyclic", is_nested, [](Node& node, Random&) { node.cyclic = true; }),
-      fault("schema wide", is_nested, [](Node& node, Random&) { node.n_wide = 10'001; }),
+      fault("schema wide", is_nested,
+            [](Node& node, Random&) { node.n_wide = 10'001, node.schema_n_children.reset(); }),
       {"schema deep",
        [](Case& made, Random& random) {
          constexpr int64_t levels[] = {1, 3, 20, 60, 63, 64, 65, 100};

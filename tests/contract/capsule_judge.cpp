@@ -442,7 +442,7 @@ Verdict judge(const Node& root) {
   }
   for (const Node& each : root.children) {
     judged.rows(each, "column " + tidegauge::arrow::quoted(each.name.value_or("")),
-                root.length ? each.offset + root.offset : 0, root.length, &root);
+                each.length && root.length ? each.offset + root.offset : 0, root.length, &root);
   }
   return judged.verdict;
 }

@@ -101,12 +101,44 @@ const Primed& primed(size_t layout) {
   return *found;
 }
 
+/// What must come of a case as a whole.
+struct Expected {
+  std::vector<std::string> wrong;     // one of which must be said; nothing: all must be taken
+  int64_t n_batches = 0, n_rows = 0;  // that are given before
+};
+
+Expected expected_of(const Case& made, const Verdict& verdict) {
+  const Script& script = made.script;
+  if (!made.is_stream) {
+    const bool is_sound = verdict.wrong.empty();
+    return {verdict.wrong, is_sound, is_sound ? made.root.length : 0};
+  }
+  if (script.released) return {{"it is already consumed"}, 0, 0};
+  if (script.no_get_schema || script.no_get_next) return {{"get_schema or get_next is NULL"}, 0, 0};
+  if (script.schema_code) return {{"at its schema: "}, 0, 0};
+  if (verdict.is_schema) return {verdict.wrong, 0, 0};
+  const int64_t n_rows = script.n_before * made.sound.length;
+  if (script.next_code) return {{"at its next batch: "}, script.n_before, n_rows};
+  if (made.root.released) return {{}, script.n_before, n_rows};  // which is how a stream says that it ends
+  if (!verdict.wrong.empty()) return {verdict.wrong, script.n_before, n_rows};
+  return {{},
+          script.n_before + 1 + script.n_after,
+          n_rows + made.root.length + script.n_after * made.sound.length};
+}
+
+/// How often part `i` of a stream, the schema first, is to be released.
+bool is_release_due(const Case& made, size_t i) {
+  if (i == 0) return !made.root.schema_released;
+  return static_cast<int64_t>(i) != made.script.n_before + 1 || !made.root.released;
+}
+
 /// One case against the engine.
 class Trial {
  public:
-  explicit Trial(const Case& made)
+  Trial(const Case& made, Verdict verdict)
       : case_(made),
-        verdict_(judge(made.root)),
+        verdict_(std::move(verdict)),
+        expected_(expected_of(made, verdict_)),
         primed_(primed(made.which_layout)),
         profile_(primed_.profile) {}
 
@@ -149,55 +181,25 @@ class Trial {
   }
 
   void run_stream() {
-    const Script& script = case_.script;
     Stream stream(case_);
-    int64_t n_good = 0;
+    int64_t n_given = 0;
     std::string said;
     try {
       ta::Stream source(stream.raw());
-      try {
-        while (const std::optional<ta::Batch> batch = source.next()) {
-          use(*batch, n_good == script.n_before ? case_.root : case_.sound);
-          ++n_good;
-        }
-      } catch (const tidegauge::ArrowError& error) {
-        said = error.what();
+      while (const std::optional<ta::Batch> batch = source.next()) {
+        use(*batch, n_given == case_.script.n_before ? case_.root : case_.sound);
+        ++n_given;
       }
     } catch (const tidegauge::ArrowError& error) {
       said = error.what();
     }
-    std::vector<std::string> words = verdict_.wrong;
-    const bool starts = stream_starts(words), ends = starts && case_.root.released && !script.next_code;
-    if (starts && script.next_code) words = {"at its next batch: "};
-    if (starts && !words.empty() && !ends && n_good != script.n_before && said != twice_) {
-      problem("gives " + std::to_string(n_good) + " batches before it breaks");
-    }
-    if (ends) words.clear();
-    verdict_.wrong = words;
     settle(said.empty() ? nullptr : said.c_str());
-    if (stream.n_released() != !script.released)
+    if (n_given != expected_.n_batches) problem("gives " + std::to_string(n_given) + " batches");
+    if (stream.n_released() != !case_.script.released) {
       problem("the stream is released " + std::to_string(stream.n_released()) + " times");
-    for (size_t i = 0; i < stream.parts().size(); ++i) {
-      const bool is_faulty = static_cast<int64_t>(i) == script.n_before + 1;
-      check_releases(stream.parts()[i],
-                     i == 0 ? !case_.root.schema_released : !(is_faulty && case_.root.released));
     }
-  }
-
-  /// Whether a stream gets to its batches; if not, what it must say.
-  bool stream_starts(std::vector<std::string>& words) const {
-    const Script& script = case_.script;
-    std::vector<std::string> first;
-    if (script.released)
-      first = {"it is already consumed"};
-    else if (script.no_get_schema || script.no_get_next)
-      first = {"get_schema or get_next is NULL"};
-    else if (script.schema_code)
-      first = {"at its schema: "};
-    else
-      return !verdict_.is_schema;
-    words = first;
-    return false;
+    for (size_t i = 0; i < stream.parts().size(); ++i)
+      check_releases(stream.parts()[i], is_release_due(case_, i));
   }
 
   /// Every use of a batch: each refuses it in the same words, or none does.
@@ -295,11 +297,11 @@ class Trial {
   /// What was said against what had to be said.
   void settle(const char* said) {
     refused = said != nullptr || !twice_.empty();
-    if (said && verdict_.wrong.empty()) problem(std::string("is refused, but nothing is wrong: ") + said);
-    if (said && !verdict_.wrong.empty() && !says_one_of(said, verdict_.wrong)) {
-      problem(std::string("says \"") + said + "\", not \"" + verdict_.wrong[0] + "\"");
-    }
-    if (!said && !verdict_.wrong.empty()) problem("is accepted, but " + verdict_.wrong[0]);
+    const std::vector<std::string>& wrong = expected_.wrong;
+    if (said && wrong.empty()) problem(std::string("is refused, but nothing is wrong: ") + said);
+    if (!said && !wrong.empty()) problem("is accepted, but " + wrong[0]);
+    if (!said || wrong.empty() || says_one_of(said, wrong)) return;
+    problem(std::string("says \"") + said + "\", not \"" + wrong[0] + "\"");
   }
 
   void check_releases(const Built& built, bool is_due) {
@@ -309,6 +311,7 @@ class Trial {
 
   const Case& case_;
   Verdict verdict_;
+  Expected expected_;
   const Primed& primed_;
   tidegauge::Profile profile_;
   std::string twice_;
@@ -342,32 +345,38 @@ class Progress {
 
 constexpr size_t kRoom = size_t{1} << 30;  // more than any case needs
 
-py::dict run(uint64_t first, uint64_t n, double seconds, const std::string& path) {
+/// Every `step`th of the cases. `blind`: what was judged is not what the engine gets, which is the same
+/// before anything was made wrong, as if it noticed nothing: the harness must.
+py::dict run(uint64_t first, uint64_t n, uint64_t step, double seconds, const std::string& path, bool blind) {
   using Clock = std::chrono::steady_clock;
   const tidegauge::contract::MemoryLimit limit(kRoom);
   Progress progress(path);
   const Clock::time_point began = Clock::now();
   std::vector<std::string> findings;
   std::map<std::string, uint64_t> counts;
-  std::map<std::string, std::pair<uint64_t, uint64_t>> alone;  // of each fault alone: refused, accepted
+  std::map<std::string, std::pair<uint64_t, uint64_t>>
+      alone;  // a fault alone, in what is read: refused, accepted
   uint64_t tried = 0;
-  for (; tried < n; ++tried) {
+  for (; tried < n; tried += step) {
     if (std::chrono::duration<double>(Clock::now() - began).count() > seconds) break;
     progress.set(first + tried);
-    const Case made = make_case(first + tried);
-    Trial trial(made);
+    Case made = make_case(first + tried);
+    Verdict verdict = judge(made.root);
+    if (blind) made.root = made.sound;
+    Trial trial(made, std::move(verdict));
     trial.run();
     for (const std::string& problem : trial.problems) findings.push_back(title(made) + " " + problem);
     ++counts[trial.refused ? "refused" : "accepted"];
     if (made.is_stream) ++counts["in a stream"];
     if (made.faults.size() > 1) ++counts["of several faults"];
     if (made.is_spared) ++counts["spared: none could notice"];
-    if (made.faults.size() != 1) continue;
+    const Node& column = made.sound.format == "+s" ? made.sound.children[0] : made.sound;
+    if (made.faults.size() != 1 || layout_of(column).shape == Shape::unsupported) continue;
     auto& [n_refused, n_accepted] = alone[made.faults[0]];
     ++(trial.refused ? n_refused : n_accepted);
   }
   py::dict out;
-  out["tried"] = tried;
+  out["tried"] = std::min(tried, n);
   out["findings"] = findings;
   out["counts"] = counts;
   out["alone"] = alone;
@@ -391,26 +400,28 @@ py::capsule capsule_of(T* raw, const char* name) {
 }
 
 /// The case's capsules and what is expected of them: a dict.
-py::dict case_of(uint64_t number) {
+py::dict case_of(uint64_t number, bool poisoned) {
   Held& kept = held.emplace_back();
   kept.made = make_case(number);
+  kept.made.poisoned &= poisoned;
   Case& made = kept.made;
   const Verdict verdict = judge(made.root);
   py::dict out;
   out["title"] = title(made);
-  out["wrong"] = verdict.wrong;
-  out["is_schema"] = verdict.is_schema;
-  out["n_rows"] = made.root.length;
+  out["faults"] = made.faults;
+  out["layout"] = made.layout;
+  const Expected expected = expected_of(made, verdict);
+  out["wrong"] = expected.wrong;
+  out["n_rows"] = expected.n_rows;
+  out["n_batches"] = expected.n_batches;
+  out["is_consumed"] =
+      made.is_stream ? made.script.released : made.root.released || made.root.schema_released;
   out["is_stream"] = made.is_stream;
-  out["script"] = py::make_tuple(
-      made.script.schema_code || made.script.no_get_schema || made.script.no_get_next || made.script.released,
-      made.script.next_code, made.root.released, made.script.n_before, made.script.n_after,
-      made.sound.length);
-  out["names"] = py::list();
-  for (const Node& child : made.root.children) {
-    out["names"].cast<py::list>().append(py::bytes(child.name.value_or("")));
-  }
-  out["is_table"] = made.is_table;
+  py::list names;
+  for (const Node& child : made.root.children) names.append(py::bytes(child.name.value_or("")));
+  if (!made.is_table) names = py::list();
+  if (!made.is_table) names.append(py::bytes(made.root.name.value_or("")));
+  out["names"] = names;
   if (made.is_stream) {
     kept.stream.emplace(made);
     out["capsules"] = capsule_of(kept.stream->raw(), "arrow_array_stream");
@@ -438,9 +449,7 @@ std::vector<std::string> settle_all() {
     }
     check("stream", each.stream->n_released(), !made.script.released);
     for (size_t i = 0; i < each.stream->parts().size(); ++i) {
-      const bool is_faulty = static_cast<int64_t>(i) == made.script.n_before + 1;
-      check("part", each.stream->parts()[i].n_released(),
-            i == 0 ? !made.root.schema_released : !(is_faulty && made.root.released));
+      check("part", each.stream->parts()[i].n_released(), is_release_due(made, i));
     }
   }
   held.clear();
@@ -451,9 +460,9 @@ std::vector<std::string> settle_all() {
 }  // namespace capsules
 
 void register_capsules(py::module_& m) {
-  m.def("capsules_run", &capsules::run, py::arg("first"), py::arg("n"), py::arg("seconds"),
-        py::arg("progress"), py::call_guard<>());
-  m.def("capsules_case", &capsules::case_of, py::arg("number"));
+  m.def("capsules_run", &capsules::run, py::arg("first"), py::arg("n"), py::arg("step"), py::arg("seconds"),
+        py::arg("progress"), py::arg("blind") = false);
+  m.def("capsules_case", &capsules::case_of, py::arg("number"), py::arg("poisoned") = true);
   m.def("capsules_settle", &capsules::settle_all);
   m.def("capsules_pairs", [] { return capsules::n_layouts() * capsules::n_faults(); });
 }

@@ -46,9 +46,10 @@ arrow::ColumnView validity_of(const arrow::ColumnView& view) {
 }  // namespace
 
 SegmentedProfile::SegmentedProfile(const std::vector<std::shared_ptr<const ColumnSpec>>& specs,
-                                   std::shared_ptr<const joint::Spec> joint, const Outcomes& outcomes,
+                                   std::shared_ptr<const joint::Spec> joint,
                                    std::vector<std::vector<std::string>> dimensions, size_t max_segments,
-                                   const std::vector<std::vector<SegmentKey>>& reserved)
+                                   const std::vector<std::vector<SegmentKey>>& reserved,
+                                   const Outcomes& outcomes)
     : total_(specs, std::move(joint), false, outcomes.of_total),
       light_(light(specs)),
       no_outcomes_(Profile(specs, nullptr, false, outcomes.of_segments).outcomes()),

@@ -28,9 +28,9 @@ class SegmentedProfile {
   };
 
   SegmentedProfile(const std::vector<std::shared_ptr<const ColumnSpec>>& specs,
-                   std::shared_ptr<const joint::Spec> joint, const Outcomes& outcomes,
-                   std::vector<std::vector<std::string>> dimensions, size_t max_segments,
-                   const std::vector<std::vector<SegmentKey>>& reserved);
+                   std::shared_ptr<const joint::Spec> joint, std::vector<std::vector<std::string>> dimensions,
+                   size_t max_segments, const std::vector<std::vector<SegmentKey>>& reserved,
+                   const Outcomes& outcomes = {});
 
   /// Adds the rows of a batch, using up to n_threads threads (0: one for each core). False, and nothing is
   /// added, once sealed. Throws as Profile::update.
