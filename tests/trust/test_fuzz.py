@@ -44,6 +44,17 @@ def test_the_corpus_is_small_and_made_by_its_script():
         assert (made.FOLDER / name).read_bytes() == content, name
 
 
+@pytest.mark.parametrize("folder", sorted({path.parent for path in CORPUS}), ids=lambda folder: folder.name)
+def test_every_file_of_the_corpus_is_run_within_the_limits(built, folder):
+    files = sorted(folder.iterdir())
+    done = subprocess.run([built, "one", folder.name, *files], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["findings"] == []
+    n_refused = sum(path.name.startswith("refused-") for path in files)
+    assert report["targets"][folder.name] == [len(files), len(files) - n_refused]
+
+
 def test_hostile_bytes_find_nothing(built):
     outcome = parts.drive("run", 0, 40_000, 600.0)
     assert outcome.findings == []
