@@ -7,7 +7,6 @@ import subprocess
 import pytest
 from trust.fuzz import parts
 
-import tidegauge as tg
 from tidegauge import _core
 
 CORPUS = sorted(path for path in parts.CORPUS.glob("*/*"))
@@ -31,7 +30,7 @@ def built():
 
 @pytest.mark.parametrize("path", REFUSED, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_what_was_read_by_mistake_is_refused(path):
-    with pytest.raises(tg.DecodeError):
+    with pytest.raises(_core.DecodeError):
         DECODERS[path.parent.name](path.read_bytes())
 
 

@@ -132,11 +132,15 @@ void write(const fs::path& path, const Bytes& bytes) {
   file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
-/// The files of one target, by name, so that every machine has them in one order.
-std::vector<Bytes> files(const Options& options, const Target& target) {
+/// The files of one target, by name, so that every machine has them in one order; `good` ones are not what is
+/// kept because it must be refused.
+std::vector<Bytes> files(const Options& options, const Target& target, bool good) {
   std::vector<fs::path> paths;
   if (const fs::path folder = options.corpus / target.name; fs::is_directory(folder)) {
-    for (const auto& entry : fs::directory_iterator(folder)) paths.push_back(entry.path());
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      const bool refused = entry.path().filename().string().starts_with("refused-");
+      if (!good || !refused) paths.push_back(entry.path());
+    }
   }
   std::ranges::sort(paths);
   if (target.is_container) paths.insert(paths.end(), options.profiles.begin(), options.profiles.end());
@@ -269,7 +273,7 @@ std::vector<Entries> entries(const Options& options) {
   std::vector<Entries> all;
   for (const Target& target : options.targets) {
     Entries each{&target, target.seeds()};
-    for (Bytes& file : files(options, target)) each.inputs.push_back(std::move(file));
+    for (Bytes& file : files(options, target, false)) each.inputs.push_back(std::move(file));
     if (target.prepare) target.prepare(each.inputs);
     std::erase_if(each.inputs, [](const Bytes& input) { return input.size() > kMostBytes; });
     if (each.inputs.empty()) {
@@ -339,7 +343,7 @@ void sweep(const Options& options, Runner& runner) {
   std::vector<Sweep> all;
   uint64_t total = 0;
   for (const Target& target : options.targets) {
-    const std::vector<Bytes> read = files(options, target);
+    const std::vector<Bytes> read = files(options, target, true);
     if (target.prepare) target.prepare(read);
     for (const Bytes& input : read) {
       if (input.empty()) continue;
