@@ -17,7 +17,7 @@ DECODERS = {
     "confusion": _core.ConfusionOutcomes.from_bytes,
     "regression": _core.RegressionOutcomes.from_bytes,
 }
-REFUSED = [path for path in CORPUS if path.name.startswith("refused-")]
+REFUSED = [p for p in CORPUS if p.name.startswith("refused-") and p.parent.name in DECODERS]
 
 
 @pytest.fixture(scope="module")
