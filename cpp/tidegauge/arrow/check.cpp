@@ -150,11 +150,11 @@ void check_run_ends(const ColumnView& column, const Place& place) {
 }  // namespace
 
 void check_rows(const ColumnView& column, const Place& place) {
-  if (column.length == 0) return;
-  if (column.type.dictionary) {
-    with_integer(column.index, [&]<class T>(T*) { check_codes<T>(column, place); });
+  if (column.type.dictionary) {  // whose values are read whether or not a row picks them, or is there at all
+    if (column.length > 0) with_integer(column.index, [&]<class T>(T*) { check_codes<T>(column, place); });
     return check_rows(*column.child, place.inside("dictionary"));
   }
+  if (column.length == 0) return;
   if (column.type.run_end) {
     with_integer(column.index, [&]<class T>(T*) { check_run_ends<T>(column, place); });
     return check_rows(*column.child, place.inside("run values"));
