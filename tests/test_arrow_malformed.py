@@ -515,6 +515,11 @@ def run_end_negative(case):
     patch_end(case, 0, -3)
 
 
+@malformed(RUNS, "run end 1 is .*, allowed are (32768|2147483648|9223372036854775808) and above")
+def run_end_after_the_largest(case):
+    patch_end(case, 0, 2 ** (8 * struct.calcsize(RUN_TYPES[case.layout]) - 1) - 1)
+
+
 @malformed(RUNS, "last run end is .*, but offset \\+ length is")
 def runs_too_short(case):
     patch_end(case, 4, N + case.offset - 1)

@@ -34,11 +34,12 @@
 #include "target.hpp"
 #include "tidegauge/base/error.hpp"
 
-// One allocation of more than this is an error to AddressSanitizer, wherever it happens. Leaks are looked for
-// run by run (Runner), which names the input.
+// One allocation of more than 512 MiB is an error to AddressSanitizer, wherever it happens. Leaks are looked
+// for run by run (Runner), which names the input. The rest is speed: who allocated is told by running it
+// again with ASAN_OPTIONS=malloc_context_size=30.
 extern "C" __attribute__((visibility("default"))) const char* __asan_default_options() {
-  return "max_allocation_size_mb=512:allocator_may_return_null=0:detect_leaks=0:quarantine_size_mb=8:"
-         "malloc_context_size=6";
+  return "max_allocation_size_mb=512:allocator_may_return_null=0:detect_leaks=0:malloc_context_size=1:"
+         "max_malloc_fill_size=64:quarantine_size_mb=1:thread_local_quarantine_size_kb=64";
 }
 
 namespace tidegauge::fuzz {
@@ -131,11 +132,15 @@ void write(const fs::path& path, const Bytes& bytes) {
   file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
-/// The files of one target, by name, so that every machine has them in one order.
-std::vector<Bytes> files(const Options& options, const Target& target) {
+/// The files of one target, by name, so that every machine has them in one order; `good` ones are not what is
+/// kept because it must be refused.
+std::vector<Bytes> files(const Options& options, const Target& target, bool good) {
   std::vector<fs::path> paths;
   if (const fs::path folder = options.corpus / target.name; fs::is_directory(folder)) {
-    for (const auto& entry : fs::directory_iterator(folder)) paths.push_back(entry.path());
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      const bool refused = entry.path().filename().string().starts_with("refused-");
+      if (!good || !refused) paths.push_back(entry.path());
+    }
   }
   std::ranges::sort(paths);
   if (target.is_container) paths.insert(paths.end(), options.profiles.begin(), options.profiles.end());
@@ -268,7 +273,7 @@ std::vector<Entries> entries(const Options& options) {
   std::vector<Entries> all;
   for (const Target& target : options.targets) {
     Entries each{&target, target.seeds()};
-    for (Bytes& file : files(options, target)) each.inputs.push_back(std::move(file));
+    for (Bytes& file : files(options, target, false)) each.inputs.push_back(std::move(file));
     if (target.prepare) target.prepare(each.inputs);
     std::erase_if(each.inputs, [](const Bytes& input) { return input.size() > kMostBytes; });
     if (each.inputs.empty()) {
@@ -338,7 +343,7 @@ void sweep(const Options& options, Runner& runner) {
   std::vector<Sweep> all;
   uint64_t total = 0;
   for (const Target& target : options.targets) {
-    const std::vector<Bytes> read = files(options, target);
+    const std::vector<Bytes> read = files(options, target, true);
     if (target.prepare) target.prepare(read);
     for (const Bytes& input : read) {
       if (input.empty()) continue;

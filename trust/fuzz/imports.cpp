@@ -145,6 +145,6 @@ std::vector<Bytes> seeds() {
 
 }  // namespace
 
-Target import_target() { return {"import", 10, false, seeds, nullptr, run}; }
+Target import_target() { return {"import", 6, false, seeds, nullptr, run}; }
 
 }  // namespace tidegauge::fuzz

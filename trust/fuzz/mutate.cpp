@@ -159,7 +159,8 @@ std::vector<Section> sections_of(const Bytes& bytes) {
     std::memcpy(&each.tag, bytes.data() + i, 4);
     i += 4;
     uint64_t size = 0;
-    if (!read_varint(bytes, i, size) || size > bytes.size() - kChecksum - i) break;
+    if (!read_varint(bytes, i, size) || i + kChecksum > bytes.size() || size > bytes.size() - kChecksum - i)
+      break;
     each.content.assign(bytes.begin() + at(i), bytes.begin() + at(i + size));
     i += size;
     found.push_back(std::move(each));
@@ -203,7 +204,8 @@ std::span<const std::byte> section(const Bytes& bytes, const char (&name)[5]) {
     const bool is_it = std::memcmp(bytes.data() + i, name, 4) == 0;
     i += 4;
     uint64_t size = 0;
-    if (!read_varint(bytes, i, size) || size > bytes.size() - kChecksum - i) return {};
+    if (!read_varint(bytes, i, size) || i + kChecksum > bytes.size() || size > bytes.size() - kChecksum - i)
+      return {};
     if (is_it) return std::span(bytes).subspan(i, size);
     i += size;
   }

@@ -247,6 +247,6 @@ void require_readable(const Profile& profile, const char* when) {
   }
 }
 
-Target profile_target() { return {"profile", 10, true, no_seeds, prepare, run}; }
+Target profile_target() { return {"profile", 12, true, no_seeds, prepare, run}; }
 
 }  // namespace tidegauge::fuzz

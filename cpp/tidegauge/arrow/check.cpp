@@ -137,7 +137,7 @@ void check_run_ends(const ColumnView& column, const Place& place) {
     const auto end = static_cast<int64_t>(load<T>(column.values, i));
     if (end <= previous) {
       refuse(place, "run end " + std::to_string(i) + " is " + std::to_string(end) + ", allowed are " +
-                        std::to_string(previous + 1) + " and above");
+                        std::to_string(static_cast<uint64_t>(previous) + 1) + " and above");
     }
     previous = end;
   }

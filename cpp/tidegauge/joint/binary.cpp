@@ -300,9 +300,12 @@ Binary Binary::decode(ByteReader& in, std::shared_ptr<const BinarySpec> spec) {
     for (const int128 x : {sum.z, sum.squares}) narrow &= x < kNarrow && x > -kNarrow;
     if (state.weights_.empty()) continue;
     Weights& weights = state.weights_[i];
+    // Of a row at most; squares of scores reach furthest. Twice as much, for rounding.
+    const double most =
+        2 * kMaxWeight * kernels::kFixedReach * kernels::kFixedReach * static_cast<double>(counts[i]);
     for (double* x : {&weights.n, &weights.z, &weights.squares}) {
       *x = in.get<double>(kWhat);
-      if (!std::isfinite(*x) || (*x == 0 && std::signbit(*x)) || (*x < 0 && x != &weights.z)) {
+      if (!(std::abs(*x) <= most) || (*x == 0 && std::signbit(*x)) || (*x < 0 && x != &weights.z)) {
         throw DecodeError("binary outcomes: a weight that no rows have");
       }
     }

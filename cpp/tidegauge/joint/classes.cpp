@@ -83,7 +83,10 @@ void Classes::encode(ByteWriter& out) const {
 Classes Classes::decode(ByteReader& in, const std::string& what) {
   const auto texts = in.get<uint8_t>("classes");
   if (texts > 1) throw DecodeError("classes: neither texts nor numbers");
-  std::vector<Value> values(in.get_count(1, "classes"));
+  const size_t n_values = in.get_count(1, "classes");
+  if (n_values > kMax)
+    throw DecodeError("classes: more than can be told apart");  // before room is made for them
+  std::vector<Value> values(n_values);
   for (Value& value : values) {
     if (texts) {
       value = in.get_text("classes");

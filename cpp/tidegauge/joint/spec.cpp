@@ -90,7 +90,9 @@ std::shared_ptr<const Spec> Spec::decode(ByteReader& in) {
   constexpr const char* kWhat = "joint";
   const auto seed = in.get<uint64_t>(kWhat);
   const uint64_t n_waves = in.get_varint(kWhat);
-  std::vector<Member> columns(in.get_count(4, kWhat));  // a name's length, a count, two scores
+  const size_t n_columns = in.get_count(4, kWhat);  // a name's length, a count, two scores
+  if (n_columns > kMaxColumns) throw DecodeError("joint: of more columns than there can be");
+  std::vector<Member> columns(n_columns);
   for (Member& column : columns) {
     column.name = in.get_text(kWhat);
     column.scores.resize(in.get_count(1, kWhat));

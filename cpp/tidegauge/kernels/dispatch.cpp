@@ -22,13 +22,31 @@ extern const Table kTable;
 
 namespace {
 
-/// Best first. GCC 12 and Clang 16 answer for the whole level, the operating system's part included.
+#if defined(TIDEGAUGE_X86_LEVELS)
+// GCC 12 and Clang 16 answer for the whole level, the operating system's part included; Clang before that for
+// what our code takes of it.
+#if defined(__clang__) && __clang_major__ < 16
+bool has_v3() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+         __builtin_cpu_supports("fma");
+}
+bool has_v4() {
+  return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
+}
+#else
+bool has_v3() { return __builtin_cpu_supports("x86-64-v3") != 0; }
+bool has_v4() { return __builtin_cpu_supports("x86-64-v4") != 0; }
+#endif
+#endif
+
+/// Best first.
 const Table* find(const char* name) {
 #if defined(TIDEGAUGE_X86_LEVELS)
   __builtin_cpu_init();
   for (const Table* candidate : {&v4::kTable, &v3::kTable}) {
-    const bool runs = candidate == &v4::kTable ? __builtin_cpu_supports("x86-64-v4") != 0
-                                               : __builtin_cpu_supports("x86-64-v3") != 0;
+    const bool runs = candidate == &v4::kTable ? has_v4() : has_v3();
     if (runs && (name == nullptr || std::strcmp(name, candidate->name) == 0)) return candidate;
   }
 #endif

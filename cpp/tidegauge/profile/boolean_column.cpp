@@ -17,7 +17,9 @@ void BooleanColumn::update_values(const arrow::ColumnView& view, Scratch& scratc
     for (size_t i = 0; i < (static_cast<size_t>(n) + 63) / 64; ++i) {
       n_true_ += static_cast<uint64_t>(std::popcount(bits[i] & scratch.words[i]));
     }
-    if (const auto& [of_cell, rows] = scratch.scores; of_cell) {
+    const int8_t* of_cell = scratch.scores.of_cell;  // no structured binding: Clang before 16 captures none
+    int8_t* rows = scratch.scores.out;
+    if (of_cell) {
       for_each_bit(scratch.words, (static_cast<size_t>(n) + 63) / 64, [&](size_t i) {
         rows[static_cast<size_t>(begin) + i] = of_cell[(bits[i / 64] >> (i % 64)) & 1];
       });

@@ -19,6 +19,7 @@
 //   MORE   unexpected columns by name: count varint, then name and rows
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <set>
@@ -80,6 +81,9 @@ ColumnSpec decode_edges(ByteReader& in) {
     case Form::f64: {
       std::vector<double> values(in.get_count(sizeof(double), kWhat));
       in.get_array(std::span<double>(values), kWhat);
+      for (const double edge : values) {
+        if (edge == 0 && std::signbit(edge)) throw DecodeError("edges: an edge of minus zero");
+      }
       spec.freeze(binning::Edges<double>::make(std::move(values)));
       break;
     }
@@ -123,6 +127,7 @@ std::map<uint64_t, ColumnSpec> decode_edge_section(ByteReader in) {
     edges.emplace(id, std::move(spec));
   }
   in.expect_end("edges");
+  if (edges.empty()) throw DecodeError("edges: an empty section");
   return edges;
 }
 
@@ -314,13 +319,19 @@ Profile Profile::from_bytes(std::span<const std::byte> bytes, std::string* note)
     for (uint64_t left = more.get_varint("unexpected"); left > 0; --left) {
       std::string name = more.get_text("unexpected");
       if (!first && name <= previous) throw DecodeError("unexpected: not in the order of their names");
-      profile.unexpected_[name] = more.get_varint("unexpected");
+      const uint64_t n_rows = more.get_varint("unexpected");
+      if (n_rows > (name.empty() ? kMaxUnexpectedRows : profile.n_rows_.load())) {
+        throw DecodeError("unexpected: a column with more rows than there are");
+      }
+      profile.unexpected_[name] = n_rows;
+      if (profile.unexpected_.size() > kMaxUnexpected + 1) throw DecodeError("unexpected: too many columns");
       previous = std::move(name);
       first = false;
     }
     more.expect_end("unexpected");
     if (first) throw DecodeError("unexpected: an empty section");
   }
+  if (sections.note.data() && sections.note.empty()) throw DecodeError("note: an empty section");
   if (note && sections.note.data()) {
     note->assign(reinterpret_cast<const char*>(sections.note.data()), sections.note.size());
   }

@@ -9,8 +9,9 @@
 namespace tidegauge {
 
 namespace {
-constexpr size_t kRows = 16;  // at a time into the sums of products
-}
+constexpr size_t kRows = 16;          // at a time into the sums of products
+constexpr double kLongest = 0x1p512;  // the square of a longer vector leaves a double
+}  // namespace
 
 EmbeddingColumn::EmbeddingColumn(std::shared_ptr<const ColumnSpec> shared) : Column(std::move(shared)) {
   if (spec().accumulators & accumulate::kCovariance) scatter_.emplace(static_cast<size_t>(spec().width));
@@ -101,6 +102,15 @@ void EmbeddingColumn::decode_values(ByteReader& in) {
   make_room();
   in.get_array(std::span<double>(sums_), "embedding");
   in.get_array(std::span<double>(corrections_), "embedding");
+  if (norms_.min() < 0 || norms_.max() > kLongest) throw DecodeError("embedding: norms that no vectors have");
+  const double most = 2 * kLongest * static_cast<double>(norms_.n());  // with room for rounding
+  for (const auto* sums : {&sums_, &corrections_}) {
+    for (const double sum : *sums) {
+      if (!(std::abs(sum) <= most) || (sum == 0 && std::signbit(sum))) {
+        throw DecodeError("embedding: a sum that no vectors have");
+      }
+    }
+  }
   if (!scatter_) return;
   scatter_ = sketch::Scatter::decode(in, static_cast<size_t>(spec().width));
   if (scatter_->n() != norms_.n()) throw DecodeError("embedding: as many products as rows are needed");
