@@ -395,6 +395,8 @@ Table::Table(Feed& feed, bool with_faults)
     bend(root);
   } else {
     root = values(n_rows, 1, false);
+    const char* format = root.schema->format;
+    if (format && std::string(format) == "+s") root.schema->format = text("+l");  // else it would be a table
   }
   if (root.array->release) {
     root.array->release = [](ArrowArray* released) {
