@@ -332,6 +332,7 @@ class Progress {
     if (file < 0) throw py::value_error("no file " + path);
     at_ = static_cast<volatile uint64_t*>(
         mmap(nullptr, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
+    if (at_ == MAP_FAILED) throw py::value_error(path + " is no file to be mapped");
     close(file);
   }
   Progress(const Progress&) = delete;
