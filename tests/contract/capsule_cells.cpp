@@ -102,6 +102,7 @@ int64_t integer_at(const std::string& bytes, int64_t width, int64_t i, bool is_s
 }
 
 void set_integer(std::string& bytes, int64_t width, int64_t i, int64_t value) {
+  if (i < 0 || (i + 1) * width > std::ssize(bytes)) return;
   for (int64_t j = 0; j < width; ++j) {
     bytes[static_cast<size_t>(i * width + j)] = static_cast<char>(value >> (8 * j));
   }

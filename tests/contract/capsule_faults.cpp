@@ -257,9 +257,7 @@ std::vector<Fault> of_arrays() {
       fault(
           "dictionary unexpected", [](const Node& node) { return node.dictionary.empty(); },
           [](Node& node, Random&) {
-            Node values = node;
-            values.children.clear();
-            node.dictionary.push_back(std::move(values));
+            node.dictionary.push_back({.format = "w:0", .buffers = {Buffer::none(), Buffer{}}});
             node.schema_dictionary = false;
           }),
       fault("dictionary too long", shaped(Shape::codes),

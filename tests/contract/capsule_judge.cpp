@@ -347,8 +347,8 @@ class Judge {
     const std::string ends_place = place + ", run ends", values_place = place + ", run values";
     array(ends, ends_place);
     array(values, values_place);
+    if (!ends.null && ends.null_count > 0) wrong(ends_place, "null_count is above 0");
     if (ends.null || values.null || verdict.undetectable) return;
-    if (ends.null_count > 0) wrong(ends_place, "null_count is above 0");
     if (ends.length < (node.length > 0) || ends.length > kMaxEntries)
       count(ends_place, "length", ends.length);
     if (values.length < ends.length) count(values_place, "length", values.length);

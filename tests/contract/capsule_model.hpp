@@ -127,8 +127,10 @@ T load(const std::string& bytes, int64_t i) {
                                static_cast<size_t>(i) * sizeof value);
   return value;
 }
+/// Nothing where an earlier fault has left no room.
 template <class T>
 void store(std::string& bytes, int64_t i, T value) {
+  if ((i + 1) * static_cast<int64_t>(sizeof value) > std::ssize(bytes)) return;
   bytes.replace(static_cast<size_t>(i) * sizeof value, sizeof value,
                 std::string_view(reinterpret_cast<const char*>(&value), sizeof value));
 }

@@ -332,6 +332,7 @@ class Progress {
     if (file < 0) throw py::value_error("no file " + path);
     at_ = static_cast<volatile uint64_t*>(
         mmap(nullptr, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
+    if (at_ == MAP_FAILED) throw py::value_error(path + " is no file to be mapped");
     close(file);
   }
   Progress(const Progress&) = delete;
@@ -400,10 +401,11 @@ py::capsule capsule_of(T* raw, const char* name) {
 }
 
 /// The case's capsules and what is expected of them: a dict.
-py::dict case_of(uint64_t number, bool poisoned) {
+py::dict case_of(uint64_t number, bool poisoned, bool sound) {
   Held& kept = held.emplace_back();
   kept.made = make_case(number);
   kept.made.poisoned &= poisoned;
+  if (sound) kept.made.root = kept.made.sound;
   Case& made = kept.made;
   const Verdict verdict = judge(made.root);
   py::dict out;
@@ -462,7 +464,8 @@ std::vector<std::string> settle_all() {
 void register_capsules(py::module_& m) {
   m.def("capsules_run", &capsules::run, py::arg("first"), py::arg("n"), py::arg("step"), py::arg("seconds"),
         py::arg("progress"), py::arg("blind") = false);
-  m.def("capsules_case", &capsules::case_of, py::arg("number"), py::arg("poisoned") = true);
+  m.def("capsules_case", &capsules::case_of, py::arg("number"), py::arg("poisoned") = true,
+        py::arg("sound") = false);
   m.def("capsules_settle", &capsules::settle_all);
   m.def("capsules_pairs", [] { return capsules::n_layouts() * capsules::n_faults(); });
 }
