@@ -305,3 +305,36 @@ def test_no_word_makes_the_hash_forget_the_other() -> None:
     zero = (0xD6E8FEB86659FD93).to_bytes(8, "little")  # the constant that the first word is combined with
     texts = [zero + bytes([i]) * 8 for i in range(200)] + [zero + bytes([i]) * 24 for i in range(200)]
     assert len({_contract.hash_bytes(text, 7) for text in texts}) == 400
+
+
+READ_MANY_EDGES = """
+import gc, resource, sys
+from pathlib import Path
+from tidegauge import _core
+
+data = Path(sys.argv[1]).read_bytes()
+pages = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+_core.Profile.from_bytes(data)
+gc.collect()
+before = pages()
+held = _core.Profile.from_bytes(data)
+print((pages() - before) / len(data))
+"""
+
+
+def test_edges_that_are_only_read_take_little_more_memory_than_their_bytes(tmp_path):
+    """Each set once made a table of 16 KB for as little as 18 bytes."""
+    specs = [
+        _core.ColumnSpec(name=f"c{i}", kind="number", state="float64").with_edges(np.array([float(i)]))
+        for i in range(5_000)
+    ]
+    file = tmp_path / "many.tg"
+    file.write_bytes(_core.Profile(specs).to_bytes(with_edges=True))
+    run = subprocess.run(
+        [sys.executable, "-c", READ_MANY_EDGES, str(file)], capture_output=True, text=True, check=True
+    )
+    assert float(run.stdout) < 40
+    profile, _ = _core.Profile.from_bytes(file.read_bytes())
+    for batch in batches({"c7": np.array([6.0, 7.0, 8.0])}):
+        profile.update(batch, 1)
+    assert profile.column("c7").cells.tolist() == [1, 2]

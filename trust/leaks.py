@@ -227,5 +227,5 @@ PART = Part(
     "a call that fails leaves no object and no memory behind",
     run,
     change=120_000,
-    deep=5_000_000,
+    deep=1_000_000,
 )

@@ -67,8 +67,8 @@ def next_slice(
     """Return the next cases of the part furthest from its goal, and reserve their numbers.
 
     None when every part has reached its goal or has the rest of it running. A slice has as many cases as its
-    part tries in a slice's time. A part that needs the machine for itself waits until nothing else is left,
-    then runs with nothing beside it.
+    part tries in a slice's time. When it is the turn of a part that needs the machine for itself, nothing
+    begins until all that runs has ended.
     """
     if any(piece.part.alone for piece in running):
         return None
@@ -77,15 +77,15 @@ def next_slice(
     begun = Counter({name: total.tried for name, total in kept.items()})
     for piece in running:
         begun[piece.part.name] += piece.n
-    left = [part for part in parts if begun[part.name] < part.deep]
-    if any(not part.alone for part in left):
-        left = [part for part in left if not part.alone]
-    elif running:
+    done = {part: begun[part.name] / part.deep for part in parts if begun[part.name] < part.deep}
+    if not done:
         return None
-    if not left:
+    part = min(done, key=lambda part: (done[part], not part.alone))
+    if part.alone and running:
         return None
-    busy = Counter(piece.part.name for piece in running)
-    part = min(left, key=lambda part: (busy[part.name], begun[part.name] / part.deep))
+    if not part.alone:
+        busy = Counter(piece.part.name for piece in running)
+        part = min((each for each in done if not each.alone), key=lambda each: (busy[each.name], done[each]))
     total = kept[part.name]
     rate = total.tried / total.seconds if total.tried and total.seconds else part.change / SLICE_SECONDS
     n = max(1, min(int(rate * SLICE_SECONDS), part.deep - begun[part.name]))

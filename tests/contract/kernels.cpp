@@ -116,12 +116,12 @@ py::array_t<uint64_t> count(const std::string& level, const Array<T>& x, const A
                             const kernels::CellScores& scores = {}) {
   const kernels::Table& kernel = at_level(level);
   const auto frozen = binning::Edges<T>::make(std::vector<T>(edges.data(), edges.data() + edges.size()));
-  const size_t stride = frozen->grid.stride, n_cells = frozen->values.size() + 1;
+  const size_t stride = frozen->grid().stride, n_cells = frozen->values.size() + 1;
   std::vector<uint32_t> tables(4 * stride);
   if constexpr (std::is_same_v<T, double>) {
-    kernel.count_f64(x.data(), static_cast<size_t>(x.size()), frozen->grid, tables.data(), scores);
+    kernel.count_f64(x.data(), static_cast<size_t>(x.size()), frozen->grid(), tables.data(), scores);
   } else {
-    kernel.count_i64(x.data(), static_cast<size_t>(x.size()), frozen->grid, tables.data(), scores);
+    kernel.count_i64(x.data(), static_cast<size_t>(x.size()), frozen->grid(), tables.data(), scores);
   }
   std::vector<uint64_t> cells(stride);
   for (size_t i = 0; i < tables.size(); ++i) cells[i % stride] += tables[i];
@@ -178,7 +178,7 @@ py::array_t<uint64_t> search(const Array<T>& x, const Array<T>& edges) {
   const auto frozen = binning::Edges<T>::make(std::vector<T>(edges.data(), edges.data() + edges.size()),
                                               kernels::kMaxGridEdges);
   std::vector<uint64_t> cells;
-  for (py::ssize_t i = 0; i < x.size(); ++i) cells.push_back(kernels::cell_of(frozen->grid, x.data()[i]));
+  for (py::ssize_t i = 0; i < x.size(); ++i) cells.push_back(kernels::cell_of(frozen->grid(), x.data()[i]));
   return to_array(cells.data(), cells.size());
 }
 
@@ -189,9 +189,9 @@ py::array_t<uint64_t> cells(const std::string& level, const Array<T>& x, const A
   const auto n = static_cast<size_t>(x.size());
   Output<uint64_t> out(n);
   if constexpr (std::is_same_v<T, double>) {
-    at_level(level).cells_f64(x.data(), n, frozen->grid, out.data());
+    at_level(level).cells_f64(x.data(), n, frozen->grid(), out.data());
   } else {
-    at_level(level).cells_i64(x.data(), n, frozen->grid, out.data());
+    at_level(level).cells_i64(x.data(), n, frozen->grid(), out.data());
   }
   return out.first(n);
 }

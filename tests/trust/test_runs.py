@@ -59,14 +59,25 @@ def test_a_deep_run_tries_new_cases_up_to_the_goal_and_goes_on_where_it_stopped(
         assert numbers[each.name] == 10 + each.deep
 
 
-def test_a_part_that_is_alone_has_nothing_beside_it():
+def test_a_part_that_is_alone_waits_for_its_turn_and_has_nothing_beside_it():
     shared, alone = part("a"), part("b", alone=True)
     code = totals.code_digest()
-    assert runs.next_slice([alone, shared], [], {}, []).part is shared
+    assert runs.next_slice([shared, alone], [], {}, []).part is alone
+    assert runs.next_slice([shared, alone], [], {}, [Slice(shared, 0, 1, 1.0)]) is None, (
+        "it waits for its turn"
+    )
+    assert runs.next_slice([shared, alone], [], {}, [Slice(alone, 0, 1, 1.0)]) is None
+    begun = [totals.Total("b", code, "", "", tried=500)]
+    assert runs.next_slice([shared, alone], begun, {}, []).part is shared
     done = [totals.Total("a", code, "", "", tried=1_000)]
-    assert runs.next_slice([alone, shared], done, {}, [Slice(shared, 0, 1, 1.0)]) is None
-    assert runs.next_slice([alone, shared], done, {}, []).part is alone
-    assert runs.next_slice([alone, part("c")], done, {}, [Slice(alone, 0, 1, 1.0)]) is None
+    assert runs.next_slice([shared, alone], done, {}, []).part is alone
+
+
+def test_parts_that_share_the_machine_run_side_by_side():
+    parts = [part("a"), part("b"), part("c")]
+    first = runs.next_slice(parts, [], {}, [])
+    second = runs.next_slice(parts, [], {}, [first])
+    assert (first.part.name, second.part.name) == ("a", "b")
 
 
 def test_what_a_run_comes_to_adds_up():

@@ -27,9 +27,16 @@ std::shared_ptr<const Edges<T>> Edges<T>::make(std::vector<T> values, size_t mos
   auto edges = std::make_shared<Edges>();
   edges->id = hash_bytes(values.data(), values.size() * sizeof(T),
                          kDefaultSeed ^ (std::is_same_v<T, double> ? 'f' : 'i'));
-  edges->grid = kernels::make_grid(values.data(), values.size());
   edges->values = std::move(values);
   return edges;
+}
+
+template <class T>
+const kernels::Grid<T>& Edges<T>::made() const {
+  auto mine = std::make_unique<const kernels::Grid<T>>(kernels::make_grid(values.data(), values.size()));
+  const kernels::Grid<T>* held = nullptr;
+  if (!grid_.compare_exchange_strong(held, mine.get(), std::memory_order_acq_rel)) return *held;
+  return *mine.release();
 }
 
 template struct Edges<double>;

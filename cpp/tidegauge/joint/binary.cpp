@@ -103,7 +103,7 @@ void Binary::update(const double* scores, const Code* outcomes, const double* we
   const double largest = kernel.fixed_f64(scores, n, spec_->scale, z, squares);
   if (std::isnan(largest)) return update_finite(scores, outcomes, weights, n);
   alignas(64) uint64_t cells[kTile + 8];
-  kernel.cells_f64(scores, n, spec_->edges->grid, cells);
+  kernel.cells_f64(scores, n, spec_->edges->grid(), cells);
   const double within = std::min(largest, kernels::kFixedReach);
   reserve(n * (static_cast<uint64_t>(std::max(within, within * within) * kUnits) + 1));
   n_rows_ += n;

@@ -75,6 +75,16 @@ uint64_t OutcomeSet::most_rows() const {
   return most;
 }
 
+void OutcomeSet::prepare() const {
+  for (const State& state : states_) {
+    std::visit(
+        []<class T>(const T& held) {
+          if constexpr (!std::is_same_v<T, Confusion>) held.spec()->edges->grid();
+        },
+        state);
+  }
+}
+
 void OutcomeSet::update(const Rows& rows) {
   for (State& state : states_) std::visit([&](auto& held) { add_rows(held, rows); }, state);
 }

@@ -34,6 +34,8 @@ class OutcomeSet {
   /// Of the state that has the most.
   uint64_t most_rows() const;
 
+  /// Makes what rows need, so that little memory is asked for while they are added.
+  void prepare() const;
   /// Adds rows; without one of the columns, as if all its values were null.
   void update(const Rows& rows);
   /// Throws MergeError unless merge(other) can be done: both count the same, or one side counts nothing.

@@ -73,7 +73,7 @@ void Regression::update(const double* predictions, const double* labels, const A
   double residuals[kTile];
   uint64_t cells[kTile + 8];
   for (size_t i = 0; i < n; ++i) residuals[i] = predictions[i] - labels[i];
-  kernels::table().cells_f64(residuals, n, spec_->edges->grid, cells);
+  kernels::table().cells_f64(residuals, n, spec_->edges->grid(), cells);
   for (size_t i = 0; i < n; ++i) {
     ++answers_[static_cast<size_t>(answers[i])];
     if (answers[i] != Answer::labelled) continue;

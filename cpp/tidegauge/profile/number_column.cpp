@@ -80,7 +80,7 @@ void NumberColumn<T>::update_values(const arrow::ColumnView& view, Scratch& scra
   const bool nullable = view.validity || view.parent_validity || view.type.dictionary || view.type.run_end;
   const bool tables = edges() && !is_small(view.length);
   scratch.tables = tables;
-  if (tables) std::fill_n(scratch.counts, 4 * edges()->grid.stride, 0u);
+  if (tables) std::fill_n(scratch.counts, 4 * edges()->grid().stride, 0u);
   T* buffer = nullptr;
   if constexpr (std::is_same_v<T, double>) {
     buffer = scratch.reals;
@@ -122,7 +122,7 @@ void NumberColumn<T>::update_values(const arrow::ColumnView& view, Scratch& scra
     }
   }
   if (tables) {
-    const size_t stride = edges()->grid.stride;
+    const size_t stride = edges()->grid().stride;
     cells_.change(homes_.n_rows, [&](auto& cells) {
       using Count = typename std::decay_t<decltype(cells)>::value_type;
       const uint32_t* counts = scratch.counts;
@@ -173,9 +173,9 @@ void NumberColumn<T>::add_finite(const T* x, size_t n, const kernels::TileFacts<
     if (!scratch.tables) {
       count_directly(x, n, scratch, scores);
     } else if constexpr (std::is_same_v<T, double>) {
-      kernel.count_f64(x, n, frozen->grid, scratch.counts, scores);
+      kernel.count_f64(x, n, frozen->grid(), scratch.counts, scores);
     } else {
-      kernel.count_i64(x, n, frozen->grid, scratch.counts, scores);
+      kernel.count_i64(x, n, frozen->grid(), scratch.counts, scores);
     }
   }
   if (distinct_) {
@@ -215,11 +215,11 @@ void NumberColumn<T>::count_directly(const T* x, size_t n, Scratch& scratch,
                                      const kernels::CellScores& scores) {
   uint64_t* found = scratch.hashes;  // free by now
   if (n < 4) {
-    for (size_t i = 0; i < n; ++i) found[i] = kernels::cell_of(edges()->grid, x[i]);
+    for (size_t i = 0; i < n; ++i) found[i] = kernels::cell_of(edges()->grid(), x[i]);
   } else if constexpr (std::is_same_v<T, double>) {
-    kernels::table().cells_f64(x, n, edges()->grid, found);
+    kernels::table().cells_f64(x, n, edges()->grid(), found);
   } else {
-    kernels::table().cells_i64(x, n, edges()->grid, found);
+    kernels::table().cells_i64(x, n, edges()->grid(), found);
   }
   cells_.change(homes_.n_rows, [&](auto& cells) {
     for (size_t i = 0; i < n; ++i) ++cells[found[i]];

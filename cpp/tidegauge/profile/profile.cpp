@@ -146,6 +146,7 @@ void Profile::check(const arrow::Batch& batch) const {
                           "': its edges are not at hand, so it takes no rows; load the profile with "
                           "from_bytes(data, reference=...)");
       }
+      spec.prepare();
     }
     batch.check_rows(i);
   }
@@ -154,6 +155,7 @@ void Profile::check(const arrow::Batch& batch) const {
         "joint: its scores are not at hand, so it takes no rows; load the profile with "
         "from_bytes(data, reference=...)");
   }
+  if (!outcomes_.empty()) outcomes_.prepare();
 }
 
 /// False, and nothing is counted, where only who is alone can go on: there are parts, which go by the number

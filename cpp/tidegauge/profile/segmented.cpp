@@ -64,6 +64,7 @@ bool SegmentedProfile::update(const arrow::Batch& batch, unsigned n_threads) {
     total_.require_whole();
     total_.check(batch);
     index_.check_rows(batch);
+    no_outcomes_.prepare();
   };
   {
     const std::shared_lock inside(total_.mutex_);

@@ -53,6 +53,12 @@ struct ColumnSpec {
   void freeze(std::shared_ptr<const binning::Edges<int64_t>> edges);
   void freeze(std::shared_ptr<const binning::Categories> frozen_categories);
 
+  /// Makes what rows need and has not been made yet, so that no memory is asked for while they are added.
+  void prepare() const {
+    if (edges_f64) edges_f64->grid();
+    if (edges_i64) edges_i64->grid();
+  }
+
   /// Throws SchemaError where the parts contradict each other.
   void check() const;
 
