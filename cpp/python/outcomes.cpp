@@ -38,8 +38,8 @@ Classes::Value to_class(const py::handle& value) {
 }
 
 py::object from_class(const Classes::Value& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return to_text(*text);
-  return py::float_(std::get<double>(value));
+  if (value.text) return to_text(*value.text);
+  return py::float_(value.number);
 }
 
 template <class State>

@@ -249,7 +249,7 @@ std::vector<Fault> of_arrays() {
           [](const Node& node) { return !node.children.empty() || !node.dictionary.empty(); },
           [](Node& node, Random& random) {
             Node& inner = node.dictionary.empty() ? child_of(node, random) : node.dictionary[0];
-            inner.length = random.one_in(2) ? std::max<int64_t>(0, inner.length - 1) : inner.length / 2;
+            inner.length = random.one_in(2) && inner.length > 0 ? inner.length - 1 : inner.length / 2;
             inner.null_count = -1;
           }),
       fault("dictionary missing", shaped(Shape::codes),

@@ -441,8 +441,11 @@ Verdict judge(const Node& root) {
     return judged.verdict;
   }
   for (const Node& each : root.children) {
+    // Of a type that nobody looks at, the sum may be beyond all numbers.
+    const auto begin =
+        static_cast<int64_t>(static_cast<uint64_t>(each.offset) + static_cast<uint64_t>(root.offset));
     judged.rows(each, "column " + tidegauge::arrow::quoted(each.name.value_or("")),
-                each.length && root.length ? each.offset + root.offset : 0, root.length, &root);
+                each.length && root.length ? begin : 0, root.length, &root);
   }
   return judged.verdict;
 }

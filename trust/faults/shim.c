@@ -219,8 +219,12 @@ ssize_t pread64(int fd, void *data, size_t n, off64_t at) {
 
 extern void _ZSt17__throw_bad_allocv(void); /* libstdc++'s std::__throw_bad_alloc */
 
+/* pybind11 registers each new object in a table whose nodes have this size. Where there is no memory for one it
+   deletes the object twice (seen in 3.1, all holders): nothing that a module made with it can do about. */
+enum { PYBIND_NODE = 24 };
+
 static void *allocated(size_t n) {
-  void *memory = armed_here && hit(NEW) >= 0 ? NULL : malloc(n ? n : 1);
+  void *memory = armed_here && n != PYBIND_NODE && hit(NEW) >= 0 ? NULL : malloc(n ? n : 1);
   if (!memory) _ZSt17__throw_bad_allocv();
   return memory;
 }

@@ -37,15 +37,15 @@ Classes::Classes(std::vector<Value> values, const std::string& what) : values_(s
   }
   std::vector<uint64_t> hashes;
   for (Value& value : values_) {
-    if (value.index() != values_.front().index()) {
+    if (value.text.has_value() != of_texts()) {
       throw SchemaError(where + " are texts and numbers; name them all as the column holds them");
     }
-    if (auto* number = std::get_if<double>(&value)) {
-      if (!std::isfinite(*number)) throw SchemaError(where + " have one that is not finite");
-      *number += 0.0;
-      hashes.push_back(hash_of(*number));
+    if (value.text) {
+      hashes.push_back(hash_text(*value.text, kDefaultSeed));
     } else {
-      hashes.push_back(hash_text(std::get<std::string>(value), kDefaultSeed));
+      if (!std::isfinite(value.number)) throw SchemaError(where + " have one that is not finite");
+      value.number += 0.0;
+      hashes.push_back(hash_of(value.number));
     }
   }
   auto sorted = hashes;
@@ -72,10 +72,10 @@ void Classes::encode(ByteWriter& out) const {
   out.put(static_cast<uint8_t>(of_texts()));
   out.put_varint(size());
   for (const Value& value : values_) {
-    if (const auto* number = std::get_if<double>(&value)) {
-      out.put(*number);
+    if (value.text) {
+      out.put_text(*value.text);
     } else {
-      out.put_text(std::get<std::string>(value));
+      out.put(value.number);
     }
   }
 }
@@ -115,7 +115,7 @@ ClassReader::ClassReader(const Classes& classes, const Meaning& meaning, const a
   const auto exact = static_cast<double>(kExact);
   double low = exact, high = -exact;
   for (const Classes::Value& value : classes.values()) {
-    const double number = std::get<double>(value);
+    const double number = value.number;
     if (number != std::trunc(number)) continue;  // no integer is that
     low = std::min(low, number), high = std::max(high, number);
   }
@@ -198,8 +198,8 @@ void ClassReader::read_reals(int64_t begin, int64_t n, Code* out) const {
   std::fill_n(words, arrow::n_words(n), ~uint64_t{0});
   const int64_t n_mistyped = arrow::read_numbers(*column_, begin, n, arrow::TimeUnit::none, numbers, words);
   if (classes_.size() <= 2) {
-    const double first = std::get<double>(classes_.values().front()),
-                 second = std::get<double>(classes_.values().back());
+    const double first = classes_.values().front().number,
+                 second = classes_.values().back().number;
     const Code is_first = meaning_[0], is_second = meaning_[classes_.size() - 1],
                is_nan = meaning_[classes_.missing()], is_other = meaning_[classes_.other()];
     for (int64_t i = 0; i < n; ++i) {

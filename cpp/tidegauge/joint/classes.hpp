@@ -3,8 +3,9 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
-#include <variant>
+#include <utility>
 #include <vector>
 
 #include "tidegauge/arrow/view.hpp"
@@ -22,7 +23,15 @@ using Code = uint8_t;
 /// categories are.
 class Classes {
  public:
-  using Value = std::variant<double, std::string>;
+  /// A text, or else a number. No std::variant: libstdc++'s copies of one with a string or a vector in it
+  /// free what was never there when memory runs out (its copying base resets a storage that has no index
+  /// yet).
+  struct Value {
+    Value(double value = 0) : number(value) {}            // NOLINT(google-explicit-constructor)
+    Value(std::string value) : text(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+    double number = 0;
+    std::optional<std::string> text;
+  };
   static constexpr size_t kCodes = 256, kMax = kCodes - 3;
 
   Classes() = default;
@@ -34,7 +43,7 @@ class Classes {
   Code other() const { return static_cast<Code>(size()); }
   Code missing() const { return static_cast<Code>(size() + 1); }
   Code mistyped() const { return static_cast<Code>(size() + 2); }
-  bool of_texts() const { return std::holds_alternative<std::string>(values_.front()); }
+  bool of_texts() const { return values_.front().text.has_value(); }
 
   Code code_of(std::string_view text) const;
   Code code_of(double number) const;

@@ -14,8 +14,20 @@ namespace tidegauge::store {
 /// segments' cells are four times as many cache lines in 64 bits, and fetching those is what counting costs.
 class Counts {
  public:
+  using Cells = std::variant<std::vector<uint16_t>, std::vector<uint32_t>, std::vector<uint64_t>>;
+
   explicit Counts(size_t n_cells = 0) : cells_(std::vector<uint16_t>(n_cells)) {}
   explicit Counts(std::vector<uint64_t> counts) : cells_(std::move(counts)) {}
+  // The vector is copied, then moved: libstdc++'s copy of a variant with a vector in it frees what was never
+  // there when memory runs out (its copying base resets a storage that has no index yet).
+  Counts(const Counts& other)
+      : cells_(
+            other.visit([]<class T>(const std::vector<T>& cells) { return Cells(std::vector<T>(cells)); })) {}
+  Counts(Counts&&) noexcept = default;
+  Counts& operator=(Counts other) noexcept {
+    cells_ = std::move(other.cells_);
+    return *this;
+  }
 
   /// Calls f with the vector of counts.
   template <class F>
@@ -74,7 +86,7 @@ class Counts {
     });
   }
 
-  std::variant<std::vector<uint16_t>, std::vector<uint32_t>, std::vector<uint64_t>> cells_;
+  Cells cells_;
 };
 
 }  // namespace tidegauge::store
