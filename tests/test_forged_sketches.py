@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from tests import forging
-from tests.forging import kept, read, reals, refused, signed, u64, varint
+from tests.forging import kept, read, reals, refused, u64, varint
 
 import tidegauge as tg
 from tidegauge import _contract
@@ -170,89 +170,184 @@ def test_exponential_histograms_are_refused(data: bytes, why: str) -> None:
         _contract.Exponential.from_bytes(data)
 
 
-# Columns together: an id, numbers of columns and waves, sums of all rows, whether parts follow, and theirs.
-
-ROW = {"sums": (1, 1), "products": (1, 1, 1), "squares": (1, 1, 1), "waves": ()}
-N_PARTS = 32
-NO_ROWS = signed(0, *[0] * 5)
+# Ranks: k, seed, n, variance, weight of samples, a stratum and its value, what waits, levels.
 
 
-def sums(n: int = 1, **other: tuple[int, ...]) -> bytes:
-    """Sums of rows whose scores are 1 and 1, unless told otherwise."""
-    return varint(n) + b"".join(signed(*each) for each in (ROW | other).values())
+def kll(
+    n: int = 3,
+    variance: float = 0,
+    log_weight: int = 0,
+    stratum: bytes = b"\0",
+    waiting: tuple[float, ...] = (1, 2, 3),
+    levels: bytes = b"\0",
+    k: int = 200,
+) -> bytes:
+    head = k.to_bytes(4, "little") + u64(7) + varint(n)
+    return (
+        head
+        + reals(variance)
+        + bytes([log_weight])
+        + stratum
+        + varint(len(waiting))
+        + reals(*waiting)
+        + levels
+    )
 
 
-def part(n: int = 1, **other: tuple[int, ...]) -> bytes:
-    return sums(n, squares=(), **other)
-
-
-def joint(total: bytes, parts: bytes = b"\0", *, n_rows: int = 1, d: int = 2, n_waves: int = 0) -> bytes:
-    body = u64(7) + varint(d, n_waves) + total + parts
-    rows = b"\0\0" + varint(n_rows)
-    return forging.container({"ROWS": rows, "SPEC": b"\0", "COLS": b"", "JOIN": body})
-
-
-def parts(*first: bytes) -> bytes:
-    return b"\1" + b"".join((*first, *[NO_ROWS] * (N_PARTS - len(first))))
+def level(*values: float, owed: int = 2) -> bytes:
+    return bytes([owed]) + varint(len(values)) + reals(*values)
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        joint(sums()),
-        joint(sums(waves=(4098, -4098)), n_waves=1),
-        joint(sums(), parts(part())),
-        joint(sums(2, sums=(2, 2), products=(2, 2, 2), squares=(2, 2, 2)), parts(part(), part()), n_rows=2),
-        joint(sums(2, sums=(0, 2), products=(2, 0, 2), squares=(2, 2, 2)), n_rows=2),
+        kll(0)[:13],
+        kll(),
+        kll(variance=math.inf),
+        kll(4, waiting=(1, 2), levels=b"\2" + level(owed=0) + level(3)),
     ],
 )
-def test_columns_together(data: bytes) -> None:
-    kept(data)
-
-
-FORGED_SUMS = {
-    "more than 2^38 rows": [sums(2**38 + 1)],
-    "fewer sums than its columns": [varint(1) + signed(1, 1)],
-    "a sum that so few rows do not have": [
-        sums(sums=(64, 1)),
-        sums(sums=(-64, 1)),
-        sums(products=(1, 63 * 63 + 1, 1)),
-        sums(squares=(63**4 + 1, 1, 1)),
-    ],
-    "sums that no rows have together": [
-        sums(products=(-1, 1, 1)),  # a square
-        sums(sums=(3, 1)),  # (sum z)^2 > n sum z^2
-        sums(2, sums=(1, 1), products=(2, 1, 1), squares=(2, 1, 1)),  # z and z^2 are odd together
-        sums(products=(1, 3, 1), squares=(1, 9, 1)),  # (sum x y)^2 > sum x^2 sum y^2
-        sums(squares=(1, -1, 1)),
-        sums(2, products=(3, 1, 1), squares=(3, 1, 1), sums=(1, 1)),  # (sum z^2)^2 > n sum z^4
-        sums(2, sums=(1, 1), products=(1, 1, 1), squares=(2, 1, 1)),  # z^2 and z^4
-        sums(2, sums=(0, 0), products=(2, 0, 2), squares=(2, 4, 2)),  # (sum x^2 y^2)^2 > sum x^4 sum y^4
-    ],
-    "its parts do not add up": [
-        sums() + parts(part(2, sums=(2, 2), products=(4, 4, 4))),
-        sums() + parts(),
-        sums() + parts(part(sums=(-1, 1), products=(1, -1, 1))),
-        sums() + parts(part(sums=(1, 1), products=(1, -1, 1))),
-    ],
-    "not a flag": [sums() + b"\2"],
-}
+def test_ranks(data: bytes) -> None:
+    assert _contract.KllFloat.from_bytes(data).to_bytes() == data
 
 
 @pytest.mark.parametrize(
-    ("why", "total"), [(why, total) for why, totals in FORGED_SUMS.items() for total in totals]
+    ("data", "why"),
+    [
+        (kll(k=7), "k is out of range"),
+        (kll(k=2**31), "k is out of range"),
+        (kll(MOST + 1), r"beyond 2\^62"),
+        (kll(variance=-1), "the variance is not a number >= 0"),
+        (kll(variance=-0.0), "the variance is not a number >= 0"),
+        (kll(variance=NAN), "the variance is not a number >= 0"),
+        (kll(log_weight=1), "the weight of samples is too large for n"),
+        (kll(stratum=b"\1" + reals(1)), "the stratum holds more than its weight"),
+        (kll(waiting=(1, NAN, 3)), "not finite or is -0.0"),
+        (kll(waiting=(1, -0.0, 3)), "not finite or is -0.0"),
+        (kll(300, waiting=(1,) * 256), "the pending block is full"),
+        (kll(waiting=(1, 2, 3, 4)), "the weights add up to more than n"),
+        (kll(waiting=(1, 2)), "the weights add up to less than n"),
+        (kll(levels=b"\2" + level(owed=3) + level(3)), "a coin is neither 0 nor 1"),
+        (kll(4, levels=b"\2" + level() + level()), "the highest level is empty"),
+        (kll(7, waiting=(1,), levels=b"\2" + level() + level(2, 1, 3)), "a level is not in order"),
+        (kll(4, waiting=(1,), levels=b"\2" + level() + level(1, 2)), "the weights add up to more than n"),
+        (kll(5_000, waiting=(), levels=b"\1" + level(*range(5_000))), "hold more than their capacity"),
+        (kll(levels=b"\x7f" + level() * 127), "too many levels"),
+    ],
 )
-def test_columns_together_are_refused(why: str, total: bytes) -> None:
-    whole = why in ("its parts do not add up", "not a flag")
-    refused(joint(total, b"" if whole else b"\0"), why.replace("^", r"\^"))
+def test_ranks_are_refused(data: bytes, why: str) -> None:
+    with pytest.raises(_contract.DecodeError, match=why):
+        _contract.KllFloat.from_bytes(data)
 
 
-def test_columns_together_have_sizes() -> None:
-    for d, n_waves in [(1, 0), (65, 0), (2, 257), (2**63, 0)]:
-        refused(joint(sums(), d=d, n_waves=n_waves), "a number of columns or waves that there cannot be")
-    refused(joint(sums(), n_rows=2), "not of the same rows")
-    waved = sums(waves=(1, 1))
-    refused(
-        joint(waved, b"\1" + varint(1) + signed(1, 1, 1, 1, 1, 1, 2) + signed(*[0] * 8) * 31, n_waves=1),
-        "its parts do not add up",
+# Frequent values: capacity, total, error, then each hash, count, flags and name.
+
+
+def frequent(*entries: bytes, n: int = 9, error: int = 0, capacity: int = 64) -> bytes:
+    return varint(capacity, n, error, len(entries)) + b"".join(entries)
+
+
+def entry(hash_: int = 5, count: int = 9, flags: int = 1, name: bytes = b"a") -> bytes:
+    return u64(hash_) + varint(count) + bytes([flags]) + (varint(len(name)) + name if flags & 1 else b"")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        frequent(n=0),
+        frequent(entry()),
+        frequent(entry(5, 4, 0), entry(6, 5)),
+        frequent(entry(5, 5, 3, b"a" * 254), n=5),
+        frequent(entry(count=1, name=b""), n=33, error=1),
+    ],
+)
+def test_frequent_values(data: bytes) -> None:
+    assert _contract.Frequent.from_bytes(data, True).to_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (frequent(capacity=1), "the capacity is out of range"),
+        (frequent(capacity=2**40), "the capacity is out of range"),
+        (frequent(n=MOST + 1), r"a total beyond 2\^62"),
+        (frequent(*[entry(i, 1, 0) for i in range(65)], n=65), "more entries than the capacity"),
+        (frequent(entry(5, 4, 0), entry(5, 5)), "not in ascending order"),
+        (frequent(entry(count=0)), "the counts do not fit the total"),
+        (frequent(entry(count=10)), "the counts do not fit the total"),
+        (frequent(entry(count=8)), "the error does not fit the total"),
+        (frequent(entry(), error=1), "the error does not fit the total"),
+        (frequent(entry(flags=4)), "flags that cannot be"),
+        (frequent(entry(flags=2)), "flags that cannot be"),
+        (frequent(entry(count=4), n=4), "a rare value has a name"),
+        (frequent(entry(name=b"a" * 300)), "a name is too long"),
+        (frequent(entry(flags=3)), "a cut name is too short"),
+    ],
+)
+def test_frequent_values_are_refused(data: bytes, why: str) -> None:
+    with pytest.raises(_contract.DecodeError, match=why):
+        _contract.Frequent.from_bytes(data, True)
+
+
+def test_a_name_where_none_may_be_kept_is_refused() -> None:
+    with pytest.raises(_contract.DecodeError, match="a name where none may be kept"):
+        _contract.Frequent.from_bytes(frequent(entry()), False)
+
+
+# Distinct values: hashes as they are, or registers.
+
+
+def test_distinct_values() -> None:
+    for data in (b"\0\0", b"\0\2" + u64(1, 2)):
+        assert _contract.Distinct.from_bytes(data).to_bytes() == data
+    for data, why in [
+        (b"\2", "form 2 is neither 0 nor 1"),
+        (b"\0" + varint(600) + u64(*range(600)), "600 hashes, but at most"),
+        (b"\0\2" + u64(2, 2), "not in ascending order"),
+        (b"\1" + bytes([1]) * 4096, "a register names levels that are not"),
+    ]:
+        with pytest.raises(_contract.DecodeError, match=why):
+            _contract.Distinct.from_bytes(data)
+
+
+# Moments of a column of numbers, settled and waiting ones.
+
+REALS = tg.profile({"x": np.array([1.0, 2.0])}, accumulators="light").to_bytes()
+WHOLES = tg.profile({"x": np.array([1, 2])}, accumulators="light").to_bytes()
+
+
+def of_reals(
+    low: float = 1, high: float = 2, mean: float = 1.5, *powers: float, n: bytes = varint(2, 0)
+) -> bytes:
+    settled = reals(mean, *(powers or (0, 0.5, 0, 0.125)), 3, 0)
+    return forging.with_states(
+        REALS, varint(2, 0, 0, 0, 0, 0, 0) + varint(0, 0) + n + reals(low, high) + settled
     )
+
+
+def of_wholes(total: int = 3, low: int = 1, high: int = 2) -> bytes:
+    ends = b"".join(each.to_bytes(8, "little", signed=True) for each in (low, high))
+    settled = total.to_bytes(16, "little", signed=True) + reals(1.5, 0, 0.5, 0, 0.125)
+    homes = varint(2, 0, 0, 0, 0, 0, 0)
+    return forging.with_states(WHOLES, homes + varint(0, 0) + varint(2, 0) + ends + settled)
+
+
+def test_moments() -> None:
+    for data in (of_reals(), of_reals(1, 2, 1.5, 0, INF, INF, INF), of_wholes(), of_wholes(2, 1, 1)):
+        kept(data)
+    for data, why in [
+        (of_reals(n=varint(0, 2**13)), "more values wait than a block holds"),
+        (of_reals(n=varint(MOST, 1)), r"count beyond 2\^62"),
+        *((of_reals(low), "not canonical finite") for low in (NAN, -INF, -0.0)),
+        *((of_reals(-1, high), "not canonical finite") for high in (NAN, INF, -0.0)),
+        (of_reals(2, 1), "minimum above maximum"),
+        *((of_reals(1, 2, mean), "no stream of finite numbers has") for mean in (NAN, -INF)),
+        (of_reals(1, 2, 1.5, 0, -1, 0, 0), "no stream of finite numbers has"),
+        (of_reals(1, 2, 1.5, 0, INF, 0, 0), "finite above a power that overflowed"),
+        (of_reals(1, 2, 1.5, 0, 0.5, INF, 1), "finite above a power that overflowed"),
+        (of_reals(1, 2, 1.5, 1, 0.5, 0, 1), "not the nearest double"),
+        (of_wholes(1), "a sum that no values between the extremes have"),
+        (of_wholes(5), "a sum that no values between the extremes have"),
+        (of_wholes(3, 2, 1), "a sum that no values between|minimum above maximum"),
+    ]:
+        refused(data, why)

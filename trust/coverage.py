@@ -42,13 +42,19 @@ ENGINE_TESTS = (
         *("tests/test_arrow_import.py", "tests/test_arrow_malformed.py", "tests/test_inputs.py"),
         *("tests/test_take.py", "tests/test_partition.py", "tests/test_stage.py", "tests/test_golden.py"),
         *("tests/test_bad_input.py", "tests/test_outcomes_native.py", "tests/test_forged_bytes.py"),
-        *("tests/test_forged_container.py", "tests/test_forged_sketches.py", "tests/test_forged_outcomes.py"),
+        *("tests/test_forged_container.py", "tests/test_forged_sketches.py", "tests/test_forged_joint.py"),
+        "tests/test_forged_outcomes.py",
     ],
     ["tests/test_profile_laws.py", "-k", "refused or container or without_its_edges or changes_nothing"],
 )
 N_CAPSULES = 26_000  # more than there are pairs of a layout and a fault, twice
 N_FUZZED = {"run": 100_000, "sweep": 3_000}  # by the modes of trust/fuzz/driver.cpp
-ARCHIVE_TESTS = ("tests/archive", "tests/test_cli_archives.py")
+ARCHIVE_TESTS = (
+    *("tests/archive", "tests/test_cli_archives.py"),
+    # It looks at what a process loads, and coverage.py loads sqlite3.
+    "--deselect=tests/archive/test_processes.py"
+    "::test_the_serving_path_of_each_kind_loads_no_more_than_it_needs",
+)
 IS_DECODER = re.compile(r"decode|ByteReader")
 
 
