@@ -15,6 +15,10 @@ cpp_sources := $(shell find cpp tests/contract trust -name '*.[ch]pp')
 sanitized := asan-ubsan tsan
 # What fails on purpose, for leaks; what runs at once, for races.
 failing := tests/test_bad_input.py tests/test_arrow_malformed.py tests/test_stage_hostile.py
+# What reads hostile bytes and tables, in the minute that every run of the suite has for it under sanitizers.
+hostile := tests/test_arrow_malformed.py tests/test_bad_input.py tests/test_stage_hostile.py tests/test_golden.py \
+  tests/test_forged_bytes.py tests/test_forged_container.py tests/test_forged_sketches.py \
+  tests/test_forged_joint.py tests/test_forged_outcomes.py tests/test_sketch_laws.py -k "not sketch_laws or hostile"
 concurrent := tests/test_threads_and_fork.py tests/test_segmented_threads.py tests/test_threads_stage.py \
   tests/test_monitor_threads.py tests/test_stage.py tests/test_stage_hostile.py
 
@@ -27,9 +31,11 @@ setup: .venv/.package .venv/.group-test .venv/.group-lint
 demo: .venv/.package
 	$(bin)/python -m tidegauge.demo demo
 
-# PYTEST narrows it: make test PYTEST="-k kll"
-test: .venv/.package .venv/.group-test
+# The suite, and its hostile part under address and undefined-behaviour sanitizers. PYTEST narrows it to tests of
+# the suite alone: make test PYTEST="-k kll"
+test: .venv/.package .venv/.group-test $(if $(PYTEST),,build/asan-ubsan-site/.built)
 	$(bin)/python -m pytest $(PYTEST)
+	$(if $(PYTEST),,$(bin)/python -m trust.sanitized asan-ubsan $(hostile))
 
 # The whole grid of what `test` samples: some minutes more.
 test-slow: .venv/.package .venv/.group-test

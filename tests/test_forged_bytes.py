@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.forging import resigned
 
 import tidegauge as tg
-from tidegauge import _contract, _core, arrow
+from tidegauge import _core, arrow
 from tidegauge.errors import DecodeError, TidegaugeError
 
 N = 40
@@ -31,10 +31,6 @@ LARGE = {
     "whole": pa.array(RANDOM.integers(-(2**62), 2**62, 5_000)),
     "word": pa.array([f"w{i}" for i in RANDOM.zipf(1.2, 5_000) % 2_000]),
 }
-
-
-def resigned(body: bytes | bytearray) -> bytes:
-    return bytes(body) + struct.pack("<Q", _contract.hash_bytes(bytes(body), 1))
 
 
 def is_signed(data: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Which branches of what reads foreign bytes were taken by the tests, file by file.
+"""Which branches of what reads foreign bytes were taken by the tests and by hostile input, file by file.
 
     python -m trust.coverage [--bound 0.95] [--missed] [--measured]
 
@@ -26,6 +26,8 @@ from pathlib import Path
 
 import click
 
+from trust.capsules.part import tried_apart
+from trust.fuzz.parts import CORPUS, GOLDEN
 from trust.totals import ROOT
 
 BUILD = ROOT / "build" / "coverage"
@@ -34,16 +36,25 @@ FOUND = ROOT / ".trust" / "coverage"
 IMPORT = "import"
 DECODERS = "decoders"
 ARCHIVES = "archives"
-# What reads foreign bytes, and no more: the build that counts is not optimised.
+# What reads foreign bytes, and no more: the build that counts is slow.
 ENGINE_TESTS = (
     [
         *("tests/test_arrow_import.py", "tests/test_arrow_malformed.py", "tests/test_inputs.py"),
         *("tests/test_take.py", "tests/test_partition.py", "tests/test_stage.py", "tests/test_golden.py"),
         *("tests/test_bad_input.py", "tests/test_outcomes_native.py", "tests/test_forged_bytes.py"),
+        *("tests/test_forged_container.py", "tests/test_forged_sketches.py", "tests/test_forged_joint.py"),
+        "tests/test_forged_outcomes.py",
     ],
     ["tests/test_profile_laws.py", "-k", "refused or container or without_its_edges or changes_nothing"],
 )
-ARCHIVE_TESTS = ("tests/archive", "tests/test_cli_archives.py")
+N_CAPSULES = 26_000  # more than there are pairs of a layout and a fault, twice
+N_FUZZED = {"run": 100_000, "sweep": 3_000}  # by the modes of trust/fuzz/driver.cpp
+ARCHIVE_TESTS = (
+    *("tests/archive", "tests/test_cli_archives.py"),
+    # It looks at what a process loads, and coverage.py loads sqlite3.
+    "--deselect=tests/archive/test_processes.py"
+    "::test_the_serving_path_of_each_kind_loads_no_more_than_it_needs",
+)
 IS_DECODER = re.compile(r"decode|ByteReader")
 
 
@@ -69,25 +80,32 @@ Groups = dict[str, dict[str, Branches]]
 
 
 def measure() -> None:
-    """Run the tests over the build that counts."""
+    """Run the tests, and hostile input, over the build that counts."""
     FOUND.mkdir(parents=True, exist_ok=True)
     for old in (*BUILD.rglob("*.gcda"), *FOUND.glob("*")):
         old.unlink()
     environment = os.environ | {"PYTHONPATH": str(SITE), "COVERAGE_FILE": str(FOUND / "python")}
-    pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+
+    def run(*command: str | Path) -> None:
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+
+    pytest = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
     for tests in ENGINE_TESTS:
-        subprocess.run([sys.executable, *pytest, *tests], cwd=ROOT, env=environment, check=True)
-    archives = [sys.executable, "-m", "coverage", "run", "--branch", "--parallel-mode"]
-    archives += [f"--source={SITE}/tidegauge/archive", *pytest, *ARCHIVE_TESTS]
-    subprocess.run(archives, cwd=ROOT, env=environment, check=True)
-    subprocess.run([sys.executable, "-m", "coverage", "combine", "-q"], cwd=ROOT, env=environment, check=True)
-    told = [sys.executable, "-m", "coverage", "json", "-q", "-o", str(FOUND / "archives.json")]
-    subprocess.run(told, cwd=ROOT, env=environment, check=True)
-    gcovr = ["--json", str(FOUND / "engine.json"), "--filter", "cpp/tidegauge/", "-j", "2"]
-    gcovr += ["--exclude-throw-branches", "--exclude-unreachable-branches", "--exclude-noncode-lines"]
+        run(sys.executable, *pytest, *tests)
+    if findings := tried_apart("engine", 0, N_CAPSULES, 1, 600.0, environment).findings:
+        raise SystemExit("\n".join(findings))
+    for mode, n in N_FUZZED.items():
+        run(BUILD / "fuzz" / "fuzz", mode, CORPUS, *GOLDEN, "--runs", str(n))
+    # pyproject.toml has children counted too: much of an archive is what processes do to each other.
+    coverage = (sys.executable, "-m", "coverage")
+    run(*coverage, "run", *pytest, *ARCHIVE_TESTS)
+    run(*coverage, "combine", "-q")
+    run(*coverage, "json", "-q", "-o", FOUND / "archives.json")
+    gcovr = ("--json", FOUND / "engine.json", "--filter", "cpp/tidegauge/", "-j", "2")
+    only = ("--exclude-throw-branches", "--exclude-unreachable-branches", "--exclude-noncode-lines")
     # Lines that build an error's words decide nothing; GCC branches there to clean temporaries up.
-    gcovr += ["--exclude-branches-by-pattern", r"\s*(throw\b|std::to_string).*"]
-    subprocess.run([sys.executable, "-m", "gcovr", *gcovr, str(BUILD)], cwd=ROOT, check=True)
+    words = ("--exclude-branches-by-pattern", r"\s*(throw\b|std::to_string).*")
+    run(sys.executable, "-m", "gcovr", *gcovr, *only, *words, BUILD)
 
 
 def groups() -> Groups:
