@@ -21,8 +21,8 @@ class Counts {
   // The vector is copied, then moved: libstdc++'s copy of a variant with a vector in it frees what was never
   // there when memory runs out (its copying base resets a storage that has no index yet).
   Counts(const Counts& other)
-      : cells_(
-            other.visit([]<class T>(const std::vector<T>& cells) { return Cells(std::vector<T>(cells)); })) {}
+      : cells_(std::visit([]<class T>(const std::vector<T>& cells) { return Cells(std::vector<T>(cells)); },
+                          other.cells_)) {}
   Counts(Counts&&) noexcept = default;
   Counts& operator=(Counts other) noexcept {
     cells_ = std::move(other.cells_);
