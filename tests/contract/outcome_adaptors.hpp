@@ -155,7 +155,8 @@ struct ConfusionAdaptor : Members<joint::Confusion> {
   using Value = std::pair<joint::Code, joint::Code>;
   static constexpr bool order_free = true;
   static std::shared_ptr<const joint::ConfusionSpec> spec() {
-    static const auto made = joint::ConfusionSpec::make("prediction", "label", {"a", "b", "c"});
+    static const auto made = joint::ConfusionSpec::make(
+        "prediction", "label", {std::string("a"), std::string("b"), std::string("c")});
     return made;
   }
   static State make() { return State(spec()); }
