@@ -104,7 +104,7 @@ def measure() -> None:
     gcovr = ("--json", FOUND / "engine.json", "--filter", "cpp/tidegauge/", "-j", "2")
     only = ("--exclude-throw-branches", "--exclude-unreachable-branches", "--exclude-noncode-lines")
     # Lines that build an error's words decide nothing; GCC branches there to clean temporaries up.
-    words = ("--exclude-branches-by-pattern", r"\s*(throw\b|std::to_string).*")
+    words = ("--exclude-branches-by-pattern", r"\s*(throw\b|(return )?refuse(?!_if)\w*\(|std::to_string).*")
     run(sys.executable, "-m", "gcovr", *gcovr, *only, *words, BUILD)
 
 
