@@ -43,6 +43,7 @@ ENGINE_TESTS = (
         *("tests/test_take.py", "tests/test_partition.py", "tests/test_stage.py", "tests/test_golden.py"),
         *("tests/test_bad_input.py", "tests/test_outcomes_native.py", "tests/test_forged_container.py"),
         *("tests/test_forged_sketches.py", "tests/test_forged_joint.py", "tests/test_forged_outcomes.py"),
+        "tests/test_quoted.py",
     ],
     ["tests/test_profile_laws.py", "-k", "refused or container or without_its_edges or changes_nothing"],
 )
