@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tidegauge.archive.reading import merged_by
 from tidegauge.archive.records import Compacted, Found, Key, Record, digest_of, fields_of
+from tidegauge.archive.shelves import is_on_shelf
 from tidegauge.archive.store import OvertakenError, Store
 from tidegauge.window import Window, origin_ns
 
@@ -70,6 +71,8 @@ def by_step(
     """Give each step that is over, and what of it is settled."""
     steps: dict[Step, list[Found]] = defaultdict(list)
     for each in found:
+        if is_on_shelf(each.key.model):
+            continue
         step = step_of(each.key.window, width_ns)
         if step is not None and step.end_ns <= before_ns and settled(each):
             steps[each.key.model, each.key.version, each.key.reference_id, step].append(each)
