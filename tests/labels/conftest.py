@@ -113,6 +113,7 @@ def late() -> SimpleNamespace:
     """What the tests make and hold."""
     return SimpleNamespace(
         T0=T0,
+        Clock=Clock,
         payments=payments,
         told=told,
         without_labels=without_labels,

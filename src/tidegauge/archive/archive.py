@@ -354,7 +354,7 @@ class Archive:
         return any(each.n_rows for each in found_on(self.store, series, "early"))
 
     def keep_waiting(self, series: Series, *, before_ns: int, most_bytes: int, n_dimensions: int = 0) -> int:
-        """Let go of predictions that wait for labels of windows that ended before a time.
+        """Let go of predictions that came before a time, and of what was told of their labels.
 
         Where what is left has over `most_bytes`, so many ids are let go as well that it fits: half of them,
         or half of those. Returns up to which hash (of 2^64) ids are kept.

@@ -54,7 +54,7 @@ class Given:
 
     places: Numbers
     labels: LateLabels
-    n_records: int  # the highest number of a record, from 1
+    last: int  # the highest sequence of a record: when it came, in ns since 1970, or after the one before
 
     def of(self, places: Numbers) -> tuple[Truths, Numbers]:
         """Tell which places have a label, and which one."""
@@ -79,8 +79,7 @@ def given_labels(store: Store, series: Series, hashes: Hashes, none: LateLabels)
     last = np.ones(len(order), np.bool_)
     last[:-1] = places[order][1:] != places[order][:-1]
     kept = order[last]
-    n_records = max((key.sequence for key in found), default=0)
-    return Given(places[kept], labels.take(kept), n_records)
+    return Given(places[kept], labels.take(kept), max((key.sequence for key in found), default=0))
 
 
 def place_of(label: Numbers, stamps: npt.NDArray[np.uint32]) -> Numbers:

@@ -31,7 +31,9 @@ def keep(
     most_bytes: int,
     n_dimensions: int,
 ) -> int:
-    """Let go of what ended before a time, thin the rest until it fits, make many records one.
+    """Let go of what came before a time, thin the rest until it fits, make many records one.
+
+    When a record came is its sequence, in ns since 1970; that of several made one is the last's.
 
     Returns up to which hash rows are kept (`WaitingRows.limit`): halved as often as need be, so that the rows
     kept are a sample that every process takes alike.
@@ -39,8 +41,10 @@ def keep(
     with store.alone("labels"):
         shelves = [Kept(store, series, "waiting", WaitingRows.from_bytes, together)]
         shelves.append(Kept(store, series, "given", LateLabels.from_bytes, in_order))
+        shelves[0].let_go(before_ns, set())
+        # As long as a row waits, so does what is known of its label: else it would be given a second one.
+        shelves[1].let_go(before_ns, {each.key.window for each in shelves[0].found() if each.n_rows})
         for each in shelves:
-            each.let_go(before_ns)
             each.gather(lambda parts: len(parts) > MOST_RECORDS)
         limit, room = EVERY, most_bytes // row_bytes(outcomes, n_dimensions)
         while limit and shelves[0].n_rows > room:
@@ -68,11 +72,14 @@ class Kept:
         """All rows that lie there."""
         return sum(each.n_rows for each in self.found())
 
-    def let_go(self, before_ns: int) -> None:
-        """Put one record without rows in the place of what ended before."""
-        over = [each.key for each in self.found() if each.key.window.end_ns <= before_ns]
-        if len(over) > 1 or any(each.n_rows for each in self.found() if each.key in over):
-            read = read_from(self.store, lambda: [Found(over[0], 0)], self.decode)
+    def let_go(self, before_ns: int, needed: set[Window]) -> None:
+        """Put one record without rows in the place of what came before, save of windows still needed."""
+        found = [
+            each for each in self.found() if each.key.sequence < before_ns and each.key.window not in needed
+        ]
+        over = [each.key for each in found]
+        if len(over) > 1 or any(each.n_rows for each in found):
+            read = read_from(self.store, lambda: found[:1], self.decode)
             start_ns = min(key.window.start_ns for key in over)
             window = Window(start_ns, max(key.window.end_ns for key in over))
             for some in read.values():

@@ -134,7 +134,9 @@ def label(
         early = labels.take(~there & ~gone)
         left = early.take(np.sort(np.argsort(early.at_ns, kind="stable")[-MOST_EARLY:]))
 
-        records = changed_records(store, series, reference, fates, labels, given.n_records + 1, now_ns)
+        records = changed_records(
+            store, series, reference, fates, labels, max(given.last + 1, now_ns), now_ns
+        )
         if len(left) or kept:
             key = on_shelf(series, "early", EARLY, "labels")
             records.append(Record(key, len(left), left.to_bytes()))

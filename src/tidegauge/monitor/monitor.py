@@ -61,10 +61,12 @@ class Monitor:
     share one, so totals always add up. `archive`: an `Archive`, a URL or a path. `grace`: how long after its
     end a window waits for late rows; rows after that are archived as late profiles of it.
     `judge="elect"` also judges complete windows here, in whichever process is first, and calls `on_close`
-    with each `Verdict`, in the background thread. Where the reference's schema has an id and its outcomes a
-    label, predictions wait in the archive for labels that come late (`label`): until `wait` after the end of
-    their window, and at most `waiting_bytes` of all processes together, above which half of all ids are let
-    go, by their hashes, and half again. `clock` returns nanoseconds since 1970.
+    with each `Verdict`, in the background thread.
+
+    Where the reference's schema has an id and its outcomes a label, predictions wait in the archive for
+    labels that come late (`label`): for `wait` after they came, and at most `waiting_bytes` of all processes
+    together, above which half of all ids are let go, by their hashes, and half again. `clock` returns
+    nanoseconds since 1970.
 
     Construction raises InputError, SchemaError or OSError for what is wrong with the arguments, never for the
     state of the archive.
@@ -145,7 +147,7 @@ class Monitor:
             outcomes = self.reference.profile._core.outcomes
             room = self._budget_bytes // 8
             self._waiting = Waiting(outcomes, self._segmentation, self._id, self._id_key, room)
-        self._n_blocks = self._n_tried = 0
+        self._last_block = self._tried_block = 0
         self._kept_at = -KEEP_SECONDS
         self._intake = Intake(
             self._segmentation, self._calendar, self._timestamp, self._grace_ns, self._waiting
@@ -359,8 +361,8 @@ class Monitor:
             self._outbox.lose(window, sequence, n_rows)
 
     def _as_held(self, block: Block) -> Record:
-        self._n_blocks += 1
-        key = on_shelf(self._series, "waiting", block.window, self._writer, self._n_blocks)
+        self._last_block = max(self._last_block + 1, self._clock())  # tells how long it has waited
+        key = on_shelf(self._series, "waiting", block.window, self._writer, self._last_block)
         return Record(key, len(block.rows), block.rows.to_bytes())
 
     def _as_record(self, part: Part) -> Record:
@@ -386,12 +388,12 @@ class Monitor:
 
     def _keep(self) -> None:
         """Try the labels that came before their predictions; now and then let go of what waited too long."""
-        if self._waiting is None or not self._n_blocks:
+        if self._waiting is None or not self._last_block:
             return
-        if self._n_blocks != self._n_tried:
+        if self._last_block != self._tried_block:
             if self._archive.has_early_labels(self._series):
                 self._archive.label_series(self._series, None, now_ns=self._clock())
-            self._n_tried = self._n_blocks
+            self._tried_block = self._last_block
         monotonic = time.monotonic()
         if monotonic - self._kept_at >= KEEP_SECONDS:
             self._kept_at = monotonic
