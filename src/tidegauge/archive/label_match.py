@@ -128,7 +128,9 @@ def replaced(own: Coded, rows: Truths, by: Coded) -> Coded:
 
 def last_of_each(labels: LateLabels) -> tuple[LateLabels, Numbers]:
     """Return the last label of each id, in order of hashes, and which number in `labels` it has."""
-    order = np.lexsort((labels.hashes[:, 1], labels.hashes[:, 0]))
+    order = np.argsort(labels.hashes[:, 0])  # three times as fast as by both halves, and mostly enough
+    if (labels.hashes[order[1:], 0] == labels.hashes[order[:-1], 0]).any():
+        order = np.lexsort((labels.hashes[:, 1], labels.hashes[:, 0]))
     hashes = labels.hashes[order]
     last = np.ones(len(order), np.bool_)
     last[:-1] = (hashes[1:] != hashes[:-1]).any(axis=1)

@@ -193,7 +193,7 @@ def changed_records(  # noqa: PLR0917
         key = Key(*series, homes[window], segment, writer, number)
         records.append(Record(key, 0, profile.to_bytes()))
     for window, parts in told_of.items():
-        given = one_after_the_other(parts).ordered()
+        given = parts[0] if len(parts) == 1 else one_after_the_other(parts).ordered()
         key = on_shelf(series, "given", window, writer, number)
         records.append(Record(key, len(given), given.to_bytes()))
     return records
