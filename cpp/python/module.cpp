@@ -10,4 +10,5 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   tidegauge::python::register_profile(m);
   tidegauge::python::register_stage(m);
   tidegauge::python::register_segmented(m);
+  tidegauge::python::register_ids(m);
 }

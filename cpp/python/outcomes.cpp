@@ -42,6 +42,19 @@ py::object from_class(const Classes::Value& value) {
   return py::float_(value.number);
 }
 
+template <class T>
+std::vector<T> copied(const py::object& array, const char* what) {
+  if (array.is_none()) return {};
+  const auto held = array.cast<py::array_t<T, py::array::c_style | py::array::forcecast>>();
+  if (held.ndim() != 1) throw SchemaError(std::string("outcomes: ") + what + " have one dimension");
+  return to_vector<T>(held);
+}
+
+py::tuple to_arrays(const joint::Coded& rows) {
+  return py::make_tuple(to_array<double>(rows.values), to_array<joint::Code>(rows.codes),
+                        to_array<double>(rows.others));
+}
+
 template <class State>
 State snapshot(const Outcomes<State>& self) {
   const Unlocked unlocked;  // an update may be at it for long
@@ -53,7 +66,39 @@ template <class State>
 py::class_<Outcomes<State>> register_one(py::module_& m, const char* name) {
   using Self = Outcomes<State>;
   return py::class_<Self>(m, name)
-      .def("update", &Self::update, py::arg("batch"), py::call_guard<Unlocked>())
+      .def("update", py::overload_cast<const arrow::Batch&>(&Self::update), py::arg("batch"),
+           py::call_guard<Unlocked>())
+      .def(
+          "read",
+          [](const Self& self, const arrow::Batch& batch) {
+            joint::Coded rows;
+            {
+              const Unlocked unlocked;
+              rows = joint::coded(self.spec(), joint::Rows(batch, joint::columns_of(self.spec())));
+            }
+            return to_arrays(rows);
+          },
+          py::arg("batch"), "Rows as `add` takes them: values, codes, and weights or the labels' numbers.")
+      .def(
+          "read_labels",
+          [](const Self& self, const arrow::Batch& batch) {
+            joint::Coded rows;
+            {
+              const Unlocked unlocked;
+              rows = joint::coded_labels(self.spec(), joint::Rows(batch, joint::columns_of(self.spec())));
+            }
+            return py::make_tuple(to_array<joint::Code>(rows.codes), to_array<double>(rows.others));
+          },
+          py::arg("batch"), "The codes, and the numbers, that rows with these labels have.")
+      .def(
+          "add",
+          [](Self& self, const py::object& values, const py::object& codes, const py::object& others) {
+            const joint::Coded rows{copied<double>(values, "values"), copied<joint::Code>(codes, "codes"),
+                                    copied<double>(others, "others")};
+            const Unlocked unlocked;
+            self.update(rows);
+          },
+          py::arg("values"), py::arg("codes"), py::arg("others"))
       .def("merge", &Self::merge, py::arg("other"), py::call_guard<Unlocked>())
       .def("subtract", &Self::subtract, py::arg("other"), py::call_guard<Unlocked>())
       .def(
@@ -244,6 +289,23 @@ std::vector<joint::OutcomeSpec> outcome_specs(const py::list& outcomes) {
     }
   }
   return specs;
+}
+
+joint::OutcomeSet outcome_set(const py::list& outcomes) {
+  joint::OutcomeSet found;
+  for (const py::handle& each : outcomes) {
+    const auto one = [&]<class State>(const Outcomes<State>& held) { found.add(held.state()); };
+    if (py::isinstance<Outcomes<Binary>>(each)) {
+      one(each.cast<const Outcomes<Binary>&>());
+    } else if (py::isinstance<Outcomes<Confusion>>(each)) {
+      one(each.cast<const Outcomes<Confusion>&>());
+    } else if (py::isinstance<Outcomes<Regression>>(each)) {
+      one(each.cast<const Outcomes<Regression>&>());
+    } else {
+      throw SchemaError("outcomes: " + py::repr(each).cast<std::string>() + " is none");
+    }
+  }
+  return found;
 }
 
 py::list outcome_list(const joint::OutcomeSet& outcomes) {

@@ -12,6 +12,9 @@ namespace tidegauge::python {
 /// anything else in it.
 std::vector<joint::OutcomeSpec> outcome_specs(const pybind11::list& outcomes);
 
+/// What they have counted, under their ids. Throws SchemaError.
+joint::OutcomeSet outcome_set(const pybind11::list& outcomes);
+
 /// Such objects, of what a profile has counted.
 pybind11::list outcome_list(const joint::OutcomeSet& outcomes);
 

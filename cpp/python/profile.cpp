@@ -223,14 +223,29 @@ void register_profile(py::module_& m) {
                              })
       .def_property_readonly("outcomes",
                              [](const Profile& p) {
-                               joint::OutcomeSet snapshot;
+                               std::optional<joint::OutcomeSet> snapshot;
                                {
                                  const Unlocked unlocked;
-                                 const auto guard = p.lock();
-                                 snapshot = p.outcomes();
+                                 snapshot = p.labelled_outcomes();
+                                 if (!snapshot) {
+                                   const auto guard = p.lock();
+                                   snapshot = p.outcomes();
+                                 }
                                }
-                               return outcome_list(snapshot);
+                               return outcome_list(*snapshot);
                              })
+      .def_property_readonly("labels_unresolved",
+                             [](const Profile& p) {
+                               const Unlocked unlocked;
+                               return !p.labelled_outcomes();
+                             })
+      .def_static(
+          "of_labels",
+          [](const py::list& given, const py::list& withdrawn) {
+            return std::unique_ptr<Profile>(
+                new Profile(Profile::of_labels(outcome_set(given), outcome_set(withdrawn))));
+          },
+          py::arg("given"), py::arg("withdrawn"), "Labels that came late, of rows in other profiles.")
       .def(
           "to_bytes",
           [](const Profile& p, bool with_edges, const std::string& note) {

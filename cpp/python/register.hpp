@@ -12,5 +12,6 @@ void register_outcomes(pybind11::module_& m);
 void register_profile(pybind11::module_& m);
 void register_stage(pybind11::module_& m);
 void register_segmented(pybind11::module_& m);
+void register_ids(pybind11::module_& m);
 
 }  // namespace tidegauge::python

@@ -3,6 +3,8 @@
 #include <pybind11/stl.h>
 #include <pybind11/typing.h>
 
+#include <algorithm>
+
 #include "convert.hpp"
 #include "outcomes.hpp"
 #include "register.hpp"
@@ -43,6 +45,30 @@ py::list take_changed(SegmentedProfile& profile, bool everything) {
   return found;
 }
 
+/// For each dimension the rows' numbers and what each stands for.
+py::list segments_of(SegmentedProfile& profile, const arrow::Batch& batch) {
+  std::vector<std::vector<uint32_t>> numbers;
+  std::vector<std::vector<std::pair<uint32_t, std::optional<SegmentKey>>>> keys;
+  {
+    const Unlocked unlocked;
+    numbers = profile.segments_of(batch);
+    for (size_t d = 0; d < numbers.size(); ++d) {
+      auto there = numbers[d];
+      std::ranges::sort(there);
+      there.erase(std::ranges::unique(there).begin(), there.end());
+      auto& of_dimension = keys.emplace_back();
+      for (const uint32_t number : there) of_dimension.emplace_back(number, profile.key_of(d, number));
+    }
+  }
+  py::list found;
+  for (size_t d = 0; d < numbers.size(); ++d) {
+    py::dict named;
+    for (const auto& [number, key] : keys[d]) named[py::int_(number)] = key_tuple(key);
+    found.append(py::make_tuple(to_array<uint32_t>(numbers[d]), named));
+  }
+  return found;
+}
+
 }  // namespace
 
 void register_segmented(py::module_& m) {
@@ -67,6 +93,9 @@ void register_segmented(py::module_& m) {
       .def("take_changed", &take_changed, py::arg("everything") = false,
            "(dimension or -1 for the total, values or None, n_rows, bytes without edges) of every part that "
            "changed since the last time, or of everything, all of one moment.")
+      .def("segments_of", &segments_of, py::arg("batch"),
+           "Of rows that were added: for each dimension their segments' numbers, and the values of each "
+           "number, None for other rows.")
       .def_property_readonly("n_rows", &SegmentedProfile::n_rows)
       .def_property_readonly("whole", &SegmentedProfile::whole)
       .def_property_readonly("n_segments",

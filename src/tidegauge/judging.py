@@ -241,7 +241,7 @@ class _Job:
             status,
             summary,
             sum(each.n_rows for each in parts),
-            len({each.key.writer for each in parts}),
+            len({each.key.writer for each in parts if each.n_rows}),
             self.now_ns,
             inputs_of(parts),
             comparison.to_dict(),
@@ -264,8 +264,8 @@ def by_dimension(profiles: Mapping[str, Profile]) -> dict[tuple[str, ...], dict[
 
 
 def inputs_of(parts: Sequence[Found]) -> str:
-    """Return a name of the records of a window: another one where rows have come since."""
-    told = sorted((each.key.writer, each.key.sequence, each.n_rows) for each in parts)
+    """Return a name of the records of a window: another one where rows came since; labels are no rows."""
+    told = sorted((each.key.writer, each.key.sequence, each.n_rows) for each in parts if each.n_rows)
     return hashlib.blake2b(json.dumps(told).encode(), digest_size=16).hexdigest()
 
 

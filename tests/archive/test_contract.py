@@ -197,6 +197,29 @@ def test_names_that_no_store_can_hold_are_refused(store, make):
         make.record(n_rows=-1)
 
 
+def test_one_does_what_is_done_alone_and_others_wait(local_url, tmp_path):
+    one, other = (opened(local_url, read_only=False, spool=tmp_path / "spool") for _ in range(2))
+    order = []
+
+    def wait():
+        with other.alone("labels"):
+            order.append("other")
+
+    one.put_document("any", "made", b"")
+    thread = threading.Thread(target=wait)
+    with one.alone("labels"):
+        thread.start()
+        thread.join(0.2)
+        order.append("one")
+    thread.join(30)
+    assert order == ["one", "other"]
+    reading = opened(local_url, read_only=True, spool=tmp_path / "spool")
+    with pytest.raises(ArchiveError, match="read_only=True"):
+        reading.alone("labels")
+    for each in (one, other, reading):
+        each.close()
+
+
 def test_documents(store):
     assert store.put_document("verdicts", "m/1", b"one")
     assert store.put_document("verdicts", "m/2", b"two", if_absent=True)

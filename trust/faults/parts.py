@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trust.faults import kills, power
+from trust.faults import kills, labels, power
 from trust.faults.shim import run_apart
 from trust.part import Outcome, Part
 
@@ -22,6 +22,14 @@ KILLS = Part(
     kills.run,
     change=200,
     deep=10_000,
+)
+LABELS = Part(
+    "labels",
+    "labelling killed",
+    "killed between prediction, label and correction, an archive has all it acknowledged, each label once",
+    labels.run,
+    change=200,
+    deep=5_000,
 )
 FAULTS = Part(
     "faults",

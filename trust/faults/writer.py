@@ -70,9 +70,18 @@ def write(
 
 
 def killed_writer(
-    url: str, cycle: int, n_words: int, delay: float, shim: Shim, arm: Callable[[], None] | None
+    url: str,
+    cycle: int,
+    n_words: int,
+    delay: float,
+    shim: Shim,
+    arm: Callable[[], None] | None,
+    writes: Callable[[str, int, Callable[[str, int, int], None]], None] | None = None,
 ) -> Said:
-    """Fork a writer; return what it said until it was killed, as `arm` arms, or so long after n words."""
+    """Fork a writer; return what it said until it was killed, as `arm` arms, or so long after n words.
+
+    `writes` is what it does, `write` by default.
+    """
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
@@ -85,7 +94,7 @@ def killed_writer(
                 if what.endswith("begun"):
                     shim.mark()
 
-            write(url, cycle, say)
+            (writes or write)(url, cycle, say)
             time.sleep(60)
         finally:
             os._exit(1)

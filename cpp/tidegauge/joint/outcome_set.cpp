@@ -35,6 +35,15 @@ OutcomeSet::OutcomeSet(const std::vector<OutcomeSpec>& specs) {
         },
         spec);
   }
+  require_different();
+}
+
+void OutcomeSet::add(State state) {
+  states_.push_back(std::move(state));
+  require_different();
+}
+
+void OutcomeSet::require_different() {
   std::ranges::sort(states_, {}, id_of);
   if (std::ranges::adjacent_find(states_, {}, id_of) != states_.end()) {
     throw SchemaError("outcomes: the same columns, edges and classes are counted twice; leave one out");
@@ -114,6 +123,13 @@ OutcomeSet OutcomeSet::without_labels() const {
 }
 
 void OutcomeSet::label(const OutcomeSet& labelled) { replace(labelled.without_labels(), labelled); }
+void OutcomeSet::label(const OutcomeSet& given, const OutcomeSet& withdrawn) {
+  given.check_mergeable(withdrawn);
+  OutcomeSet before = given.without_labels(), after = given;
+  before.merge(withdrawn);
+  after.merge(withdrawn.without_labels());
+  replace(before, after);
+}
 void OutcomeSet::unlabel(const OutcomeSet& labelled) { replace(labelled, labelled.without_labels()); }
 
 /// The same rows in another way.
@@ -125,8 +141,8 @@ void OutcomeSet::replace(const OutcomeSet& before, const OutcomeSet& after) {
   for (size_t i = 0; i < changed.size(); ++i) {
     std::visit(
         [&]<class T>(T& ours) {
+          ours.merge(std::get<T>(after.states_[i]));  // first: what is taken away may be among it
           ours.subtract(std::get<T>(before.states_[i]));
-          ours.merge(std::get<T>(after.states_[i]));
         },
         changed[i]);
   }

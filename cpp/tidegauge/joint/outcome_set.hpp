@@ -24,6 +24,9 @@ class OutcomeSet {
   /// Throws SchemaError for two that are the same.
   explicit OutcomeSet(const std::vector<OutcomeSpec>& specs);
 
+  /// Puts a state in its place. Throws SchemaError for one that is there.
+  void add(State state);
+
   bool empty() const { return states_.empty(); }
   /// By the ids of their specs.
   const std::vector<State>& states() const { return states_; }
@@ -46,12 +49,15 @@ class OutcomeSet {
   /// for rows that cannot have been added.
   void label(const OutcomeSet& labelled);
   void unlabel(const OutcomeSet& labelled);
+  /// Both at once: a row whose label was corrected is among the `given` twice, and once `withdrawn`.
+  void label(const OutcomeSet& given, const OutcomeSet& withdrawn);
 
   void encode(ByteWriter& out) const;
   /// Throws DecodeError, or SchemaError for specs that cannot be.
   static OutcomeSet decode(ByteReader& in);
 
  private:
+  void require_different();
   void replace(const OutcomeSet& before, const OutcomeSet& after);
   OutcomeSet without_labels() const;
 

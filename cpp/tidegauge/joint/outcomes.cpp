@@ -147,8 +147,11 @@ std::vector<std::string> columns_of(const BinarySpec& spec) {
 std::vector<std::string> columns_of(const ConfusionSpec& spec) { return {spec.prediction, spec.label}; }
 std::vector<std::string> columns_of(const RegressionSpec& spec) { return {spec.prediction, spec.label}; }
 
-void add_rows(Binary& state, const Rows& rows) {
-  const BinarySpec& spec = *state.spec();
+namespace {
+
+/// Calls sink(outcomes, n) for each tile of labels.
+template <class Sink>
+void read_labels(const BinarySpec& spec, const Rows& rows, Sink sink) {
   ClassReader::Meaning outcome_of{};
   const auto mean = [&](Code code, Outcome outcome) { outcome_of[code] = static_cast<Code>(outcome); };
   mean(spec.classes.other(), spec.classes.size() == 2 ? Outcome::label_unknown : Outcome::negative);
@@ -156,13 +159,20 @@ void add_rows(Binary& state, const Rows& rows) {
   mean(spec.classes.mistyped(), Outcome::label_mistyped);
   mean(0, Outcome::negative);
   mean(static_cast<Code>(spec.classes.size() - 1), Outcome::positive);
-  Numbers scores(rows.find(spec.score)), weights(spec.weighted() ? rows.find(spec.weight) : nullptr);
   const ClassReader labels(spec.classes, outcome_of, rows.find(spec.label));
-  kernels::table();  // throws where an instruction set is asked for that there is not
-
   for_tiles(rows, [&](int64_t begin, int64_t n) {
     Code outcomes[kTile + 8];
     labels.read(begin, n, outcomes);
+    sink(begin, outcomes, n);
+  });
+}
+
+/// Calls sink(scores, outcomes, weights or null, n) for each tile.
+template <class Sink>
+void read_rows(const BinarySpec& spec, const Rows& rows, Sink sink) {
+  Numbers scores(rows.find(spec.score)), weights(spec.weighted() ? rows.find(spec.weight) : nullptr);
+  kernels::table();  // throws where an instruction set is asked for that there is not
+  read_labels(spec, rows, [&](int64_t begin, Code* outcomes, int64_t n) {
     if (spec.weighted()) {
       weights.read_finite(begin, n,
                           [&](int64_t i, Missing) { outcomes[i] = Code(Outcome::weight_unusable); });
@@ -174,17 +184,70 @@ void add_rows(Binary& state, const Rows& rows) {
     scores.read(begin, n, [&](int64_t i, Missing how) {
       outcomes[i] = static_cast<Code>(static_cast<int>(Outcome::score_null) + static_cast<int>(how));
     });
-    state.update(scores.values(), outcomes, spec.weighted() ? weights.values() : nullptr,
-                 static_cast<size_t>(n));
+    sink(scores.values(), outcomes, spec.weighted() ? weights.values() : nullptr, static_cast<size_t>(n));
   });
+}
+
+ClassReader codes_of(const ConfusionSpec& spec, const ColumnView* column) {
+  ClassReader::Meaning itself{};
+  std::iota(itself.begin(), itself.end(), Code{0});
+  return {spec.classes, itself, column};
+}
+
+/// Calls sink(labels, answers, n) for each tile of labels.
+template <class Sink>
+void read_labels(const RegressionSpec& spec, const Rows& rows, Sink sink) {
+  Numbers labels(rows.find(spec.label));
+  kernels::table();
+  constexpr Answer kOfLabel[] = {Answer::unlabelled, Answer::label_mistyped, Answer::unlabelled,
+                                 Answer::label_infinite};
+  for_tiles(rows, [&](int64_t begin, int64_t n) {
+    Answer answers[kTile];
+    std::fill_n(answers, n, Answer::labelled);
+    labels.read_finite(begin, n,
+                       [&](int64_t i, Missing how) { answers[i] = kOfLabel[static_cast<size_t>(how)]; });
+    for (int64_t i = 0; i < n; ++i) {
+      if (std::abs(labels.values()[i]) > kMaxValue) answers[i] = Answer::beyond;
+    }
+    sink(begin, labels.values(), answers, n);
+  });
+}
+
+/// Calls sink(predictions, labels, answers, n) for each tile.
+template <class Sink>
+void read_rows(const RegressionSpec& spec, const Rows& rows, Sink sink) {
+  Numbers predictions(rows.find(spec.prediction));
+  constexpr Answer kOfPrediction[] = {Answer::prediction_null, Answer::prediction_mistyped,
+                                      Answer::prediction_nan, Answer::prediction_infinite};
+  read_labels(spec, rows, [&](int64_t begin, const double* labels, Answer* answers, int64_t n) {
+    predictions.read_finite(
+        begin, n, [&](int64_t i, Missing how) { answers[i] = kOfPrediction[static_cast<size_t>(how)]; });
+    for (int64_t i = 0; i < n; ++i) {
+      if (std::abs(predictions.values()[i]) > kMaxValue && answers[i] == Answer::labelled)
+        answers[i] = Answer::beyond;
+    }
+    sink(predictions.values(), labels, answers, static_cast<size_t>(n));
+  });
+}
+
+template <class T>
+void append(std::vector<T>& to, const T* from, size_t n) {
+  to.insert(to.end(), from, from + n);
+}
+
+}  // namespace
+
+void add_rows(Binary& state, const Rows& rows) {
+  read_rows(*state.spec(), rows,
+            [&](const double* scores, const Code* outcomes, const double* weights, size_t n) {
+              state.update(scores, outcomes, weights, n);
+            });
 }
 
 void add_rows(Confusion& state, const Rows& rows) {
   const ConfusionSpec& spec = *state.spec();
-  ClassReader::Meaning itself{};
-  std::iota(itself.begin(), itself.end(), Code{0});
-  const ClassReader predictions(spec.classes, itself, rows.find(spec.prediction)),
-      labels(spec.classes, itself, rows.find(spec.label));
+  const ClassReader predictions = codes_of(spec, rows.find(spec.prediction)),
+                    labels = codes_of(spec, rows.find(spec.label));
   for_tiles(rows, [&](int64_t begin, int64_t n) {
     Code predicted[kTile + 8], known[kTile + 8];
     predictions.read(begin, n, predicted);
@@ -194,25 +257,144 @@ void add_rows(Confusion& state, const Rows& rows) {
 }
 
 void add_rows(Regression& state, const Rows& rows) {
-  const RegressionSpec& spec = *state.spec();
-  Numbers predictions(rows.find(spec.prediction)), labels(rows.find(spec.label));
-  kernels::table();
-  constexpr Answer kOfPrediction[] = {Answer::prediction_null, Answer::prediction_mistyped,
-                                      Answer::prediction_nan, Answer::prediction_infinite},
-                   kOfLabel[] = {Answer::unlabelled, Answer::label_mistyped, Answer::unlabelled,
-                                 Answer::label_infinite};
+  read_rows(*state.spec(), rows,
+            [&](const double* predictions, const double* labels, const Answer* answers, size_t n) {
+              state.update(predictions, labels, answers, n);
+            });
+}
+
+Coded coded(const BinarySpec& spec, const Rows& rows) {
+  Coded found;
+  read_rows(spec, rows, [&](const double* scores, const Code* outcomes, const double* weights, size_t n) {
+    append(found.values, scores, n);
+    append(found.codes, outcomes, n);
+    if (weights) append(found.others, weights, n);
+  });
+  for (size_t i = 0; i < found.values.size(); ++i) {
+    if (std::isfinite(found.values[i])) continue;
+    found.codes[i] = Code(std::isnan(found.values[i]) ? Outcome::score_nan : Outcome::score_infinite);
+    found.values[i] = 0;
+  }
+  return found;
+}
+
+Coded coded(const ConfusionSpec& spec, const Rows& rows) {
+  Coded found;
+  const ClassReader predictions = codes_of(spec, rows.find(spec.prediction)),
+                    labels = codes_of(spec, rows.find(spec.label));
   for_tiles(rows, [&](int64_t begin, int64_t n) {
-    Answer answers[kTile];
-    std::fill_n(answers, n, Answer::labelled);
-    labels.read_finite(begin, n,
-                       [&](int64_t i, Missing how) { answers[i] = kOfLabel[static_cast<size_t>(how)]; });
-    predictions.read_finite(
-        begin, n, [&](int64_t i, Missing how) { answers[i] = kOfPrediction[static_cast<size_t>(how)]; });
-    for (int64_t i = 0; i < n; ++i) {
-      const double most = std::max(std::abs(predictions.values()[i]), std::abs(labels.values()[i]));
-      if (most > kMaxValue && answers[i] == Answer::labelled) answers[i] = Answer::beyond;
-    }
-    state.update(predictions.values(), labels.values(), answers, static_cast<size_t>(n));
+    Code predicted[kTile + 8], known[kTile + 8];
+    predictions.read(begin, n, predicted);
+    labels.read(begin, n, known);
+    found.values.insert(found.values.end(), predicted, predicted + n);
+    append(found.codes, known, static_cast<size_t>(n));
+  });
+  return found;
+}
+
+Coded coded(const RegressionSpec& spec, const Rows& rows) {
+  Coded found;
+  read_rows(spec, rows,
+            [&](const double* predictions, const double* labels, const Answer* answers, size_t n) {
+              append(found.values, predictions, n);
+              append(found.others, labels, n);
+              for (size_t i = 0; i < n; ++i) found.codes.push_back(static_cast<Code>(answers[i]));
+            });
+  return found;
+}
+
+Coded coded_labels(const BinarySpec& spec, const Rows& rows) {
+  Coded found;
+  read_labels(spec, rows, [&](int64_t, const Code* outcomes, int64_t n) {
+    append(found.codes, outcomes, static_cast<size_t>(n));
+  });
+  return found;
+}
+
+Coded coded_labels(const ConfusionSpec& spec, const Rows& rows) {
+  Coded found;
+  const ClassReader labels = codes_of(spec, rows.find(spec.label));
+  for_tiles(rows, [&](int64_t begin, int64_t n) {
+    Code known[kTile + 8];
+    labels.read(begin, n, known);
+    append(found.codes, known, static_cast<size_t>(n));
+  });
+  return found;
+}
+
+Coded coded_labels(const RegressionSpec& spec, const Rows& rows) {
+  Coded found;
+  read_labels(spec, rows, [&](int64_t, const double* labels, const Answer* answers, int64_t n) {
+    append(found.others, labels, static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; ++i) found.codes.push_back(static_cast<Code>(answers[i]));
+  });
+  return found;
+}
+
+namespace {
+
+/// Throws SchemaError for what coded() never gives, so that whatever a file holds leaves the counts sound.
+void require(bool sound) {
+  if (!sound) throw SchemaError("outcomes: these are no rows that were read by these columns and classes");
+}
+
+bool all_finite(const std::vector<double>& values) {
+  return std::ranges::all_of(values, [](double x) { return std::isfinite(x); });
+}
+
+template <class Add>
+void for_tiles_of(size_t n_rows, Add add) {
+  for (size_t begin = 0; begin < n_rows; begin += static_cast<size_t>(kTile)) {
+    add(begin, std::min(static_cast<size_t>(kTile), n_rows - begin));
+  }
+}
+
+}  // namespace
+
+void add_coded(Binary& state, const Coded& rows) {
+  const bool weighted = state.spec()->weighted();
+  constexpr auto kLast = static_cast<Code>(Outcome::weight_unusable);
+  require(rows.values.size() == rows.codes.size() &&
+          rows.others.size() == (weighted ? rows.codes.size() : 0));
+  for (size_t i = 0; i < rows.codes.size(); ++i) {
+    const Code code = rows.codes[i];
+    require(code <= kLast && std::isfinite(rows.values[i]));
+    if (weighted && code < kCounted) require(rows.others[i] >= 0 && rows.others[i] <= kMaxWeight);
+  }
+  for_tiles_of(rows.codes.size(), [&](size_t begin, size_t n) {
+    Code codes[kTile + 8];  // what is read beyond the last row is not counted
+    double values[kTile + 8] = {};
+    std::copy_n(&rows.codes[begin], n, codes);
+    std::copy_n(&rows.values[begin], n, values);
+    state.update(values, codes, weighted ? &rows.others[begin] : nullptr, n);
+  });
+}
+
+void add_coded(Confusion& state, const Coded& rows) {
+  const Classes& classes = state.spec()->classes;
+  require(rows.values.size() == rows.codes.size() && rows.others.empty());
+  std::vector<Code> predicted;
+  for (size_t i = 0; i < rows.codes.size(); ++i) {
+    require(rows.codes[i] <= classes.mistyped() && rows.values[i] >= 0 &&
+            rows.values[i] <= classes.mistyped());
+    predicted.push_back(static_cast<Code>(rows.values[i]));
+  }
+  state.update(predicted.data(), rows.codes.data(), rows.codes.size());
+}
+
+void add_coded(Regression& state, const Coded& rows) {
+  require(rows.values.size() == rows.codes.size() && rows.others.size() == rows.codes.size());
+  require(all_finite(rows.values) && all_finite(rows.others));
+  std::vector<Answer> answers;
+  for (size_t i = 0; i < rows.codes.size(); ++i) {
+    require(rows.codes[i] < kAnswers);
+    const auto answer = static_cast<Answer>(rows.codes[i]);
+    const double most = std::max(std::abs(rows.values[i]), std::abs(rows.others[i]));
+    require(answer != Answer::labelled || most <= kMaxValue);
+    answers.push_back(answer);
+  }
+  for_tiles_of(rows.codes.size(), [&](size_t begin, size_t n) {
+    state.update(&rows.values[begin], &rows.others[begin], &answers[begin], n);
   });
 }
 

@@ -52,6 +52,26 @@ void add_rows(Binary& state, const Rows& rows);
 void add_rows(Confusion& state, const Rows& rows);
 void add_rows(Regression& state, const Rows& rows);
 
+/// Rows as a state sees them, for later: each a number (the score, or the prediction: of a matrix its code),
+/// what became of it (an Outcome, the code of a label, or an Answer), and the weight or the label's number
+/// where there is one.
+struct Coded {
+  std::vector<double> values;
+  std::vector<Code> codes;
+  std::vector<double> others;
+};
+Coded coded(const BinarySpec& spec, const Rows& rows);
+Coded coded(const ConfusionSpec& spec, const Rows& rows);
+Coded coded(const RegressionSpec& spec, const Rows& rows);
+// Of labels alone: what becomes of a row that has them and nothing amiss; without `values`.
+Coded coded_labels(const BinarySpec& spec, const Rows& rows);
+Coded coded_labels(const ConfusionSpec& spec, const Rows& rows);
+Coded coded_labels(const RegressionSpec& spec, const Rows& rows);
+// Adds such rows. Throws SchemaError, and adds none, for what cannot have been read so.
+void add_coded(Binary& state, const Coded& rows);
+void add_coded(Confusion& state, const Coded& rows);
+void add_coded(Regression& state, const Coded& rows);
+
 /// One of these, for several threads: each call has it alone.
 template <class State>
 class Outcomes {
@@ -76,6 +96,14 @@ class Outcomes {
       throw SchemaError("outcomes: more than 2^62 rows; start another one");
     }
     add_rows(state_, Rows(batch, columns_of(*spec_)));
+  }
+
+  void update(const Coded& rows) {
+    const std::lock_guard guard(mutex_);
+    if (rows.codes.size() > kMaxRows - state_.n_rows()) {
+      throw SchemaError("outcomes: more than 2^62 rows; start another one");
+    }
+    add_coded(state_, rows);
   }
 
   void merge(const Outcomes& other) {

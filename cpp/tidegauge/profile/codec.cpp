@@ -15,6 +15,7 @@
 //   OUTC   how right a model is: count varint, then by id each state's kind u8 (binary, confusion,
 //   regression),
 //          length varint, its spec and its counts
+//   LABL   labels that came late: those given, then those taken back, each as length varint and an OUTC, or 0
 //   NOTE   the caller's text
 //   MORE   unexpected columns by name: count varint, then name and rows
 
@@ -132,7 +133,7 @@ std::map<uint64_t, ColumnSpec> decode_edge_section(ByteReader in) {
 }
 
 struct Sections {
-  std::span<const std::byte> rows, spec, edges, columns, joint, joint_spec, outcomes, more, note;
+  std::span<const std::byte> rows, spec, edges, columns, joint, joint_spec, outcomes, labels, more, note;
 };
 
 /// Checks everything about the container and finds the sections in it.
@@ -165,8 +166,8 @@ Sections open_container(std::span<const std::byte> bytes) {
          {std::pair{tag("ROWS"), &found.rows}, std::pair{tag("SPEC"), &found.spec},
           std::pair{tag("EDGE"), &found.edges}, std::pair{tag("COLS"), &found.columns},
           std::pair{tag("JOIN"), &found.joint}, std::pair{tag("JSPC"), &found.joint_spec},
-          std::pair{tag("OUTC"), &found.outcomes}, std::pair{tag("MORE"), &found.more},
-          std::pair{tag("NOTE"), &found.note}}) {
+          std::pair{tag("OUTC"), &found.outcomes}, std::pair{tag("LABL"), &found.labels},
+          std::pair{tag("MORE"), &found.more}, std::pair{tag("NOTE"), &found.note}}) {
       if (name != known) continue;
       if (place->data()) throw DecodeError("profile: a section appears twice");
       *place = content;
@@ -232,6 +233,17 @@ std::vector<std::byte> encode(const Contents& contents, bool with_edges, std::st
     ByteWriter section;
     contents.outcomes.encode(section);
     put_section(out, tag("OUTC"), section);
+  }
+  const bool labels = contents.given && !(contents.given->empty() && contents.withdrawn->empty());
+  if (labels) {
+    ByteWriter section, set;
+    for (const joint::OutcomeSet* each : {contents.given, contents.withdrawn}) {
+      set.clear();
+      if (!each->empty()) each->encode(set);
+      section.put_varint(set.size());
+      section.put_bytes(set.bytes());
+    }
+    put_section(out, tag("LABL"), section);
   }
   if (!unexpected.empty()) put_section(out, tag("MORE"), more);
   if (!note.empty()) {
@@ -311,6 +323,17 @@ Profile Profile::from_bytes(std::span<const std::byte> bytes, std::string* note)
     if (profile.outcomes_.most_rows() > profile.n_rows_)
       throw DecodeError("outcomes: of more rows than there are");
   }
+  if (sections.labels.data()) {
+    ByteReader content(sections.labels);
+    for (joint::OutcomeSet* each : {&profile.given_, &profile.withdrawn_}) {
+      ByteReader set(content.get_bytes(content.get_count(1, "labels"), "labels"));
+      if (set.remaining() > 0) *each = joint::OutcomeSet::decode(set);
+    }
+    content.expect_end("labels");
+    if (profile.given_.empty() && profile.withdrawn_.empty()) throw DecodeError("labels: an empty section");
+    profile.given_.check_mergeable(profile.withdrawn_);
+    profile.outcomes_.check_mergeable(profile.given_.empty() ? profile.withdrawn_ : profile.given_);
+  }
 
   if (sections.more.data()) {
     ByteReader more(sections.more);
@@ -337,6 +360,8 @@ Profile Profile::from_bytes(std::span<const std::byte> bytes, std::string* note)
   }
   return profile;
 } catch (const SchemaError& error) {
+  throw DecodeError(error.what());
+} catch (const MergeError& error) {  // outcomes and labels that count by different things
   throw DecodeError(error.what());
 }
 

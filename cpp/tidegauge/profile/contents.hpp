@@ -21,6 +21,8 @@ struct Contents {
   const joint::Joint* joint;  // or null
   const joint::OutcomeSet& outcomes;
   const Unexpected& unexpected;
+  const joint::OutcomeSet* given = nullptr;  // labels that came late, or null
+  const joint::OutcomeSet* withdrawn = nullptr;
 };
 
 /// The bytes of a profile; see Profile::to_bytes.

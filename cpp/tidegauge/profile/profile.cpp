@@ -55,6 +55,8 @@ Profile::Profile(const Profile& other) {
   unexpected_ = other.unexpected_;
   joint_ = other.joint_;
   outcomes_ = other.outcomes_;
+  given_ = other.given_;
+  withdrawn_ = other.withdrawn_;
 }
 
 Profile Profile::of(std::vector<std::unique_ptr<Column>> columns, uint64_t n_rows, Unexpected unexpected,
@@ -103,7 +105,7 @@ Contents Profile::contents() const {
   std::vector<const Column*> columns;
   for (const auto& column : columns_) columns.push_back(column.get());
   return {open_,     accumulators_, n_rows_, std::move(columns), joint_ ? &*joint_ : nullptr,
-          outcomes_, unexpected_};
+          outcomes_, unexpected_,   &given_, &withdrawn_};
 }
 
 void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
@@ -293,7 +295,7 @@ void Profile::merge(const Profile& other) {
     if (!(open_ && ours.is_blank()) && !(other.open_ && theirs->is_blank())) ours.check_mergeable(*theirs);
   }
   if (joint_ && other.joint_) joint_->check_mergeable(*other.joint_);
-  outcomes_.check_mergeable(other.outcomes_);
+  check_outcomes(other);
   changing([&] { add_merged(other); });
 }
 
@@ -337,7 +339,42 @@ void Profile::add_merged(const Profile& other) {
     joint_.reset();
   }
   outcomes_.merge(other.outcomes_);
+  given_.merge(other.given_);
+  withdrawn_.merge(other.withdrawn_);
   n_rows_ = n_rows + n_theirs;
+}
+
+/// Throws MergeError unless both sides count by the same, and there is room for their labels.
+void Profile::check_outcomes(const Profile& other) const {
+  for (const joint::OutcomeSet* ours : {&outcomes_, &given_, &withdrawn_}) {
+    for (const joint::OutcomeSet* theirs : {&other.outcomes_, &other.given_, &other.withdrawn_}) {
+      ours->check_mergeable(*theirs);
+    }
+  }
+  if (other.given_.most_rows() > kMaxRows - given_.most_rows() ||
+      other.withdrawn_.most_rows() > kMaxRows - withdrawn_.most_rows()) {
+    throw MergeError("profile: more than 2^62 labels together; keep them apart");
+  }
+}
+
+Profile Profile::of_labels(joint::OutcomeSet given, joint::OutcomeSet withdrawn) {
+  given.check_mergeable(withdrawn);
+  Profile profile;
+  profile.open_ = false;
+  profile.given_ = std::move(given);
+  profile.withdrawn_ = std::move(withdrawn);
+  return profile;
+}
+
+std::optional<joint::OutcomeSet> Profile::labelled_outcomes() const {
+  const auto guard = lock();
+  try {
+    joint::OutcomeSet labelled = outcomes_;
+    labelled.label(given_, withdrawn_);
+    return labelled;
+  } catch (const MergeError&) {
+    return {};
+  }
 }
 
 void Profile::label(const Profile& labelled, bool back) {

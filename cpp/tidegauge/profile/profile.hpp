@@ -69,8 +69,16 @@ class Profile {
   /// Some columns together, if they are watched so; of all rows, and gone where there are more than
   /// joint::Sums::kMaxRows.
   const std::optional<joint::Joint>& joint() const { return joint_; }
-  /// How right a model is, of the rows that were counted by it.
+  /// How right a model is, of the rows that were counted by it, as they came.
   const joint::OutcomeSet& outcomes() const { return outcomes_; }
+  /// The same with the labels that came late; nothing where these are of rows that are not here.
+  std::optional<joint::OutcomeSet> labelled_outcomes() const;
+
+  /// Labels that came late, of rows in other profiles: those that got one, as they are with it, and those
+  /// whose label is taken back, as they were with it. A profile without columns and rows, which merges with
+  /// that of the rows: before or after, it is all the same. Throws MergeError for two that count by different
+  /// things.
+  static Profile of_labels(joint::OutcomeSet given, joint::OutcomeSet withdrawn);
   std::unique_lock<ForkSafeMutex> lock() const;
 
   /// Gives detached columns the edges of like-named specs with the same edges_id, and the joint its scores.
@@ -94,6 +102,7 @@ class Profile {
   Profile() = default;
   void add_column(std::unique_ptr<Column> column);
   void require_whole() const;
+  void check_outcomes(const Profile& other) const;
   Contents contents() const;
 
   /// One column's part in an update: column `from` of the batch, or nowhere in it, into column `to`.
@@ -131,8 +140,9 @@ class Profile {
   Unexpected unexpected_;
   std::optional<joint::Joint> joint_;
   joint::OutcomeSet outcomes_;
-  std::atomic<bool> whole_{true};  // until a change breaks off
-  mutable ForkSafeMutex mutex_;    // shared by updates of a closed profile, for which what follows is
+  joint::OutcomeSet given_, withdrawn_;  // labels that came late: kept apart, since their rows may come later
+  std::atomic<bool> whole_{true};        // until a change breaks off
+  mutable ForkSafeMutex mutex_;          // shared by updates of a closed profile, for which what follows is
   // Of column i % 32, ...; no one holds two of them.
   std::mutex busy_[32], unexpected_busy_, joint_busy_, outcomes_busy_;
 };

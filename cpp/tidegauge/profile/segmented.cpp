@@ -235,6 +235,18 @@ std::vector<SegmentedProfile::Part> SegmentedProfile::take_changed(bool everythi
   return parts;
 }
 
+std::vector<std::vector<uint32_t>> SegmentedProfile::segments_of(const arrow::Batch& batch) {
+  const std::shared_lock inside(total_.mutex_);
+  index_.check_rows(batch);
+  return index_.segments_of(batch);
+}
+
+std::optional<SegmentKey> SegmentedProfile::key_of(size_t dimension, uint32_t segment) const {
+  if (segment == SegmentIndex::kOther) return {};
+  const std::shared_lock inside(total_.mutex_);
+  return index_.key(dimension, segment);
+}
+
 size_t SegmentedProfile::n_segments() const {
   const std::lock_guard alone(total_.mutex_);
   size_t n = 0;

@@ -48,6 +48,11 @@ class SegmentedProfile {
   /// All parts that changed since the last time, or `everything` that has rows, as it is at one moment.
   std::vector<Part> take_changed(bool everything = false);
 
+  /// For each dimension the segment of each row of a batch that was added.
+  std::vector<std::vector<uint32_t>> segments_of(const arrow::Batch& batch);
+  /// What such a number stands for; nothing for other rows.
+  std::optional<SegmentKey> key_of(size_t dimension, uint32_t segment) const;
+
   uint64_t n_rows() const { return total_.n_rows_; }
   /// False for good once memory ran out in an update: then only what follows can still be asked.
   bool whole() const { return total_.whole_; }

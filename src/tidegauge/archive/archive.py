@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any
 
 from tidegauge.archive.compaction import compact, step_of
+from tidegauge.archive.coverage import coverage
+from tidegauge.archive.label_report import Coverage, LabelReport
+from tidegauge.archive.label_upkeep import keep
+from tidegauge.archive.labelling import columns_of
+from tidegauge.archive.labelling import label as labelled
 from tidegauge.archive.reading import attach, merged_by
 from tidegauge.archive.records import Compacted, Found, Key, Quarantined
+from tidegauge.archive.shelves import Series, found_on, is_on_shelf
 from tidegauge.archive.store import Store
 from tidegauge.archive.urls import opened
 from tidegauge.archive.writers import KIND as WRITERS
@@ -24,14 +31,6 @@ from tidegauge.window import Window, as_ns, parse_duration
 
 Time = datetime | date | str | int
 REFERENCES = "references"
-
-
-class Series(NamedTuple):
-    """What is counted alike: one version of a model, against one reference."""
-
-    model: str
-    version: str
-    reference_id: str
 
 
 class Archive:
@@ -127,7 +126,7 @@ class Archive:
 
     def models(self) -> list[Series]:
         """Return each (model, version, reference_id) that has profiles, in order."""
-        return [Series(*each) for each in self.store.series()]
+        return [Series(*each) for each in self.store.series() if not is_on_shelf(each[0])]
 
     def series(
         self, *, model: str | None = None, version: str | None = None, reference_id: str | None = None
@@ -298,6 +297,108 @@ class Archive:
                 + f"; it has {all_of or 'none at all'}"
             )
         return found
+
+    # Labels that come late.
+
+    @staticmethod
+    def id_key(reference: Reference) -> bytes:
+        """Return the key that ids are hashed with: of the reference's bytes, so that all processes agree."""
+        return hashlib.blake2b(reference.to_bytes(), digest_size=16, person=b"tidegauge ids").digest()
+
+    def label(
+        self,
+        model: str,
+        data: Any,
+        *,
+        id: str | None = None,
+        label: str | None = None,
+        version: str | None = None,
+        reference_id: str | None = None,
+        now_ns: int | None = None,
+    ) -> LabelReport:
+        """Give predictions their labels, by their ids: in any order, any time later, corrections too.
+
+        `data`: anything `tidegauge.arrow.batches` takes, with the columns `id` and `label`, by default those
+        of the schema. The last label of an id counts. A prediction's window and segments get it, as if it had
+        come with the row; all labels of a call are stored, or none. Several predictions of one id each get
+        it. Ids are told apart by their text: 5 is "5". `version`, `reference_id`: of several series, the one
+        that is meant. `now_ns` is when the labels were told, None: now. One call at a time works on an
+        archive, others wait; on an object store run one alone. Raises InputError, ArrowError, ArchiveError.
+        """
+        series = self._one_series(model, version, reference_id)
+        return self.label_series(series, data, id=id, label=label, now_ns=now_ns)
+
+    def label_series(
+        self,
+        series: Series,
+        data: Any | None,
+        *,
+        id: str | None = None,
+        label: str | None = None,
+        now_ns: int | None = None,
+    ) -> LabelReport:
+        """The same for a series, which may have no rows yet; without data, try the labels that came early."""
+        reference = self.reference(series.reference_id)
+        return labelled(
+            self.store,
+            series,
+            reference,
+            data,
+            columns_of(reference, id, label),
+            id_key=self.id_key(reference),
+            now_ns=time.time_ns() if now_ns is None else now_ns,
+        )
+
+    def has_early_labels(self, series: Series) -> bool:
+        """Tell whether labels of a series came before their predictions, and wait for them."""
+        return any(each.n_rows for each in found_on(self.store, series, "early"))
+
+    def keep_waiting(self, series: Series, *, before_ns: int, most_bytes: int, n_dimensions: int = 0) -> int:
+        """Let go of predictions that came before a time, and of what was told of their labels.
+
+        Where what is left has over `most_bytes`, so many ids are let go as well that it fits: half of them,
+        or half of those. Returns up to which hash (of 2^64) ids are kept.
+        """
+        outcomes = self.reference(series.reference_id).profile._core.outcomes
+        return keep(
+            self.store,
+            series,
+            outcomes,
+            before_ns=before_ns,
+            most_bytes=most_bytes,
+            n_dimensions=n_dimensions,
+        )
+
+    def coverage(
+        self,
+        model: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        *,
+        version: str | None = None,
+        reference_id: str | None = None,
+        segment: Segment | str | None = None,
+    ) -> list[Coverage]:
+        """Return how many rows of each window in [start, end) have their labels, ascending."""
+        series = self._one_series(model, version, reference_id)
+        profiles = self.windows(
+            model,
+            start=start,
+            end=end,
+            version=series.version,
+            reference_id=series.reference_id,
+            segment=segment,
+        )
+        return coverage(self.store, series, profiles)
+
+    def _one_series(self, model: str, version: str | None, reference_id: str | None) -> Series:
+        found = self._known(model, version, reference_id)
+        if len(found) > 1:
+            listed = ", ".join(f"version {each.version!r} reference {each.reference_id!r}" for each in found)
+            raise InputError(
+                f"archive: model {model!r} has several series: pass version= or reference_id= of {listed}"
+            )
+        return found[0]
 
     # Upkeep.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tidegauge.archive.reading import merged_by
 from tidegauge.archive.records import Compacted, Found, Key, Record, digest_of, fields_of
+from tidegauge.archive.shelves import is_on_shelf
 from tidegauge.archive.store import OvertakenError, Store
 from tidegauge.window import Window, origin_ns
 
@@ -67,10 +68,15 @@ def compact(
 def by_step(
     found: Sequence[Found], width_ns: int, before_ns: int, settled: Callable[[Found], bool]
 ) -> Iterator[tuple[Step, list[Found]]]:
-    """Give each step that is over, and what of it is settled."""
+    """Give each step that is over, and what of it is settled; labels where the rows of their window are."""
+    open_windows = {(*each.key.series, each.key.window) for each in found if not settled(each)}
     steps: dict[Step, list[Found]] = defaultdict(list)
     for each in found:
+        if is_on_shelf(each.key.model):
+            continue
         step = step_of(each.key.window, width_ns)
+        if not each.n_rows and (*each.key.series, each.key.window) in open_windows:
+            continue
         if step is not None and step.end_ns <= before_ns and settled(each):
             steps[each.key.model, each.key.version, each.key.reference_id, step].append(each)
     yield from steps.items()

@@ -113,14 +113,8 @@ class Directory:
         """See Place."""
         with told(f"lock {self.root}"):
             self.make_folder(self.root)
-            path = os.path.join(self.root, f".{what}.lock")
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            with told(f"lock {self.root}"):
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(os.path.join(self.root, f".{what}.lock")):
             yield
-        finally:
-            let_go(lock)
 
     def tidy(self, before_ns: int) -> None:
         """See Place."""
@@ -169,6 +163,37 @@ def told(what: str) -> Iterator[None]:
         remedy = REMEDIES.get(error.errno or 0)
         reason = error.strerror or str(error)
         raise ArchiveError(f"archive: cannot {what}: {reason}" + (f"; {remedy}" if remedy else "")) from error
+
+
+@contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Hold the lock of a file, which is made; it goes with the process. Raises ArchiveError.
+
+    A child that is forked meanwhile holds it no longer: it would until its own end.
+    """
+    with told(f"lock {path}"):
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    _held.add(lock)
+    try:
+        with told(f"lock {path}"):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        if lock in _held:  # else it was another process's
+            _held.discard(lock)
+            let_go(lock)
+
+
+_held: set[int] = set()
+
+
+def _let_go_in_child() -> None:
+    for lock in _held:
+        let_go(lock)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 def let_go(lock: int) -> None:

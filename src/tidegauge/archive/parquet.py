@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from urllib.parse import parse_qs, urlsplit
 
 from tidegauge.archive.bucket import Bucket
@@ -260,6 +261,13 @@ class ParquetStore:
         with self._writing(f"delete documents of {kind}"):
             for name in names:
                 self._place.delete(document_path(kind, name))
+
+    def alone(self, what: str) -> AbstractContextManager[None]:
+        """See Store."""
+        if self._read_only:
+            raise ArchiveError(f"archive {self._place}: no {what}: it was opened with read_only=True")
+        self._after_fork()
+        return self._place.alone(what)
 
     def quarantine(self, keys: Sequence[Key], why: str) -> None:
         """See Store."""

@@ -39,6 +39,11 @@ class Key:
         if not 0 <= self.sequence <= MOST:
             raise InputError(f"key: sequence {self.sequence!r} is not from 0 to 2^63 - 1")
 
+    @property
+    def series(self) -> tuple[str, str, str]:
+        """Model, version and reference: what is counted alike."""
+        return self.model, self.version, self.reference_id
+
     def __str__(self) -> str:
         """Return it for people: model 'fraud', version '3', 2026-11-02 UTC, ..."""
         parts = [f"model {self.model!r}", f"version {self.version!r}", str(self.window)]

@@ -8,9 +8,11 @@ import sqlite3
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import takewhile
 from typing import Any
 
+from tidegauge.archive.directory import locked
 from tidegauge.archive.records import (
     Found,
     Key,
@@ -163,6 +165,12 @@ class SqliteStore:
             connection.executemany(
                 "DELETE FROM documents WHERE kind = ? AND name = ?", [(kind, name) for name in names]
             )
+
+    def alone(self, what: str) -> AbstractContextManager[None]:
+        """See Store."""
+        if self._file.read_only:
+            raise ArchiveError(f"archive {self._file.path}: no {what}: it was opened with read_only=True")
+        return locked(f"{self._file.path}-{what}")
 
     def quarantine(self, keys: Sequence[Key], why: str) -> None:
         """See Store."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from tidegauge.archive.records import Found, Key, Quarantined, Record
@@ -65,6 +66,9 @@ class Store(Protocol):
 
     def delete_documents(self, kind: str, names: Sequence[str]) -> None:
         """Delete those of the named documents that are there."""
+
+    def alone(self, what: str) -> AbstractContextManager[None]:
+        """Keep other processes from doing `what` meanwhile, where the store can (`conditional`)."""
 
     def quarantine(self, keys: Sequence[Key], why: str) -> None:
         """Set records aside: kept, listed by `quarantined`, and no longer found."""

@@ -1,4 +1,4 @@
-"""The command line: `tidegauge profile | reference | show | compare | scan | watch | judge | windows | ...`.
+"""The command line: `tidegauge profile | reference | show | compare | scan | watch | label | judge | ...`.
 
 Exit codes: 0 nothing found, 1 something found (`compare`, `scan` and `judge`: a warning or an alert, or what
 --fail-on says), 2 an error. Results go to stdout, progress (on a terminal only) and errors to stderr.

@@ -2,5 +2,6 @@
 
 from tidegauge.intake.intake import Intake
 from tidegauge.intake.part import Part
+from tidegauge.intake.waiting import Block, Waiting
 
-__all__ = ["Intake", "Part"]
+__all__ = ["Block", "Intake", "Part", "Waiting"]

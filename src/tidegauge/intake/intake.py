@@ -12,6 +12,7 @@ from tidegauge.calendar import Calendar
 from tidegauge.errors import SchemaError
 from tidegauge.intake.part import Part
 from tidegauge.intake.segmentation import Segmentation
+from tidegauge.intake.waiting import Waiting
 from tidegauge.window import MOST, Window
 
 MOST_OPEN = 2  # windows that fill up at a time
@@ -45,13 +46,15 @@ class Intake:
     profile of their window in part: all its rows are told by `take_lost`, and the next ones open another.
 
     `timestamp`: the column of times, None to go by the clock. `grace_ns`: how long after its end a window
-    still takes rows; it is closed when no row came for it that long.
+    still takes rows; it is closed when no row came for it that long. `waiting` gathers what labels that come
+    later need of the rows; None where there are none to come.
     """
 
     segmentation: Segmentation
     calendar: Calendar
     timestamp: str | None
     grace_ns: int
+    waiting: Waiting | None = None
     counts: Counter[str] = field(default_factory=Counter)  # rows: late, early, untimed
 
     def __post_init__(self) -> None:
@@ -65,6 +68,7 @@ class Intake:
         self._lost: list[tuple[Window, int, int]] = []
         self._n_opened = 0
         self.untimed_why: SchemaError | None = None
+        self.unkept_why: Exception | None = None
 
     def update(self, batch: Batch, now_ns: int, threads: int = 1) -> list[tuple[Exception, int]]:
         """Add rows; return what kept rows from being added, and how many: mostly nothing, or all of them.
@@ -108,6 +112,11 @@ class Intake:
             target.n_rows += part.n_rows
             if home:
                 self.counts[home] += part.n_rows
+        if self.waiting is not None:
+            try:
+                self.waiting.add(window, target.sequence, target.profile, part)
+            except Exception as error:  # the rows are counted: that their labels find nothing is told
+                self.unkept_why = error
 
     def _set_aside(self, broken: OpenWindow) -> None:
         """Have the next rows of its time open another window."""

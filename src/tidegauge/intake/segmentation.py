@@ -73,6 +73,11 @@ class Segmentation:
         return key_of(self._names[dimension], values)
 
     @property
+    def n_dimensions(self) -> int:
+        """How many columns, or combinations of them, tell segments apart."""
+        return len(self._names)
+
+    @property
     def columns(self) -> list[str]:
         """The columns whose values are read, each once."""
         return list(dict.fromkeys(name for names in self._names for name in names))

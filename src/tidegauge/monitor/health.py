@@ -19,6 +19,9 @@ class Health:
     while the archive was away (`n_rows_lost`). Of those taken, `n_rows_late` came after their window was
     closed, `n_rows_early` lay over one window ahead of the clock, `n_rows_untimed` had no time.
 
+    Where labels are to come, `n_rows_kept` of the rows wait for theirs and `n_rows_unkept` cannot: they have
+    no id, or there was no room (see `Monitor`, `waiting_bytes`).
+
     `errors` counts by reason what was held back from the caller, `last_error` is the last in words.
     `seconds_since_rows` and `seconds_since_archived` are the age of the last row taken and of the last word
     that the archive had of this process, None before the first: alarm on them, for a monitor that has died
@@ -40,6 +43,8 @@ class Health:
     n_segments: int
     max_segments: int
     n_other_rows: int
+    n_rows_kept: int
+    n_rows_unkept: int
     windows: tuple[Window, ...]
     memory_bytes: int
     budget_bytes: int

@@ -18,15 +18,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from tidegauge._core import Batch, Stage
-from tidegauge.archive import Archive, Key, Record, Writer
+from tidegauge.archive import Archive, Key, LabelReport, Record, Series, Writer
+from tidegauge.archive.shelves import is_on_shelf, on_shelf
 from tidegauge.arrow import at_once, batches
 from tidegauge.calendar import Calendar
 from tidegauge.errors import InputError
-from tidegauge.intake import Intake, Part
+from tidegauge.intake import Block, Intake, Part, Waiting
 from tidegauge.intake.segmentation import Segmentation
 from tidegauge.monitor.health import Health
 from tidegauge.monitor.lifetimes import close_before_multiprocessing_ends, last_until_exit
-from tidegauge.monitor.outbox import Outbox
+from tidegauge.monitor.outbox import Held, Outbox
 from tidegauge.reference import Reference, load
 from tidegauge.tables import printable
 from tidegauge.window import Window, parse_duration
@@ -40,6 +41,7 @@ SMALL = 512  # rows: smaller batches wait with single rows
 TICK_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
 CLOSING_SECONDS = 10.0
+KEEP_SECONDS = 600.0  # between two looks at what waits for labels
 
 
 class Monitor:
@@ -59,7 +61,12 @@ class Monitor:
     share one, so totals always add up. `archive`: an `Archive`, a URL or a path. `grace`: how long after its
     end a window waits for late rows; rows after that are archived as late profiles of it.
     `judge="elect"` also judges complete windows here, in whichever process is first, and calls `on_close`
-    with each `Verdict`, in the background thread. `clock` returns nanoseconds since 1970.
+    with each `Verdict`, in the background thread.
+
+    Where the reference's schema has an id and its outcomes a label, predictions wait in the archive for
+    labels that come late (`label`): for `wait` after they came, and at most `waiting_bytes` of all processes
+    together, above which half of all ids are let go, by their hashes, and half again. `clock` returns
+    nanoseconds since 1970.
 
     Construction raises InputError, SchemaError or OSError for what is wrong with the arguments, never for the
     state of the archive.
@@ -83,6 +90,8 @@ class Monitor:
         judge: Literal["elect"] | None = None,
         on_close: Callable[[Verdict], object] | None = None,
         strict: bool = False,
+        wait: str | float | timedelta = "90d",
+        waiting_bytes: int = 256 << 20,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.model, self.version = named("model", model), str(version)
@@ -90,7 +99,8 @@ class Monitor:
         self._calendar = Calendar(parse_duration(window), timezone)
         self._timestamp = timestamp_of(self.reference, timestamp)
         self._segmentation = Segmentation(self.reference, segments, budget_bytes // 2)
-        read = [*self._segmentation.columns, *filter(None, [self._timestamp])]
+        self._id = id_of(self.reference) if waiting_bytes else None
+        read = [*self._segmentation.columns, *filter(None, [self._timestamp, self._id])]
         counted = {spec.name for spec in self._segmentation.specs if not spec.counted_only}
         self._extra = list(dict.fromkeys(name for name in read if name not in counted))
         self._grace_ns = 0 if grace == 0 else parse_duration(grace)
@@ -99,6 +109,10 @@ class Monitor:
         if threads < 0:
             raise InputError(f"monitor: threads is {threads}, it must be 0 (one a core) or more")
         self._threads, self._strict, self._clock = threads, strict, clock
+        self._wait_ns = parse_duration(wait)
+        if waiting_bytes < 0:
+            raise InputError(f"monitor: waiting_bytes is {waiting_bytes}, it must be 0 (none wait) or more")
+        self._waiting_bytes = waiting_bytes
         if judge not in {None, "elect"}:
             raise InputError(f"monitor: judge={judge!r} is neither None nor 'elect'")
         if on_close is not None and judge is None:
@@ -112,6 +126,8 @@ class Monitor:
         if judge:
             self._archive.require_can_elect()
         self._reference_id = self._archive.id_of(self.reference)
+        self._series = Series(self.model, self.version, self._reference_id)
+        self._id_key = self._archive.id_key(self.reference)
         self._closed = False
         self.start_over()
         last_until_exit(self)
@@ -126,7 +142,16 @@ class Monitor:
         self._ready = False  # rows can be taken without looking at the clock
         self._from_ns = self._until_ns = 0  # or while the clock is between these
         self._stage = Stage(self._segmentation.specs, self._extra)
-        self._intake = Intake(self._segmentation, self._calendar, self._timestamp, self._grace_ns)
+        self._waiting = None
+        if self._id is not None:
+            outcomes = self.reference.profile._core.outcomes
+            room = self._budget_bytes // 8
+            self._waiting = Waiting(outcomes, self._segmentation, self._id, self._id_key, room)
+        self._last_block = self._tried_block = 0
+        self._kept_at = -KEEP_SECONDS
+        self._intake = Intake(
+            self._segmentation, self._calendar, self._timestamp, self._grace_ns, self._waiting
+        )
         self._outbox = Outbox(self._budget_bytes // 2)
         self._started_ns = self._clock()
         self._here = self._calendar.window_of(self._started_ns)
@@ -194,6 +219,9 @@ class Monitor:
         if intake.untimed_why is not None:
             self._note("untimed", intake.untimed_why)
             intake.untimed_why = None
+        if intake.unkept_why is not None:
+            self._note("unkept", intake.unkept_why)
+            intake.unkept_why = None
         for error, n_rows in refused:
             with self._lock:
                 self._n_rows -= n_rows
@@ -264,6 +292,26 @@ class Monitor:
         except Exception:  # no memory for the words, a text or a log handler that raises: it is counted
             return
 
+    # Labels in.
+
+    def label(self, data: Any, *, id: str | None = None, label: str | None = None) -> LabelReport:
+        """Give predictions their labels, by their ids: in any order, any time later, corrections too.
+
+        See `Archive.label`. What was gathered so far is sent before, and the labels are in the archive when
+        this returns: it takes as long as that takes, so give many at a time. Like all calls it raises
+        nothing, save with `strict`: where `stored` is False nothing has changed, `health` says why, and the
+        labels should be told again.
+        """
+        try:
+            if not self.checkpoint():
+                return LabelReport(stored=False)
+            return self._archive.label_series(self._series, data, id=id, label=label, now_ns=self._clock())
+        except PASSED:
+            raise
+        except BaseException as error:
+            self._refuse(error, 0)
+            return LabelReport(stored=False)
+
     # Profiles out, in the background.
 
     def _run(self, stop: threading.Event) -> None:
@@ -297,14 +345,25 @@ class Monitor:
             self._elect()
 
     def _gather(self, *, checkpoint: bool = True, everything: bool = False) -> None:
-        parts = self._intake.take(self._clock(), everything=everything, checkpoint=checkpoint)
+        # Before the profiles: what waits for labels is counted by what is taken next.
+        blocks = self._waiting.take() if self._waiting and (checkpoint or everything) else []
+        parts: list[Part] = []
         try:
-            self._outbox.put([self._as_record(part) for part in parts])
+            parts = self._intake.take(self._clock(), everything=everything, checkpoint=checkpoint)
+            held = [Held((each.window, each.sequence), self._as_held(each)) for each in blocks]
+            self._outbox.put([self._as_record(part) for part in parts], held)
         except BaseException:
             self._intake.put_back(parts)
+            if self._waiting:
+                self._waiting.put_back(blocks)
             raise
         for window, sequence, n_rows in self._intake.take_lost():
             self._outbox.lose(window, sequence, n_rows)
+
+    def _as_held(self, block: Block) -> Record:
+        self._last_block = max(self._last_block + 1, self._clock())  # tells how long it has waited
+        key = on_shelf(self._series, "waiting", block.window, self._writer, self._last_block)
+        return Record(key, len(block.rows), block.rows.to_bytes())
 
     def _as_record(self, part: Part) -> Record:
         key = Key(
@@ -323,8 +382,28 @@ class Monitor:
         if not self._archive.has_reference(self._reference_id):  # asked each time: it may have been replaced
             self._archive.put_reference(self.reference)
         self._outbox.send(self._archive)
+        self._keep()
         self._archive.put_writer(self._as_writer(closing))
         self._archived_at = time.monotonic()
+
+    def _keep(self) -> None:
+        """Try the labels that came before their predictions; now and then let go of what waited too long."""
+        if self._waiting is None or not self._last_block:
+            return
+        if self._last_block != self._tried_block:
+            if self._archive.has_early_labels(self._series):
+                self._archive.label_series(self._series, None, now_ns=self._clock())
+            self._tried_block = self._last_block
+        monotonic = time.monotonic()
+        if monotonic - self._kept_at >= KEEP_SECONDS:
+            self._kept_at = monotonic
+            limit = self._archive.keep_waiting(
+                self._series,
+                before_ns=self._clock() - self._wait_ns,
+                most_bytes=self._waiting_bytes,
+                n_dimensions=self._segmentation.n_dimensions,
+            )
+            self._waiting.limit = min(self._waiting.limit, limit)
 
     def _as_writer(self, closing: bool) -> Writer:
         now_ns = self._clock()
@@ -427,8 +506,12 @@ class Monitor:
             n_segments=intake.n_segments,
             max_segments=self._segmentation.max_segments,
             n_other_rows=intake.n_other_rows,
+            n_rows_kept=self._waiting.n_kept - outbox.n_kept_lost if self._waiting else 0,
+            n_rows_unkept=self._waiting.n_unkept + outbox.n_kept_lost if self._waiting else 0,
             windows=tuple(intake.windows),
-            memory_bytes=intake.memory_bytes + outbox.n_bytes,
+            memory_bytes=intake.memory_bytes
+            + outbox.n_bytes
+            + (self._waiting.n_bytes if self._waiting else 0),
             budget_bytes=self._budget_bytes,
             errors=errors,
             last_error=self._last_error,
@@ -453,10 +536,18 @@ class Monitor:
         self.close()
 
 
+def id_of(reference: Reference) -> str | None:
+    """Return the column of ids, None where there are no labels to come."""
+    found = next(iter(reference.schema.with_role("id")), None)
+    return found if reference.profile._core.outcomes else None
+
+
 def named(what: str, name: object) -> str:
     """Return a name that is a text and not empty. Raises InputError."""
     if not isinstance(name, str) or not name:
         raise InputError(f"monitor: {what} is {name!r}, it must be a text that is not empty")
+    if is_on_shelf(name):
+        raise InputError(f"monitor: {what} is {name!r}: a name that begins with NUL is the archive's own")
     return name
 
 

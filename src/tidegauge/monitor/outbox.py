@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 from tidegauge.archive import Archive, Key, Record
 from tidegauge.errors import ArchiveError
@@ -16,12 +17,22 @@ PATIENCE_SECONDS = 5.0  # that one thread waits for another, which sends already
 OF_A_RECORD = 512  # bytes of a key and its objects, about
 
 
+Place = tuple[Window, int]
+
+
+class Held(NamedTuple):
+    """Rows that wait for labels, and the window and sequence of the profiles that count them."""
+
+    place: Place
+    record: Record
+
+
 class Outbox:
     """Records that the archive has not acknowledged, at most `budget_bytes` of them.
 
     A newer record of a key takes the place of the older one. Over the budget the least is given up first:
-    checkpoints, which come again when their window closes; then segments; then windows, oldest first, whose
-    rows are counted in `n_rows_lost`.
+    rows that wait for labels, which are counted in `n_kept_lost`; then checkpoints, which come again when
+    their window closes; then segments; then windows, oldest first, whose rows are counted in `n_rows_lost`.
     """
 
     def __init__(self, budget_bytes: int) -> None:
@@ -31,17 +42,27 @@ class Outbox:
         self._waiting: dict[Key, Record] = {}
         self._archived: dict[tuple[int, int], int] = {}  # rows, by window and sequence, of what may yet grow
         self._n_rows_settled = 0
+        self._held: list[Held] = []
+        self._behind: set[Place] = set()  # whose last checkpoint was given up
+        self.n_kept_lost = 0
         self.n_bytes = 0
         self.n_rows_lost = 0
         self.n_segments_lost = 0
 
-    def put(self, records: Iterable[Record]) -> None:
-        """Take records over."""
+    def put(self, records: Iterable[Record], blocks: Iterable[Held] = ()) -> None:
+        """Take records over, and rows that wait for labels: they are sent with what counts them, or after."""
         with self._lock:
             for record in records:
                 self._drop(record.key)
                 self._waiting[record.key] = record
                 self.n_bytes += size_of(record)
+                if not record.key.segment:
+                    self._behind.discard(place_of(record.key))
+            for block in blocks:
+                self._held.append(block)
+                self.n_bytes += size_of(block.record)
+            while self.n_bytes > self._budget_bytes and self._held:
+                self._give_up_blocks({self._held[0].place})
             while self.n_bytes > self._budget_bytes and len(self._waiting) > 1:
                 self._give_up(min(self._waiting.values(), key=worth))
 
@@ -49,6 +70,7 @@ class Outbox:
         """Count rows that no record will bring any more, save those that a checkpoint of them has."""
         with self._lock:
             place = window.start_ns, sequence
+            self._give_up_blocks({(window, sequence)})
             kept = None
             for key, record in list(self._waiting.items()):
                 if (key.window.start_ns, key.sequence) == place and not record.final:
@@ -64,9 +86,16 @@ class Outbox:
         if not self._sending.acquire(timeout=PATIENCE_SECONDS):
             raise ArchiveError(f"archive: another thread has waited for it for {PATIENCE_SECONDS:g} s")
         try:
-            while batch := self._first():
-                archive.store.append(batch)
+            while True:
+                batch, blocks = self._first()
+                if not batch and not blocks:
+                    break
+                archive.store.append([*batch, *(block.record for block in blocks)])
                 with self._lock:
+                    for block in blocks:
+                        if block in self._held:
+                            self._held.remove(block)
+                            self.n_bytes -= size_of(block.record)
                     for record in batch:
                         if self._waiting.get(record.key) is record:
                             self._drop(record.key)
@@ -74,15 +103,19 @@ class Outbox:
         finally:
             self._sending.release()
 
-    def _first(self) -> list[Record]:
+    def _first(self) -> tuple[list[Record], list[Held]]:
+        """Return records, and the rows that are counted by these and by what was sent before."""
         with self._lock:
-            return list(islice(self._waiting.values(), AT_A_TIME))
+            batch = list(islice(self._waiting.values(), AT_A_TIME))
+            left = {place_of(record.key) for record in islice(self._waiting.values(), AT_A_TIME, None)}
+            return batch, [each for each in self._held if each.place not in left | self._behind]
 
     def abandon(self) -> int:
         """Give up all that waits; return how many rows are lost with it, in all."""
         with self._lock:
             for record in list(self._waiting.values()):
                 self._give_up(record)
+            self._give_up_blocks({block.place for block in self._held})
             return self.n_rows_lost
 
     @property
@@ -92,7 +125,7 @@ class Outbox:
             return self._n_rows_settled + sum(self._archived.values())
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + len(self._held)
 
     def _drop(self, key: Key) -> None:
         record = self._waiting.pop(key, None)
@@ -109,8 +142,19 @@ class Outbox:
         else:
             self._archived[place] = record.n_rows
 
+    def _give_up_blocks(self, places: set[Place]) -> None:
+        for block in [block for block in self._held if block.place in places]:
+            self._held.remove(block)
+            self.n_bytes -= size_of(block.record)
+            self.n_kept_lost += block.record.n_rows
+
     def _give_up(self, record: Record) -> None:
         self._drop(record.key)
+        if not record.key.segment:
+            if record.final:
+                self._give_up_blocks({place_of(record.key)})
+            else:
+                self._behind.add(place_of(record.key))
         if not record.final:
             return
         if record.key.segment:
@@ -120,6 +164,11 @@ class Outbox:
         archived = self._archived.pop((record.key.window.start_ns, record.key.sequence), 0)
         self._n_rows_settled += archived
         self.n_rows_lost += record.n_rows - archived
+
+
+def place_of(key: Key) -> Place:
+    """Return what tells apart what one process has gathered of a window."""
+    return key.window, key.sequence
 
 
 def size_of(record: Record) -> int:

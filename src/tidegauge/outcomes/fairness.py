@@ -126,9 +126,7 @@ def treatment_equality(a: Confusion, d: Confusion) -> Metric:
         variance = 1 / (missed + 0.5) + 1 / (false + 0.5)
         return missed / false, _log_interval(missed / false, (missed + 0.5) / (false + 0.5), variance)
 
-    return _ratio_difference(
-        "treatment_equality", per_false_positive, d, a, "a facet has no false positive"
-    )
+    return _ratio_difference("treatment_equality", per_false_positive, d, a, "a facet has no false positive")
 
 
 def conditional_demographic_disparity(a: npt.ArrayLike, d: npt.ArrayLike) -> Metric:
@@ -201,9 +199,7 @@ def _entropy(false_positives: float, false_negatives: float, n: float) -> tuple[
     return square / mean**2 / 2 - 0.5, float(shares @ influence**2) / n
 
 
-def _difference(
-    name: str, metric: Callable[[Confusion], Metric], one: Confusion, other: Confusion
-) -> Metric:
+def _difference(name: str, metric: Callable[[Confusion], Metric], one: Confusion, other: Confusion) -> Metric:
     """Return the metric of `one` minus that of `other`."""
     a, b = metric(one), metric(other)
     value, interval = nan, NO_INTERVAL
@@ -236,9 +232,7 @@ def _ratio_difference(
         off = [abs(part(corner)[0] - value) for corner in corners(table)]
         bound += max((each for each in off if isfinite(each)), default=0.0)
     interval = sum_of(a, of_a, -b, negative(of_b))
-    return measured(
-        name, a - b, interval, n=one.n + other.n, direction="neutral", reason=reason, bound=bound
-    )
+    return measured(name, a - b, interval, n=one.n + other.n, direction="neutral", reason=reason, bound=bound)
 
 
 def _labels_per_answer(hits: float, misses: float, false: float) -> tuple[float, Interval]:

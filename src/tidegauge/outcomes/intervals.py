@@ -21,9 +21,7 @@ def wilson(share: float, n: float) -> Interval:
     return max(min(middle - half, share), 0.0), min(max(middle + half, share), 1.0)
 
 
-def bounded(
-    value: float, variance: float, fewest: float, low: float = 0.0, high: float = 1.0
-) -> Interval:
+def bounded(value: float, variance: float, fewest: float, low: float = 0.0, high: float = 1.0) -> Interval:
     """Return an interval of a number between `low` and `high` whose estimate has this sampling variance.
 
     Wilson's for the number of rows at which a plain share would vary as much (v (1 - v) / variance on the

@@ -34,9 +34,7 @@ def class_imbalance(n_a: float, n_d: float) -> Metric:
     return measured("class_imbalance", value, interval, n=n, direction="neutral", reason="there is no row")
 
 
-def label_proportion_difference(
-    positives_a: float, n_a: float, positives_d: float, n_d: float
-) -> Metric:
+def label_proportion_difference(positives_a: float, n_a: float, positives_d: float, n_d: float) -> Metric:
     """Return DPL, the share of positive labels in a minus that in d; range [-1, 1]."""
     value, interval = nan, NO_INTERVAL
     if n_a > 0 and n_d > 0:
