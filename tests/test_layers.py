@@ -21,14 +21,15 @@ PYTHON_LAYERS = [
     {"window", "measurement", "tables", "edges", "cells", "homes", "arrow", "scores", "segments", "isotonic"},
     {"schema", "ranks", "joints", "calendar", "score_cells"},
     {"column_profiles", "outcome_specs"},
+    {"outcomes"},
     {"profiles"},
     {"reference_windows"},
     {"reference", "window_profiles"},
-    {"drift", "quality", "outcomes", "intake", "archive"},
+    {"drift", "quality", "intake", "archive"},
     {"seasons"},
-    {"comparison"},
+    {"comparison", "performances"},
     {"scan_result"},
-    {"window_scan"},
+    {"window_scan", "performance_windows"},
     {"alerts", "export", "report", "interop"},
     {"verdict"},
     {"judging"},
@@ -38,7 +39,11 @@ PYTHON_LAYERS = [
     {"cli", "demo"},
 ]
 # Methods that draw what they are asked of: the upper layer is imported inside them, when they are called.
-LATE = {("tidegauge.comparison", "report")}
+LATE = {
+    ("tidegauge.comparison", "report"),
+    ("tidegauge.performances", "report"),
+    ("tidegauge.performance_windows", "report"),
+}
 RANK = {name: rank for rank, layer in enumerate(PYTHON_LAYERS) for name in layer}
 CPP_LAYERS = [
     {"base"},
