@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tidegauge.comparison import Comparison, compare
     from tidegauge.judging import judge
     from tidegauge.monitor import Health, Monitor
+    from tidegauge.performances import Performance, performance
     from tidegauge.scan_result import ScanResult
     from tidegauge.verdict import Verdict, verdicts
     from tidegauge.window import Window
@@ -28,6 +29,7 @@ __all__ = [
     "Comparison",
     "Health",
     "Monitor",
+    "Performance",
     "Profile",
     "Reference",
     "ScanResult",
@@ -40,6 +42,7 @@ __all__ = [
     "judge",
     "load",
     "merge",
+    "performance",
     "profile",
     "profile_windows",
     "scan",
@@ -56,6 +59,8 @@ _LATER = {
     "verdicts": "verdict",
     "Comparison": "comparison",
     "compare": "comparison",
+    "Performance": "performances",
+    "performance": "performances",
     "Window": "window",
     "profile_windows": "window_profiles",
     "ScanResult": "scan_result",

@@ -38,13 +38,14 @@ _IN_UNITS = (
 class Spread:
     """How blocks of a reference's windows differ in a metric.
 
-    `variance` is what sampling does not explain, `total` all of it; `n_blocks` of `block` windows each told.
+    `variance` is what their `sampling` variance does not explain, `total` all of it, of one block; so many
+    blocks told.
     """
 
     variance: float
     total: float
+    sampling: float
     n_blocks: int
-    block: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,14 @@ def error_of(metric: Metric) -> float:
 
 
 def spread_of(values: Floats, rows: Floats, per_row: float, block: int) -> Spread | None:
-    """Return how blocks of `block` windows differ; None with fewer than 8 blocks.
+    """Return how blocks of `block` windows differ; None with fewer than 8 windows.
 
     `values` and `rows` are `[windows]` in the order of time: a metric, NaN where undefined, and the labelled
     rows it is of; `per_row` is its sampling variance in one row. A block has the mean of its windows by rows,
-    exactly so for a mean over rows and nearly for other metrics. Where the windows make up fewer than 8 blocks,
-    shorter ones are taken, which differ more. Gaps to the median count up to 3 robust deviations (MAD), so
-    that one bad day of the reference does not excuse the next.
+    exactly so for a mean over rows and nearly for other metrics. Where the windows make up fewer than 8
+    blocks, shorter ones are taken, and longer ones are supposed to be means of independent ones of these.
+    Gaps to the median count up to 3 robust deviations (MAD), so that one bad day of the reference does not
+    excuse the next.
     """
     known = np.isfinite(values) & (rows > 0)
     usual = float(np.median(rows[known])) if known.any() else 0.0
@@ -96,18 +98,19 @@ def spread_of(values: Floats, rows: Floats, per_row: float, block: int) -> Sprea
     value, weight = values[known], rows[known]
     if len(value) < MIN_WINDOWS or not isfinite(per_row):
         return None
-    block = max(min(block, len(value) // MIN_WINDOWS), 1)
-    n_blocks = len(value) // block
-    kept = slice(len(value) - n_blocks * block, None)
-    shape = n_blocks, block
+    taken = max(min(block, len(value) // MIN_WINDOWS), 1)
+    n_blocks = len(value) // taken
+    kept = slice(len(value) - n_blocks * taken, None)
+    shape = n_blocks, taken
     of_block = weight[kept].reshape(shape).sum(axis=1)
     means = (value * weight)[kept].reshape(shape).sum(axis=1) / of_block
     gaps = np.abs(means - np.median(means))
     robust = 1.4826 * float(np.median(gaps))
     gaps = np.minimum(gaps, CLIP * robust) if robust > 0 else gaps
-    total = float((gaps * gaps).sum()) / (n_blocks - 1)
-    sampling = float((per_row / of_block).mean())
-    return Spread(max(total - sampling, 0.0), max(total, sampling), n_blocks, block)
+    longer = block / taken
+    total = float((gaps * gaps).sum()) / (n_blocks - 1) / longer
+    sampling = float((per_row / of_block).mean()) / longer
+    return Spread(max(total - sampling, 0.0), max(total, sampling), sampling, n_blocks)
 
 
 def limit_of(
@@ -126,25 +129,31 @@ def limit_of(
     `current_error` is the standard error of the window's own value; the larger one of it and of sampling as
     in the reference counts. Degrees of freedom are Satterthwaite's: what is known of tau, from so many blocks.
     """
-    from scipy.special import stdtrit
-
     own = error_of(reference)
     if reference.value is None or reference.direction == "neutral" or not (isfinite(own) and n > 0):
         return None
     sampling = own * own * reference.n / n
     if isfinite(current_error):
         sampling = max(sampling, current_error * current_error)
-    between, degrees = 0.0, inf
+    variance, degrees = own * own + sampling, inf
+    away = farthest(variance, degrees, level)
     if spread is not None:
-        between = spread.variance
-    variance = own * own + sampling + between
-    if spread is not None and spread.total > 0:
-        degrees = max((spread.n_blocks - 1) * (variance / spread.total) ** 2, 1.0)
-    away = -float(stdtrit(min(degrees, 1e9), level)) * sqrt(variance)
+        variance += spread.variance
+        degrees = max((spread.n_blocks - 1) * (variance / spread.total) ** 2, 1.0) if spread.total else inf
+        away = farthest(variance, degrees, level)
+        if sampling <= spread.sampling:  # then it varies no more than the blocks did, however little is known
+            away = min(away, farthest(own * own + spread.total, spread.n_blocks - 1, level))
     away = max(away, tolerance)
     sign = 1.0 if reference.direction == "higher_is_worse" else -1.0
     threshold = reference.value + sign * away
     return Limit(threshold, reference.value, sqrt(variance), degrees, reference.direction)
+
+
+def farthest(variance: float, degrees: float, level: float) -> float:
+    """Return what a deviation of this variance, known to so many degrees of freedom, exceeds with `level`."""
+    from scipy.special import stdtrit
+
+    return -float(stdtrit(min(degrees, 1e9), level)) * sqrt(variance)
 
 
 def span_of(reference: Metric, label_deviation: float, worth: Worth | None) -> float:
