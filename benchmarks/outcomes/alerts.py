@@ -1,9 +1,9 @@
 """What alarms about performance are worth, simulated: `python -m benchmarks.outcomes.alerts [RUNS]`.
 
-Through the front door: rows, profiles, `performance`. A score is the probability of label 1 in log odds; windows
-may differ by themselves (the weight of the score in each, drawn anew), and a drop is labels that the score no
-longer tells, drawn at the base rate. Shares of windows with a warning or an alert, or with an alert alone, of
-each kind; the budget is the default 1 in 1,000.
+Through the front door: rows, profiles, `performance`. A score is a probability. Windows may differ by themselves
+("wander": the log odds are times exp of a normal with that deviation, drawn for each window), and a drop is a
+share of labels that the score no longer tells, drawn at the base rate. Told are the shares of windows with a
+warning or an alert, and with an alert, of each kind; the budget is the default 1 in 1,000.
 """
 
 from __future__ import annotations
@@ -21,9 +21,15 @@ DAY = np.timedelta64(1, "D")
 
 
 def rows(
-    rng: np.random.Generator, n: int, *, day: int = 0, wander: float = 0.0, drop: float = 0.0, rate: float = 0.0
+    rng: np.random.Generator,
+    n: int,
+    *,
+    day: int = 0,
+    wander: float = 0.0,
+    drop: float = 0.0,
+    rate: float = 0.0,
 ) -> pa.Table:
-    """Return a window of `n` rows on a day; `rate` moves the log odds of all, `drop` forgets that share of labels."""
+    """Return a window of `n` rows on a day; `rate` moves all log odds, `drop` is the share of labels lost."""
     x = 1.5 * rng.normal(size=n) + rate
     truth = 1 / (1 + np.exp(-np.exp(wander * rng.normal()) * x))
     label = rng.random(n) < truth
@@ -80,8 +86,8 @@ def main(runs: int) -> None:
             areas.append((area.value or 0.0) - (area.reference_value or 0.0))
         share = counts / runs
         print(
-            f"{n:6,} {rate:5} {wander:5} {drop:5} | {share[0]:.4f} {share[1]:.4f} | {share[2]:.4f} {share[3]:.4f}"
-            f" | AUC {np.mean(areas):+.4f}",
+            f"{n:6,} {rate:5} {wander:5} {drop:5} | {share[0]:.4f} {share[1]:.4f} | "
+            f"{share[2]:.4f} {share[3]:.4f} | AUC {np.mean(areas):+.4f}",
             flush=True,
         )
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tidegauge.comparison import Comparison, compare
     from tidegauge.judging import judge
     from tidegauge.monitor import Health, Monitor
+    from tidegauge.performance_windows import PerformanceScan, performance_scan
     from tidegauge.performances import Performance, performance
     from tidegauge.scan_result import ScanResult
     from tidegauge.verdict import Verdict, verdicts
@@ -30,6 +31,7 @@ __all__ = [
     "Health",
     "Monitor",
     "Performance",
+    "PerformanceScan",
     "Profile",
     "Reference",
     "ScanResult",
@@ -43,6 +45,7 @@ __all__ = [
     "load",
     "merge",
     "performance",
+    "performance_scan",
     "profile",
     "profile_windows",
     "scan",
@@ -61,6 +64,8 @@ _LATER = {
     "compare": "comparison",
     "Performance": "performances",
     "performance": "performances",
+    "PerformanceScan": "performance_windows",
+    "performance_scan": "performance_windows",
     "Window": "window",
     "profile_windows": "window_profiles",
     "ScanResult": "scan_result",

@@ -1,4 +1,4 @@
-"""How right a model is: measured where labels are, estimated where they are not, held against its reference."""
+"""How right a model is: measured where labels are, estimated where not, held against its reference."""
 
 from __future__ import annotations
 
@@ -21,7 +21,15 @@ from tidegauge.outcomes.calibrator import Calibrator, fit_calibrator
 from tidegauge.outcomes.counted import Counted, all_counted, in_cells_of
 from tidegauge.outcomes.estimated import estimate
 from tidegauge.outcomes.intervals import Z
-from tidegauge.outcomes.limits import Limit, error_of, limit_of, per_row_variance, span_of, spread_of, status_of
+from tidegauge.outcomes.limits import (
+    Limit,
+    error_of,
+    limit_of,
+    per_row_variance,
+    span_of,
+    spread_of,
+    status_of,
+)
 from tidegauge.outcomes.metric import Metric
 from tidegauge.outcomes.metric_sets import Worth, metrics_of_class
 from tidegauge.outcomes.realised_error import RealisedError, realised_errors
@@ -39,10 +47,13 @@ MATURE_COVERAGE = 0.9
 MIN_LABELLED = 100  # rows; with fewer a metric is told and not judged
 MIN_RARER = 20  # labelled rows of the rarer class, where there are classes
 KINDS: tuple[Kind, ...] = get_args(Kind)
-# Told and not judged, because another one says the same: 2 AUC - 1, lift times q, accuracy, squares of errors.
+# Told and not judged unless asked for: another one says the same (2 AUC - 1, lift times q, accuracy, an error
+# squared or halved), or chance moves it to one side (the calibration error, which is never below 0).
 TOLD_ONLY = frozenset(
-    ("gini", "capture_at_0.1", "spiegelhalter_z", "mean_squared_error")
-    + ("micro_precision", "micro_recall", "micro_f1", "pinball_loss_0.5")
+    (
+        *("gini", "capture_at_0.1", "mean_squared_error", "pinball_loss_0.5"),
+        *("micro_precision", "micro_recall", "micro_f1", "expected_calibration_error"),
+    )
 )
 MAX_LINES = 40  # of a repr
 _HEADER = ("status", "metric", "of", "kind", "value", "95 % interval", "reference", "limit", "rows")
@@ -186,7 +197,7 @@ class Performance:
         shown = [each for each in self.measurements if each.value is not None and each.label is None]
         shown += [each for each in self.measurements if each.value is not None and each.label is not None]
         hidden = len(shown) - MAX_LINES
-        rows = [
+        rows: list[tuple[str, ...]] = [
             (
                 each.status,
                 each.name if each.label is None else f"{each.name} of {printable(each.label, 40)}",
@@ -229,10 +240,10 @@ def performance(
     """Tell how right a model was on the rows of `profile`, and whether it is less right than on `reference`.
 
     Both must have counted outcomes: the reference was fitted with a schema that has a label and a score or a
-    prediction, the profile was made with it. "realised" metrics are of the rows with a label, "estimated" ones
-    of all rows, expected by what scores meant in the reference (CBPE: isotonic calibration; blind to a change
-    of what a score means; of binary scores only). The interval of an estimate says where the realised metric
-    of the very same rows is to be expected.
+    prediction, the profile was made with it. "realised" metrics are of the rows with a label, "estimated"
+    ones of all rows, expected by what scores meant in the reference (CBPE: isotonic calibration; blind to a
+    change of what a score means; of binary scores only). The interval of an estimate says where the realised
+    metric of the very same rows is to be expected.
 
     A metric is judged on its worse side only. Its threshold is where clean windows do not come in more than
     `budget` of cases, all judged metrics of a kind together: from the error of the reference's own value, of
@@ -251,7 +262,8 @@ def performance(
     Raises InputError for settings out of range, and where there are no outcomes; MergeError for outcomes that
     were counted with another reference.
     """
-    settings = checked(kinds, worth, judged, budget, tolerance, mature_coverage)
+    chosen = None if judged is None else checked_names(judged)
+    settings = checked(kinds, Settings(budget, tolerance, mature_coverage, chosen, worth))
     before = all_counted(reference.profile._core.outcomes, reference.schema)
     now = all_counted(profile._core.outcomes, reference.schema)
     require_outcomes(before, now)
@@ -262,7 +274,9 @@ def performance(
         windows = windows.without(interval)
     found: list[Measurement] = []
     notes: Counter[str] = Counter()
-    curve, tables, errors = None, [], {}
+    curve: ReliabilityCurve | None = None
+    tables: list[ConfusionTable] = []
+    errors: dict[str, RealisedError] = {}
     for current in now:
         like = alike(current, before)
         history = history_of(windows, current, interval, profile.n_rows)
@@ -282,11 +296,8 @@ def performance(
             curve = curve if len(curve.rows) else None
         if current.matrix is not None:
             tables.append(ConfusionTable(current.column, current.classes, current.matrix))
-    status = verdict_of_columns(each.status for each in found)
-    if status == "insufficient" and found and {"immature"} >= {each.status for each in found} - {"undefined"}:
-        status = "immature"
     made = Performance(
-        status,
+        status_of_all([each.status for each in found]),
         "",
         tuple(found),
         now[0].n_rows,
@@ -305,35 +316,38 @@ def performance(
     return replace(made, summary=summary_of(made))
 
 
-def checked(
-    kinds: Collection[Kind],
-    worth: Worth | None,
-    judged: Collection[str] | None,
-    budget: float,
-    tolerance: float,
-    mature_coverage: float,
-) -> Settings:
+def status_of_all(statuses: Collection[Status]) -> Status:
+    """Return the worst status of what could be judged; "immature" where nothing but labels is wanting."""
+    status = verdict_of_columns(statuses)
+    waiting = status == "insufficient" and set(statuses) - {"undefined"} == {"immature"}
+    return "immature" if waiting else status
+
+
+def checked(kinds: Collection[Kind], settings: Settings) -> Settings:
     """Return the settings. Raises InputError for what nothing could be judged by."""
-    unknown = [kind for kind in kinds if kind not in KINDS]
-    if unknown or isinstance(kinds, str) or not kinds:
+    if isinstance(kinds, str) or not kinds or any(kind not in KINDS for kind in kinds):
         raise InputError(f"kinds is {kinds!r}: pass 'realised', 'estimated' or both, as a tuple")
-    if not 0 < budget < 0.5:
-        raise InputError(f"budget is {budget!r}, it must lie above 0 and below 0.5")
-    if not 0 <= tolerance < 1:
-        raise InputError(f"tolerance is {tolerance!r}, it must be 0 or a fraction below 1, such as 0.01")
-    if not 0 <= mature_coverage <= 1:
-        raise InputError(f"mature_coverage is {mature_coverage!r}, it must be a share from 0 to 1")
-    if worth is not None:
-        matrix = np.asarray(worth, np.float64) if is_square(worth) else np.empty(0)
-        if matrix.shape != (2, 2) or not np.isfinite(matrix).all():
-            raise InputError(
-                f"worth is {worth!r}: pass four finite numbers [[true negative, false positive], [false "
-                "negative, true positive]], costs as negative ones"
-            )
+    if not 0 < settings.budget < 0.5:
+        raise InputError(f"budget is {settings.budget!r}, it must lie above 0 and below 0.5")
+    if not 0 <= settings.tolerance < 1:
+        raise InputError(
+            f"tolerance is {settings.tolerance!r}, it must be 0 or a fraction below 1, such as 0.01"
+        )
+    if not 0 <= settings.mature_coverage <= 1:
+        raise InputError(f"mature_coverage is {settings.mature_coverage!r}, it must be a share from 0 to 1")
+    if settings.worth is not None and not is_square(settings.worth):
+        raise InputError(
+            f"worth is {settings.worth!r}: pass four finite numbers [[true negative, false positive], [false "
+            "negative, true positive]], costs as negative ones"
+        )
+    return settings
+
+
+def checked_names(judged: Collection[str]) -> frozenset[str]:
+    """Return the names of metrics to judge. Raises InputError for a text, which is a collection too."""
     if isinstance(judged, str):
         raise InputError(f"judged is {judged!r}: pass a list of names of metrics")
-    chosen = None if judged is None else frozenset(judged)
-    return Settings(budget, tolerance, mature_coverage, chosen, worth)
+    return frozenset(judged)
 
 
 def is_square(worth: Any) -> bool:
@@ -348,8 +362,8 @@ def require_outcomes(before: Sequence[Counted], now: Sequence[Counted]) -> None:
     """Raise InputError unless both sides have counted outcomes."""
     if not before:
         raise InputError(
-            "performance: the reference has no outcomes: fit it on rows with labels, with a schema that names "
-            "the label and a score or a prediction, such as Schema.infer(data, score='p', label='y', "
+            "performance: the reference has no outcomes: fit it on rows with labels, with a schema that "
+            "names the label and a score or a prediction, such as Schema.infer(data, score='p', label='y', "
             "positive=1)"
         )
     if not now:
@@ -407,6 +421,16 @@ def assumptions_of(windows: ReferenceWindows | None) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What is common to the metrics of a column and a kind: of `n` rows; `held` says why none is judged."""
+
+    kind: Kind
+    n: int
+    held: Status | None
+    coverage: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Teller:
     """Makes the measurements of one column; sentences about what is not judged are counted in `notes`."""
 
@@ -433,12 +457,12 @@ class Teller:
             ] += 1
         else:
             held = self.held_back(now.n_labelled, now.n_rarer, "labelled rows")
+        told = Told("realised", now.n_labelled, held, coverage)
         judged = self.judged(metrics, reference)
         for name, metric in metrics.items():
             if metric.value is None and now.n_labelled:
                 self.notes[f"{now.column}: {name} is undefined: {metric.reason}"] += 1
-            limit = self.limit(reference.get(name), metric, now.n_labelled, len(judged)) if name in judged else None
-            yield self.measurement(metric, reference.get(name), limit, "realised", held, now.n_labelled, coverage)
+            yield self.measurement(metric, reference.get(name), told, judged)
         if now.matrix is None or now.task != "class":
             return
         for place, label in enumerate(now.classes):
@@ -447,10 +471,7 @@ class Teller:
             if before.matrix is not None and label in before.classes:
                 theirs = metrics_of_class(before.matrix, before.classes.index(label))
             for name, metric in own.items():
-                told = self.measurement(
-                    metric, theirs.get(name), None, "realised", held, now.n_labelled, coverage
-                )
-                yield replace(told, label=label)
+                yield replace(self.measurement(metric, theirs.get(name), told, frozenset()), label=label)
 
     def estimated(self, calibrator: Calibrator) -> Iterator[Measurement]:
         """Yield the metrics that all rows are expected to have."""
@@ -473,18 +494,15 @@ class Teller:
             metrics[name] = Metric(
                 name=name, value=each.value, low=low, high=high, direction=known.direction, n=each.n_rows
             )
-        judged = self.judged(metrics, reference)
+        told, judged = Told("estimated", now.n_rows, held, None), self.judged(metrics, reference)
         for name, metric in metrics.items():
-            limit = self.limit(reference[name], metric, now.n_rows, len(judged)) if name in judged else None
-            yield self.measurement(metric, reference[name], limit, "estimated", held, now.n_rows, None)
+            yield self.measurement(metric, reference[name], told, judged)
 
     def held_back(self, n: int, rarer: int, what: str) -> Status | None:
         """Return "insufficient" where a side has too few rows to judge by, and note which."""
         now, before = self.now, self.before
-        if now.task == "number":
-            rarer = MIN_RARER
-        sides = (("", n, rarer, what), ("the reference: ", before.n_labelled, before.n_rarer, "labelled rows"))
-        for side, rows, few, of in sides:
+        of_reference = ("the reference: ", before.n_labelled, before.n_rarer, "labelled rows")
+        for side, rows, few, of in (("", n, rarer, what), of_reference):
             if rows < MIN_LABELLED or (few < MIN_RARER and now.task != "number"):
                 told = f", {few:,} of the rarer class" if now.task != "number" else ""
                 self.notes[
@@ -497,17 +515,13 @@ class Teller:
     def judged(self, metrics: Mapping[str, Metric], reference: Mapping[str, Metric]) -> frozenset[str]:
         """Return the names of the metrics to judge: those asked for that have a worse side."""
         names = {
-            name
-            for name, metric in metrics.items()
-            if metric.direction != "neutral" and name in reference
+            name for name, metric in metrics.items() if metric.direction != "neutral" and name in reference
         }
         asked = self.settings.judged
         return frozenset(names - TOLD_ONLY if asked is None else names & asked)
 
-    def limit(self, reference: Metric | None, metric: Metric, n: int, n_judged: int) -> Limit | None:
+    def limit(self, reference: Metric, metric: Metric, n: int, n_judged: int) -> Limit | None:
         """Return the limit of one of `n_judged` metrics, None where none is known."""
-        if reference is None:
-            return None
         spread = None
         if self.history is not None:
             values = self.history.metrics.of(reference.name, self.settings.worth)
@@ -522,42 +536,35 @@ class Teller:
         return limit_of(reference, n, error_of(metric), spread, level=level, tolerance=tolerance)
 
     def measurement(
-        self,
-        metric: Metric,
-        reference: Metric | None,
-        limit: Limit | None,
-        kind: Kind,
-        held: Status | None,
-        n: int,
-        coverage: float | None,
+        self, metric: Metric, reference: Metric | None, told: Told, judged: frozenset[str]
     ) -> Measurement:
-        """Return the measurement of a metric, judged by `limit` unless it is `held` back."""
-        value, status, p = metric.value, "ok", metric.p_value
-        if value is None:
-            status = held or "undefined"
-        elif limit is not None:
+        """Return the measurement of a metric, with its limit if it is one of those `judged`."""
+        value, p = metric.value, metric.p_value
+        limit = None
+        if metric.name in judged and reference is not None:
+            limit = self.limit(reference, metric, told.n, len(judged))
+        status: Status = told.held or ("undefined" if value is None else "ok")
+        if value is not None and limit is not None:
             p = limit.p_value(value)
-            status = held or status_of(value, *metric.interval, limit)
-        elif held is not None:
-            status = held
+            status = told.held or status_of(value, *metric.interval, limit)
         return Measurement(
             name=metric.name,
             value=value,
             column=self.now.column,
             window=self.window,
             n_reference=self.before.n_labelled,
-            n_current=n,
+            n_current=told.n,
             low=metric.low,
             high=metric.high,
             p_value=p,
             direction=metric.direction,
             reference_value=None if reference is None else reference.value,
             threshold=None if limit is None else limit.threshold,
-            status=status,  # type: ignore[arg-type]
-            kind=kind,
+            status=status,
+            kind=told.kind,
             bound=metric.bound,
             constant=metric.constant,
-            coverage=coverage,
+            coverage=told.coverage,
         )
 
 

@@ -167,6 +167,4 @@ def in_cells_of(reference: Counted, current: Counted) -> Counted:
         return reference
     assert reference.every is not None
     edges = current.state.edges
-    return replace(
-        reference, state=coarser(reference.state, edges), every=coarser(reference.every, edges)
-    )
+    return replace(reference, state=coarser(reference.state, edges), every=coarser(reference.every, edges))

@@ -1,7 +1,7 @@
 """How bad a metric of a window may be before that is no chance: from the reference and its own windows.
 
-Pure functions. The clean window of a model that is as right as its reference has the metric R of the reference,
-give or take three errors: R's own, sampling's in that many rows, and how windows differ anyway (tau).
+Of a model that is as right as in its reference a window has the reference's metric, give or take three
+errors: that of the reference's own value, of sampling so many rows, and how windows differ anyway (tau).
 """
 
 from __future__ import annotations
@@ -50,10 +50,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A `threshold` for a metric whose clean windows lie around `centre` with `error` and `degrees` of freedom.
-
-    Of a metric that is neither better high nor low there is none.
-    """
+    """A `threshold` for a metric of clean windows around `centre`, with `error` and `degrees` of freedom."""
 
     threshold: float
     centre: float
@@ -127,7 +124,7 @@ def limit_of(
     Clean windows are beyond the threshold with probability `level` at most, and never before the metric is
     `tolerance` (in its own unit) worse than the reference: so no number of rows makes a trifle matter.
     `current_error` is the standard error of the window's own value; the larger one of it and of sampling as
-    in the reference counts. Degrees of freedom are Satterthwaite's: what is known of tau, from so many blocks.
+    in the reference counts. Degrees of freedom are Satterthwaite's, for tau is known from some blocks only.
     """
     own = error_of(reference)
     if reference.value is None or reference.direction == "neutral" or not (isfinite(own) and n > 0):
@@ -183,4 +180,3 @@ def status_of(value: float, low: float, high: float, limit: Limit) -> Status:
     else:
         beyond, surely = value < limit.threshold, high < limit.threshold
     return "alert" if surely else "warning" if beyond else "ok"
-
