@@ -1,9 +1,9 @@
 """What alarms about performance are worth, simulated: `python -m benchmarks.outcomes.alerts [RUNS]`.
 
-Through the front door: rows, profiles, `performance`. A score is a probability. Windows may differ by themselves
-("wander": the log odds are times exp of a normal with that deviation, drawn for each window), and a drop is a
-share of labels that the score no longer tells, drawn at the base rate. Told are the shares of windows with a
-warning or an alert, and with an alert, of each kind; the budget is the default 1 in 1,000.
+Through the front door: rows, profiles, `performance`. A score is a probability. Windows may differ by
+themselves ("wander": the log odds are times exp of a normal with that deviation, drawn for each window). A
+drop is a share of labels that the score no longer tells, drawn at the base rate. Told are the shares of
+windows with a warning or an alert, and with an alert, of each kind; the budget is the default 1 in 1,000.
 """
 
 from __future__ import annotations

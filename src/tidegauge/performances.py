@@ -296,6 +296,7 @@ def performance(
             curve = curve if len(curve.rows) else None
         if current.matrix is not None:
             tables.append(ConfusionTable(current.column, current.classes, current.matrix))
+    refuse_unknown(settings.judged, found)
     made = Performance(
         status_of_all([each.status for each in found]),
         "",
@@ -348,6 +349,14 @@ def checked_names(judged: Collection[str]) -> frozenset[str]:
     if isinstance(judged, str):
         raise InputError(f"judged is {judged!r}: pass a list of names of metrics")
     return frozenset(judged)
+
+
+def refuse_unknown(judged: frozenset[str] | None, found: Collection[Measurement]) -> None:
+    """Raise InputError for a metric that is to be judged and that there is none of."""
+    names = {each.name for each in found if each.direction != "neutral"}
+    for name in sorted((judged or frozenset()) - names):
+        there = ", ".join(sorted(names))
+        raise InputError(f"judged: no metric {name!r} can be judged here; there are {there}")
 
 
 def is_square(worth: Any) -> bool:

@@ -12,6 +12,7 @@ import tidegauge as tg
 from tidegauge.cli.archives import compact, judge, watch, windows
 from tidegauge.cli.bench import bench
 from tidegauge.cli.gates import compare, scan
+from tidegauge.cli.outcomes import performance
 from tidegauge.cli.profiles import profile, reference, show
 from tidegauge.errors import TidegaugeError
 from tidegauge.tables import printable
@@ -27,7 +28,7 @@ def cli(debug: bool) -> None:
     """Watch machine-learning models in production: profile data, compare it with a reference."""
 
 
-for command in (profile, reference, show, compare, scan, watch, judge, windows, compact, bench):
+for command in (profile, reference, show, compare, scan, performance, watch, judge, windows, compact, bench):
     cli.add_command(command)
 
 
