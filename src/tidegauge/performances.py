@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite, nan, sqrt
@@ -250,7 +249,8 @@ def performance(
     sampling in so many rows, and from how the reference's windows differed beyond that (of a reference fitted
     with `window=`, 8 or more); and at least `tolerance` away from the reference, as a fraction of what the
     metric spans (`limits.span_of`). The whole interval beyond it is an `alert`, the value alone a `warning`.
-    With fewer than 100 labelled rows, or 20 of the rarer class, it is `insufficient`; realised metrics are
+    With fewer than 100 labelled rows, or 20 of the rarer class, or where no value would be beyond the
+    threshold, it is `insufficient`; realised metrics are
     `immature` until the share of rows with a label is `mature_coverage` times the reference's, because labels
     that come first are not a fair sample.
 
@@ -273,7 +273,7 @@ def performance(
     if windows is not None and interval is not None:
         windows = windows.without(interval)
     found: list[Measurement] = []
-    notes: Counter[str] = Counter()
+    notes: dict[str, list[str]] = {}
     curve: ReliabilityCurve | None = None
     tables: list[ConfusionTable] = []
     errors: dict[str, RealisedError] = {}
@@ -308,7 +308,7 @@ def performance(
         curve,
         tuple(tables),
         errors,
-        tuple(notes),
+        tuple(" ".join(part for part in (told, ", ".join(names)) if part) for told, names in notes.items()),
         assumptions_of(windows),
         budget,
         tolerance,
@@ -441,14 +441,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """Makes the measurements of one column; sentences about what is not judged are counted in `notes`."""
+    """Makes the measurements of one column; `notes` has sentences, each with the metrics it is of."""
 
     settings: Settings
     before: Counted
     now: Counted
     history: History | None
     window: tuple[int, int] | None
-    notes: Counter[str]
+    notes: dict[str, list[str]]
 
     def realised(self) -> Iterator[Measurement]:
         """Yield the metrics of the labelled rows, then those of each class."""
@@ -460,17 +460,17 @@ class Teller:
         held: Status | None
         if now.n_rows and coverage < wanted:
             held = "immature"
-            self.notes[
-                f"{now.column}: {coverage:.1%} of {now.n_rows:,} rows have a label; its realised metrics are "
-                f"judged from {wanted:.1%} on"
-            ] += 1
+            self.note(
+                f"{coverage:.1%} of {now.n_rows:,} rows have a label; realised metrics are judged from "
+                f"{wanted:.1%} on"
+            )
         else:
             held = self.held_back(now.n_labelled, now.n_rarer, "labelled rows")
         told = Told("realised", now.n_labelled, held, coverage)
         judged = self.judged(metrics, reference)
         for name, metric in metrics.items():
             if metric.value is None and now.n_labelled:
-                self.notes[f"{now.column}: {name} is undefined: {metric.reason}"] += 1
+                self.note(f"{metric.reason}; so undefined:", name)
             yield self.measurement(metric, reference.get(name), told, judged)
         if now.matrix is None or now.task != "class":
             return
@@ -507,6 +507,12 @@ class Teller:
         for name, metric in metrics.items():
             yield self.measurement(metric, reference[name], told, judged)
 
+    def note(self, words: str, metric: str = "") -> None:
+        """Keep a sentence about the column, and the metric it is true of."""
+        names = self.notes.setdefault(f"{self.now.column}: {words}", [])
+        if metric:
+            names.append(metric)
+
     def held_back(self, n: int, rarer: int, what: str) -> Status | None:
         """Return "insufficient" where a side has too few rows to judge by, and note which."""
         now, before = self.now, self.before
@@ -514,10 +520,8 @@ class Teller:
         for side, rows, few, of in (("", n, rarer, what), of_reference):
             if rows < MIN_LABELLED or (few < MIN_RARER and now.task != "number"):
                 told = f", {few:,} of the rarer class" if now.task != "number" else ""
-                self.notes[
-                    f"{now.column}: {side}{rows:,} {of}{told}; {MIN_LABELLED} are needed"
-                    + (f", and {MIN_RARER} of the rarer class" if told else "")
-                ] += 1
+                rare = f", and {MIN_RARER} of the rarer class" if told else ""
+                self.note(f"{side}{rows:,} {of}{told}; {MIN_LABELLED} are needed{rare}")
                 return "insufficient"
         return None
 
@@ -555,7 +559,11 @@ class Teller:
         status: Status = told.held or ("undefined" if value is None else "ok")
         if value is not None and limit is not None:
             p = limit.p_value(value)
-            status = told.held or status_of(value, *metric.interval, limit)
+            enough = limit.can_be_exceeded(metric.name)
+            status = told.held or (status_of(value, *metric.interval, limit) if enough else "insufficient")
+            if not enough and told.held is None:
+                self.note(f"no loss can be told from chance in {told.n:,} {told.kind} rows of:", metric.name)
+            limit = limit if enough else None
         return Measurement(
             name=metric.name,
             value=value,
@@ -571,7 +579,7 @@ class Teller:
             threshold=None if limit is None else limit.threshold,
             status=status,
             kind=told.kind,
-            bound=metric.bound,
+            bound=metric.bound if told.kind == "realised" else None,
             constant=metric.constant,
             coverage=told.coverage,
         )

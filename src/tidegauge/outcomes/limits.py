@@ -7,7 +7,7 @@ errors: that of the reference's own value, of sampling so many rows, and how win
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, isfinite, sqrt
+from math import inf, isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,8 @@ SMALLEST_PART = 0.25  # of the usual rows: smaller windows of a reference are le
 
 # What a metric of these names spans; others span 1, and those of numbers what the labels vary by.
 _SPANS = {"gini": 2.0, "matthews_correlation": 2.0, "kappa": 2.0, f"lift_at_{TOP:g}": 1.0 / TOP}
+# Where a metric for which lower is worse ends; others end at 0.
+_LOWEST = {"gini": -1.0, "matthews_correlation": -1.0, "kappa": -1.0, "r2": -inf, "business_value": -inf}
 _IN_UNITS = (
     "mean_absolute_error",
     "root_mean_squared_error",
@@ -38,34 +40,42 @@ _IN_UNITS = (
 class Spread:
     """How blocks of a reference's windows differ in a metric.
 
-    `variance` is what their `sampling` variance does not explain, `total` all of it, of one block; so many
-    blocks told.
+    `total` is the variance of one block, at least their `sampling` variance, which explains that part of it;
+    so many blocks told.
     """
 
-    variance: float
     total: float
     sampling: float
     n_blocks: int
 
+    @property
+    def variance(self) -> float:
+        """What sampling does not explain."""
+        return self.total - self.sampling
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Limit:
-    """A `threshold` for a metric of clean windows around `centre`, with `error` and `degrees` of freedom."""
+    """A `threshold` for a metric of clean windows, which lie around `centre`.
+
+    `variances` are those a clean window may have, with `weights` that add up to 1: how windows differ is known
+    from some of them only.
+    """
 
     threshold: float
     centre: float
-    error: float
-    degrees: float
+    variances: Floats
+    weights: Floats
     direction: Direction
 
-    def p_value(self, value: float) -> float:
-        """Return the chance of a clean window being this bad, or worse (Student's t)."""
-        from scipy.special import stdtr
+    def can_be_exceeded(self, name: str) -> bool:
+        """Tell whether metric `name` can be as bad as that: if not, no loss can be told from chance."""
+        return self.direction == "higher_is_worse" or self.threshold > _LOWEST.get(name, 0.0)
 
+    def p_value(self, value: float) -> float:
+        """Return the chance of a clean window being this bad, or worse."""
         worse = value - self.centre if self.direction == "higher_is_worse" else self.centre - value
-        if not self.error > 0:
-            return 0.0 if worse > 0 else 1.0
-        return float(stdtr(min(self.degrees, 1e9), -worse / self.error))
+        return tail(worse, self.variances, self.weights)
 
 
 def per_row_variance(reference: Metric) -> float:
@@ -107,7 +117,7 @@ def spread_of(values: Floats, rows: Floats, per_row: float, block: int) -> Sprea
     longer = block / taken
     total = float((gaps * gaps).sum()) / (n_blocks - 1) / longer
     sampling = float((per_row / of_block).mean()) / longer
-    return Spread(max(total - sampling, 0.0), max(total, sampling), sampling, n_blocks)
+    return Spread(max(total, sampling), sampling, n_blocks)
 
 
 def limit_of(
@@ -121,10 +131,11 @@ def limit_of(
 ) -> Limit | None:
     """Return how bad the metric may be in `n` rows; None of a neutral or undefined one, or without errors.
 
-    Clean windows are beyond the threshold with probability `level` at most, and never before the metric is
+    Clean windows are beyond the threshold with probability `level`, and never before the metric is
     `tolerance` (in its own unit) worse than the reference: so no number of rows makes a trifle matter.
     `current_error` is the standard error of the window's own value; the larger one of it and of sampling as
-    in the reference counts. Degrees of freedom are Satterthwaite's, for tau is known from some blocks only.
+    in the reference counts. How windows differ has the fiducial law of (blocks - 1) total / chi-square less their sampling, so
+    that of windows of as many rows as the blocks the threshold is exactly Student's.
     """
     own = error_of(reference)
     if reference.value is None or reference.direction == "neutral" or not (isfinite(own) and n > 0):
@@ -132,25 +143,45 @@ def limit_of(
     sampling = own * own * reference.n / n
     if isfinite(current_error):
         sampling = max(sampling, current_error * current_error)
-    variance, degrees = own * own + sampling, inf
-    away = farthest(variance, degrees, level)
+    variances, weights = np.array([own * own + sampling]), np.ones(1)
     if spread is not None:
-        variance += spread.variance
-        degrees = max((spread.n_blocks - 1) * (variance / spread.total) ** 2, 1.0) if spread.total else inf
-        away = farthest(variance, degrees, level)
-        if sampling <= spread.sampling:  # then it varies no more than the blocks did, however little is known
-            away = min(away, farthest(own * own + spread.total, spread.n_blocks - 1, level))
-    away = max(away, tolerance)
+        between, weights = variances_between(spread)
+        variances = own * own + sampling + between
+    away = max(farthest(variances, weights, level), tolerance)
     sign = 1.0 if reference.direction == "higher_is_worse" else -1.0
     threshold = reference.value + sign * away
-    return Limit(threshold, reference.value, sqrt(variance), degrees, reference.direction)
+    return Limit(threshold, reference.value, variances, weights, reference.direction)
 
 
-def farthest(variance: float, degrees: float, level: float) -> float:
-    """Return what a deviation of this variance, known to so many degrees of freedom, exceeds with `level`."""
-    from scipy.special import stdtrit
+def variances_between(spread: Spread) -> tuple[Floats, Floats]:
+    """Return by how much windows may differ beyond sampling, and the weights of these variances."""
+    from scipy.special import chdtri
 
-    return -float(stdtrit(min(degrees, 1e9), level)) * sqrt(variance)
+    logit = np.linspace(-18.0, 18.0, 181)  # of the rank: tails as fine as the smallest level
+    rank = 1.0 / (1.0 + np.exp(-logit))
+    weights = rank * (1.0 - rank)
+    degrees = spread.n_blocks - 1
+    total = spread.total * degrees / chdtri(degrees, rank)
+    return np.maximum(total - spread.sampling, 0.0), weights / weights.sum()
+
+
+def tail(deviation: float, variances: Floats, weights: Floats) -> float:
+    """Return the chance of a deviation as large or larger under a mixture of normals around 0."""
+    from scipy.special import ndtr
+
+    deviations = np.sqrt(variances)
+    scaled = np.divide(deviation, deviations, out=np.full_like(deviations, np.inf), where=deviations > 0)
+    scaled = np.where(deviations > 0, scaled, np.inf if deviation > 0 else -np.inf)
+    return float(weights @ ndtr(-scaled))
+
+
+def farthest(variances: Floats, weights: Floats, level: float) -> float:
+    """Return the deviation whose `tail` is `level`, by bisection; 0 where nothing varies."""
+    low, high = 0.0, 40.0 * float(np.sqrt(variances.max()))
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if tail(middle, variances, weights) > level else (low, middle)
+    return high
 
 
 def span_of(reference: Metric, label_deviation: float, worth: Worth | None) -> float:

@@ -75,8 +75,8 @@ def regression_sums(outcomes: _core.RegressionOutcomes) -> RegressionSums:
     """Return the sums of a prediction and a numeric label.
 
     Sums of e^4, from which the intervals of squared errors come, are put together from the cells of the
-    error: evenly spread within a cell, and beyond the outer edges as the tail of an exponential whose squares
-    add up to what the cells within leave of the sum of e^2.
+    error: evenly spread within a cell, and in the outer ones as the tail of an exponential whose squares add
+    up to what the cells within leave of the sum of e^2.
     """
     cells = outcomes.counts().astype(np.float64)
     n = float(cells.sum())
@@ -93,16 +93,22 @@ def regression_sums(outcomes: _core.RegressionOutcomes) -> RegressionSums:
 
 
 def fourth_powers(edges: Floats, cells: Floats, square: float) -> float:
-    """Return about what e^4 sums to over rows by cell of e, given the sum of e^2; NaN beyond a number."""
-    low, high = edges[:-1], edges[1:]
-    inner, outer = cells[1:-1], float(cells[0] + cells[-1])
+    """Return about what e^4 sums to over rows by cell of e, given the sum of e^2; NaN beyond a number.
+
+    The outermost edges are the reference's extremes, so the tails begin at the ones within.
+    """
+    within = edges[1:-1]
+    low, high = within[:-1], within[1:]
+    inner, outer = cells[2:-2], float(cells[:2].sum() + cells[-2:].sum())
+    if len(within) < 2:
+        inner, outer = cells[:0], float(cells.sum())
     with np.errstate(over="ignore", invalid="ignore"):
         width = np.maximum(high - low, 1e-300)
         of_squares = float(inner @ ((high**3 - low**3) / (3 * width)))
         fourth = float(inner @ ((high**5 - low**5) / (5 * width)))
     if outer > 0:
         # x = a + y with y exponential of mean m: E x^2 = a^2 + 2 a m + 2 m^2 = q.
-        a = min(abs(float(edges[0])), abs(float(edges[-1])))
+        a = float(np.abs(within[[0, -1]]).min()) if len(within) > 1 else 0.0
         q = max((square - of_squares) / outer, a * a)
         m = (sqrt(max(2 * q - a * a, 0.0)) - a) / 2 if q < inf else inf
         fourth += outer * (a**4 + 4 * a**3 * m + 12 * a**2 * m**2 + 24 * a * m**3 + 24 * m**4)

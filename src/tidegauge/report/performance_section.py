@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tidegauge.drift.verdict import verdict_of_columns
 from tidegauge.measurement import Measurement, Status, worst
 from tidegauge.report.metric_chart import Point, metric_chart
 from tidegauge.report.reliability_chart import reliability_chart
@@ -67,7 +68,7 @@ def charts_of(performances: Sequence[Performance]) -> list[Chart]:
             Point(moment_of(performance, i), *map(of.get, kinds))
             for i, (performance, of) in enumerate(zip(performances, cells, strict=True))
         ]
-        status = worst(statuses)
+        status = verdict_of_columns(statuses)
         charts.append(Chart(name, column, status, metric_chart(f"{name} of {column}", points)))
     loud: tuple[Status, ...] = ("alert", "warning")
     return sorted(charts, key=lambda chart: loud.index(chart.status) if chart.status in loud else len(loud))
