@@ -36,8 +36,8 @@ class Measurement:
 
     Of how right a model is (`performance`), else None: `kind` says whether labels tell it or scores alone,
     `label` which class it is of, where it is of one; `bound` is the most by which a realised `value` can
-    differ from that of the raw rows because they were counted in cells; `constant` what the best constant answer gets;
-    `coverage` the share of rows that have a label.
+    differ from that of the raw rows because they were counted in cells; `constant` what the best constant
+    answer gets; `coverage` the share of rows that have a label.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What has no outcomes, one class, no labels, no rows, scores that are no probabilities: answers, not crashes."""
+"""No outcomes, one class, no labels, no rows, scores that are no probabilities: an answer to each."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.performance.rows import day_of, fitted
 
 import tidegauge as tg
 from tidegauge.errors import DecodeError, InputError
 from tidegauge.outcomes.windowed import WindowedNote, from_note, to_note
-
-from .rows import day_of, fitted
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Every metric through the public path, held against scikit-learn on the raw rows: scores, classes, numbers."""
+"""Every metric through the public path, held to scikit-learn on raw rows: of scores, classes, numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a model counts as less right than its reference: thresholds, directions, too few rows, labels to come."""
+"""When a model is less right than its reference: thresholds, directions, too few rows, labels to come."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.performance.rows import DAY, FIRST, day_of, days, fitted
 
 import tidegauge as tg
 from tidegauge.errors import InputError, MergeError
-
-from .rows import DAY, FIRST, day_of, days, fitted
 
 
 @pytest.fixture(scope="module")

@@ -58,8 +58,8 @@ class Spread:
 class Limit:
     """A `threshold` for a metric of clean windows, which lie around `centre`.
 
-    `variances` are those a clean window may have, with `weights` that add up to 1: how windows differ is known
-    from some of them only.
+    `variances` are those a clean window may have, with `weights` that add up to 1: how windows differ is
+    known from some of them only.
     """
 
     threshold: float
@@ -134,8 +134,8 @@ def limit_of(
     Clean windows are beyond the threshold with probability `level`, and never before the metric is
     `tolerance` (in its own unit) worse than the reference: so no number of rows makes a trifle matter.
     `current_error` is the standard error of the window's own value; the larger one of it and of sampling as
-    in the reference counts. How windows differ has the fiducial law of (blocks - 1) total / chi-square less their sampling, so
-    that of windows of as many rows as the blocks the threshold is exactly Student's.
+    in the reference counts. How windows differ has the fiducial law of (blocks - 1) total / chi-square less
+    their sampling, so that of windows of as many rows as the blocks the threshold is exactly Student's.
     """
     own = error_of(reference)
     if reference.value is None or reference.direction == "neutral" or not (isfinite(own) and n > 0):
