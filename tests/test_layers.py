@@ -26,7 +26,7 @@ PYTHON_LAYERS = [
     {"reference_windows"},
     {"reference", "window_profiles"},
     {"drift", "quality", "intake", "archive"},
-    {"seasons"},
+    {"seasons", "performance_result", "performance_measurements"},
     {"comparison", "performances"},
     {"scan_result"},
     {"window_scan"},
@@ -42,7 +42,7 @@ PYTHON_LAYERS = [
 # Methods that draw what they are asked of: the upper layer is imported inside them, when they are called.
 LATE = {
     ("tidegauge.comparison", "report"),
-    ("tidegauge.performances", "report"),
+    ("tidegauge.performance_result", "report"),
     ("tidegauge.performance_windows", "report"),
 }
 RANK = {name: rank for rank, layer in enumerate(PYTHON_LAYERS) for name in layer}

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from tidegauge.comparison import Comparison, compare
     from tidegauge.judging import judge
     from tidegauge.monitor import Health, Monitor
+    from tidegauge.performance_result import Performance
     from tidegauge.performance_windows import PerformanceScan, performance_scan
-    from tidegauge.performances import Performance, performance
+    from tidegauge.performances import performance
     from tidegauge.scan_result import ScanResult
     from tidegauge.verdict import Verdict, verdicts
     from tidegauge.window import Window
@@ -62,7 +63,7 @@ _LATER = {
     "verdicts": "verdict",
     "Comparison": "comparison",
     "compare": "comparison",
-    "Performance": "performances",
+    "Performance": "performance_result",
     "performance": "performances",
     "PerformanceScan": "performance_windows",
     "performance_scan": "performance_windows",

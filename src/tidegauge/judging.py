@@ -20,7 +20,8 @@ from tidegauge.drift.mix import shares_of_change
 from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE
 from tidegauge.errors import ArchiveError, DecodeError, MergeError, TidegaugeError
 from tidegauge.measurement import worst
-from tidegauge.performances import Performance, performance
+from tidegauge.performance_result import Performance
+from tidegauge.performances import performance
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
 from tidegauge.scan_result import Alarm, ScanResult

@@ -20,15 +20,9 @@ from tidegauge.outcomes.intervals import Z
 from tidegauge.outcomes.limits import spread_of
 from tidegauge.outcomes.metric_sets import Worth
 from tidegauge.outcomes.sums import Sums
-from tidegauge.performances import (
-    MATURE_COVERAGE,
-    TOLERANCE,
-    Performance,
-    alike,
-    history_of,
-    performance,
-    status_of_all,
-)
+from tidegauge.performance_measurements import history_of
+from tidegauge.performance_result import MATURE_COVERAGE, TOLERANCE, Performance
+from tidegauge.performances import alike, performance, status_of_all
 from tidegauge.profiles import Profile, write_file
 from tidegauge.reference import Reference
 from tidegauge.tables import escaped, html_table, printable, text_table

@@ -20,7 +20,6 @@ from tidegauge.arrow.batches import refuse_missing
 from tidegauge.edges import fit_edges
 from tidegauge.errors import DecodeError, InputError, SchemaError
 from tidegauge.outcome_specs import LabelledRows, Outcomes, chosen_outcomes, light_outcomes
-from tidegauge.outcomes.counted import all_counted
 from tidegauge.outcomes.windowed import WindowedNote, from_note, to_note, windowed_metrics
 from tidegauge.profiles import Profile, accumulator_bits, write_file
 from tidegauge.reference_windows import ReferenceWindows, Splitter, from_text, to_text
@@ -118,6 +117,8 @@ class Reference:
         judged = [column.name for column in schema.values() if column.judge and column.role != "ignored"]
         windows = None
         if split is not None:
+            from tidegauge.outcomes.counted import all_counted  # and every metric, which profiling needs not
+
             windows = split.windows(
                 profile,
                 judged,

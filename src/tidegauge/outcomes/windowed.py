@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from tidegauge.errors import DecodeError
-from tidegauge.outcomes.counted import Counted
+
+if TYPE_CHECKING:
+    from tidegauge.outcomes.counted import Counted
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

@@ -20,7 +20,7 @@ from tidegauge.tables import printable
 
 if TYPE_CHECKING:
     from tidegauge.comparison import Comparison
-    from tidegauge.performances import Performance
+    from tidegauge.performance_result import Performance
 
 MAX_TOLD = 60  # columns with a section of their own; more are found in the table
 MAX_DRAWN = 200  # columns whose chart and numbers the page holds; more have their row of figures

@@ -10,7 +10,7 @@ from tidegauge.report.page import STYLES, environment, joined, policy
 from tidegauge.report.performance_section import section
 
 if TYPE_CHECKING:
-    from tidegauge.performances import Performance
+    from tidegauge.performance_result import Performance
 
 
 def render_performance(

@@ -12,7 +12,7 @@ from tidegauge.report.metric_chart import Point, metric_chart
 from tidegauge.report.reliability_chart import reliability_chart
 
 if TYPE_CHECKING:
-    from tidegauge.performances import ConfusionTable, Performance
+    from tidegauge.performance_result import ConfusionTable, Performance
 
 MAX_CHARTS = 24
 MAX_CLASSES = 20  # of a confusion matrix that is shown whole
