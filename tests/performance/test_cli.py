@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,10 @@ def test_a_monitors_windows_are_judged_and_told(folder: Path, tmp_path: Path) ->
         assert tg.verdicts(archive, series) == verdicts
     assert [each.performance["status"] for each in verdicts] == ["ok", "ok", "ok", "alert"]
     assert verdicts[-1].status == "alert"
+    old = {name: value for name, value in verdicts[0].to_dict().items() if name != "performance"}
+    read = tg.Verdict.from_bytes(zlib.compress(json.dumps(old).encode()))  # as before it told of performance
+    assert read.performance is None
+    assert read.summary == verdicts[0].summary
     assert "performance alert: " in verdicts[-1].summary
     assert verdicts[0].performance["n_rows"] == rows.num_rows / 4
     found = told(tmp_path, "a.db", code=1)

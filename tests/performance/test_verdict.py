@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -174,6 +175,16 @@ def test_a_reference_tells_the_same_after_it_was_saved(reference: tg.Reference) 
     assert [each.values.keys() for each in again.windows.metrics] == [
         each.values.keys() for each in reference.windows.metrics
     ]
+
+
+def test_a_reference_from_before_it_kept_metrics_of_windows_is_read(reference: tg.Reference) -> None:
+    bare = replace(reference.windows, metrics=())
+    written = tg.Reference(reference.profile, reference.schema, bare, reference.segments).to_bytes()
+    assert b'"metrics"' not in written
+    old = tg.Reference.from_bytes(written)
+    found = told(day_of(40, 5_000, lost=0.4), old)
+    assert found.status == "alert"
+    assert found.assumptions[0].startswith("rows are taken as independent")
 
 
 def test_it_is_told_as_json_arrow_and_text(reference: tg.Reference) -> None:
