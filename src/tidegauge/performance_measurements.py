@@ -88,13 +88,17 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """Makes the measurements of one column; `notes` has sentences, each with the metrics it is of."""
+    """Makes the measurements of one column.
+
+    `columns` says how many share the budget of each kind; `notes` are sentences with the metrics they are of.
+    """
 
     settings: Settings
     before: Counted
     now: Counted
     history: History | None
     window: tuple[int, int] | None
+    columns: Mapping[Kind, int]
     notes: dict[str, list[str]]
 
     def realised(self) -> Iterator[Measurement]:
@@ -138,7 +142,7 @@ class Teller:
         expected = float(np.nansum(rows * calibrator.probabilities))
         rarer = min(expected, float(rows.sum()) - expected)
         held = self.held_back(now.n_rows, int(rarer), "rows with a score")
-        found = estimate(now.every, calibrator, now.threshold, self.settings.worth)
+        found = estimate(now.every, calibrator, now.edge, self.settings.worth)
         metrics = {}
         for name in (name for name in reference if name in found):
             known, each = reference[name], found[name]
@@ -180,7 +184,7 @@ class Teller:
         asked = self.settings.judged
         return frozenset(names - TOLD_ONLY if asked is None else names & asked)
 
-    def limit(self, reference: Metric, metric: Metric, n: int, n_judged: int) -> Limit | None:
+    def limit(self, reference: Metric, metric: Metric, told: Told, n_judged: int) -> Limit | None:
         """Return the limit of one of `n_judged` metrics, None where none is known."""
         spread = None
         if self.history is not None:
@@ -192,8 +196,8 @@ class Teller:
             labels = self.before.state.labels
             deviation = sqrt(max(labels.square / labels.n - labels.mean**2, 0.0)) if labels.n else nan
         tolerance = self.settings.tolerance * span_of(reference, deviation, self.settings.worth)
-        level = self.settings.budget / n_judged
-        return limit_of(reference, n, error_of(metric), spread, level=level, tolerance=tolerance)
+        level = self.settings.budget / n_judged / self.columns[told.kind]
+        return limit_of(reference, told.n, error_of(metric), spread, level=level, tolerance=tolerance)
 
     def measurement(
         self, metric: Metric, reference: Metric | None, told: Told, judged: frozenset[str]
@@ -201,9 +205,13 @@ class Teller:
         """Return the measurement of a metric, with its limit if it is one of those `judged`."""
         value, p = metric.value, metric.p_value
         limit = None
+        known = value is not None
         if metric.name in judged and reference is not None:
-            limit = self.limit(reference, metric, told.n, len(judged))
-        status: Status = told.held or ("undefined" if value is None else "ok")
+            limit = self.limit(reference, metric, told, len(judged))
+            if known and limit is None and told.held is None:
+                known = False
+                self.note("the reference has no value with an interval; so not judged:", metric.name)
+        status: Status = told.held or ("ok" if known else "undefined")
         if value is not None and limit is not None:
             p = limit.p_value(value)
             enough = limit.can_be_exceeded(metric.name)

@@ -87,11 +87,12 @@ def performance(
     curve: ReliabilityCurve | None = None
     tables: list[ConfusionTable] = []
     errors: dict[str, RealisedError] = {}
+    columns: dict[Kind, int] = {"realised": len(now), "estimated": sum(each.task == "score" for each in now)}
     for current in now:
         like = alike(current, before)
         history = history_of(windows, current, interval, profile.n_rows)
         span = None if interval is None else (interval.start_ns, interval.end_ns)
-        teller = Teller(settings, like, current, history, span, notes)
+        teller = Teller(settings, like, current, history, span, columns, notes)
         if "realised" in kinds:
             found += teller.realised()
         if isinstance(current.every, BinaryCounts):
@@ -108,7 +109,7 @@ def performance(
             tables.append(ConfusionTable(current.column, current.classes, current.matrix))
     refuse_unknown(settings.judged, found)
     made = Performance(
-        status_of_all([each.status for each in found]),
+        status_of_all([each.status for each in found if each.threshold is not None or each.status != "ok"]),
         "",
         tuple(found),
         now[0].n_rows,
@@ -218,5 +219,5 @@ def assumptions_of(windows: ReferenceWindows | None) -> tuple[str, ...]:
 def told_errors(current: Counted, calibrator: Calibrator, worth: Worth | None) -> dict[str, RealisedError]:
     """Return how far estimates of the labelled rows were off."""
     assert isinstance(current.state, BinaryCounts)
-    found = realised_errors(current.state, calibrator, current.threshold, worth)
+    found = realised_errors(current.state, calibrator, current.edge, worth)
     return {name: each for name, each in found.items() if name not in _ROWS_OF_MATRIX}

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 from tests.performance.rows import day_of, fitted
 
@@ -143,3 +144,44 @@ def test_damaged_metrics_of_windows_are_refused(reference: tg.Reference) -> None
             from_note(note, n)
     with pytest.raises(DecodeError):
         from_note(good, n + 1)
+
+
+def test_a_threshold_that_an_old_references_cells_lack_takes_the_nearest_edge(
+    reference: tg.Reference,
+) -> None:
+    rows = day_of(41, 5_000)
+    schema = tg.Schema.infer(rows, score="p", label="y", positive=1, threshold=0.123456)
+    again = tg.Reference.fit(rows, schema=schema, edges=reference)
+    found = tg.performance(tg.profile(day_of(42, 5_000), again), again)
+    assert 0 < found.measurement("specificity").bound < 0.01
+    assert found.value("recall", kind="estimated") == pytest.approx(found.value("recall"), abs=0.02)
+    sound(found)
+
+
+def test_what_cannot_be_judged_is_not_ok() -> None:
+    """Told-only metrics do not make a result ok whose judged ones could not be judged."""
+    rows = day_of(1, 2_000)
+    schema = tg.Schema.infer(rows, score="p", label="y", positive=1)
+    reference = tg.Reference.fit(rows, schema=schema)
+    flat = rows.set_column(2, "p", pa.array(np.full(2_000, 0.2)))  # no answer is positive
+    found = tg.performance(tg.profile(flat, reference), reference, judged=["precision"], kinds=("realised",))
+    assert found.value("precision") is None
+    assert found.value("gini") is not None
+    assert found.status == "insufficient"
+
+
+def test_the_budget_is_of_all_columns_together(reference: tg.Reference) -> None:
+    rows = day_of(5, 20_000)
+    both = rows.append_column("q", pa.compute.greater_equal(rows["p"], 0.5).cast("int64"))
+    limits = []
+    for schema in (
+        tg.Schema.infer(both, score="p", label="y", positive=1),
+        tg.Schema.infer(both, score="p", prediction="q", label="y", positive=1),
+    ):
+        fitted_on = tg.Reference.fit(both, schema=schema)
+        found = tg.performance(tg.profile(both, fitted_on), fitted_on, tolerance=0.0)
+        limits.append(
+            (found.measurement("recall").threshold, found.measurement("recall", "estimated").threshold)
+        )
+    assert limits[1][0] < limits[0][0]
+    assert limits[1][1] == limits[0][1]

@@ -44,9 +44,10 @@ class Counted:
 
     `n_rows` are the rows with a usable score or prediction, `n_labelled` those of them with a label.
     `n_rarer` is the least number of labelled rows of a class that has any (of two classes, of both). `state`
-    are the labelled rows; of a score, `every` are all, labelled or not, and `threshold` is where its answers
-    turn positive. A confusion matrix `[label, prediction]` is in `matrix`, of a score at its threshold, with
-    the names of its classes; `positive` is the place of the positive one of two.
+    are the labelled rows; of a score, `every` are all, labelled or not, `threshold` is where its answers turn
+    positive, and `edge` the edge of its cells that is nearest to that. A confusion matrix `[label,
+    prediction]` is in `matrix`, of a score at its threshold, with the names of its classes; `positive` is the
+    place of the positive one of two.
     """
 
     column: str
@@ -57,6 +58,7 @@ class Counted:
     state: BinaryCounts | RegressionSums | None = None
     every: BinaryCounts | None = None
     threshold: float = THRESHOLD
+    edge: float = THRESHOLD
     matrix: Floats | None = None
     classes: tuple[str, ...] = ()
     positive: int | None = None
@@ -136,6 +138,7 @@ def of_score(outcomes: _core.BinaryOutcomes, schema: Schema) -> Counted:
         state,
         binary_counts(outcomes),
         threshold,
+        threshold if table.threshold is None else table.threshold,
         np.array(
             [[table.true_negatives, table.false_positives], [table.false_negatives, table.true_positives]]
         ),

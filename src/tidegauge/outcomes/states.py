@@ -61,7 +61,7 @@ def confusion_matrix(outcomes: _core.ConfusionOutcomes) -> tuple[Floats, tuple[s
 
 def class_name(value: Any) -> str:
     """Return a class as people write it: whole numbers without a point."""
-    return f"{value:.17g}" if isinstance(value, float) else str(value)
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def two_by_two(matrix: Floats, positive: int) -> Confusion:
