@@ -152,7 +152,7 @@ def test_a_threshold_that_an_old_references_cells_lack_takes_the_nearest_edge(
     rows = day_of(41, 5_000)
     schema = tg.Schema.infer(rows, score="p", label="y", positive=1, threshold=0.123456)
     again = tg.Reference.fit(rows, schema=schema, edges=reference)
-    found = tg.performance(tg.profile(day_of(42, 5_000), again), again)
+    found = tg.performance(tg.profile(day_of(42, 50_000), again), again)
     assert 0 < found.measurement("specificity").bound < 0.01
     assert found.value("recall", kind="estimated") == pytest.approx(found.value("recall"), abs=0.02)
     sound(found)
