@@ -22,16 +22,17 @@ PYTHON_LAYERS = [
     {"frames"},
     {"schema", "ranks", "joints", "calendar", "score_cells"},
     {"column_profiles", "outcome_specs"},
-    {"waiting_rows"},
+    {"waiting_rows", "outcomes"},
     {"late_labels"},
     {"profiles"},
     {"reference_windows"},
     {"reference", "window_profiles"},
-    {"drift", "quality", "outcomes", "intake", "archive"},
-    {"seasons"},
-    {"comparison"},
+    {"drift", "quality", "intake", "archive"},
+    {"seasons", "performance_result", "performance_measurements"},
+    {"comparison", "performances"},
     {"scan_result"},
     {"window_scan"},
+    {"performance_windows"},
     {"alerts", "export", "report", "interop"},
     {"verdict"},
     {"judging"},
@@ -41,7 +42,11 @@ PYTHON_LAYERS = [
     {"cli", "demo"},
 ]
 # Methods that draw what they are asked of: the upper layer is imported inside them, when they are called.
-LATE = {("tidegauge.comparison", "report")}
+LATE = {
+    ("tidegauge.comparison", "report"),
+    ("tidegauge.performance_result", "report"),
+    ("tidegauge.performance_windows", "report"),
+}
 RANK = {name: rank for rank, layer in enumerate(PYTHON_LAYERS) for name in layer}
 CPP_LAYERS = [
     {"base"},

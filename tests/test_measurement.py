@@ -8,10 +8,16 @@ import math
 
 import pytest
 
-from tidegauge.measurement import SEVERITY, Measurement, defined, worst
+from tidegauge.measurement import SEVERITY, Measurement, arrow_stream, defined, worst
 
 
-@pytest.mark.parametrize("field", ["value", "low", "high", "p_value", "reference_value", "threshold"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        *("value", "low", "high", "p_value", "reference_value", "threshold"),
+        *("bound", "constant", "coverage"),
+    ],
+)
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_no_field_holds_nan_or_an_infinity(field: str, bad: float) -> None:
     with pytest.raises(ValueError, match=f"'psi' of column 'amount': {field} is .*None"):
@@ -36,6 +42,25 @@ def test_to_dict_is_json() -> None:
     assert told["value"] is None
     assert told["window"] == [0, 3_600_000_000_000]
     assert set(told) == {field.name for field in dataclasses.fields(Measurement)}
+
+
+def test_an_arrow_stream_has_a_row_a_measurement_and_a_type_a_field() -> None:
+    import pyarrow as pa
+
+    told = [
+        Measurement(name="ks", value=0.5, window=(0, 1), n_current=3),
+        Measurement(name="recall", value=None, kind="realised", label="cat", coverage=0.5, status="immature"),
+    ]
+
+    class Stream:
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            return arrow_stream(told, requested_schema)
+
+    table = pa.table(Stream())
+    assert table.column_names == [field.name for field in dataclasses.fields(Measurement)]
+    assert table.to_pylist() == [each.to_dict() for each in told]
+    assert table.schema.field("bound").type == pa.float64()
+    assert table.schema.field("label").type == pa.string()
 
 
 def test_defined() -> None:

@@ -17,6 +17,12 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
+def block_with(words: str) -> str:
+    """The one piece of Python that says so."""
+    (found,) = [block for block in blocks("py") if words in block]
+    return found
+
+
 def output_of(program: str, folder: Path) -> str:
     """What a program prints that ends well and says nothing on stderr."""
     done = subprocess.run(
@@ -44,22 +50,45 @@ october["time"] = np.datetime64("2026-10-01", "s") + (np.arange(50_000) * 51).as
 
 
 def test_the_scan_of_the_example_finds_when(tmp_path: Path) -> None:
-    (example,), (windows, _, _) = blocks("python"), blocks("py")
+    (example,), windows = blocks("python"), block_with("tg.scan(")
     said = output_of(example + IN_TIME + windows + "\nprint(result.since, result)", tmp_path)
     assert "2026-10-01 UTC" in said
     assert "shift" in said
 
 
 def test_the_monitor_of_the_example_archives_and_judges(tmp_path: Path) -> None:
-    (example,), (_, monitor, _) = blocks("python"), blocks("py")
+    (example,), monitor = blocks("python"), block_with("tg.Monitor(")
     said = output_of(example + monitor, tmp_path)
     assert "Health(status='closed'" in said
     assert "Profile of" in said
     assert (tmp_path / "tidegauge.db").stat().st_size > 4_096
 
 
+LABELLED = """
+import numpy as np
+import tidegauge as tg
+rng = np.random.default_rng(5)
+def rows(first, n, lost=0.0):
+    p = rng.beta(2, 3, n)
+    y = np.where(rng.random(n) < lost, rng.random(n) < 0.4, rng.random(n) < p).astype(int)
+    return {"p": p, "y": y, "time": np.datetime64(first, "s") + (np.arange(n) * 302).astype("timedelta64[s]")}
+test_set, production = rows("2026-01-05", 40_000), rows("2026-06-01", 20_000, lost=0.3)
+"""
+
+
+def test_the_performance_of_the_example_is_told_with_and_without_labels(tmp_path: Path) -> None:
+    example = block_with("tg.performance(")
+    said = output_of(
+        LABELLED + example + "\nprint(performance, tg.performance_scan(weeks, reference).since)", tmp_path
+    )
+    assert said.startswith("alert: ")
+    assert "realised" in said
+    assert "estimated" in said
+    assert "2026-06-01" in said.splitlines()[-1]
+
+
 def test_the_reports_of_the_example_are_written(tmp_path: Path) -> None:
-    (example,), (_, _, reports) = blocks("python"), blocks("py")
+    (example,), reports = blocks("python"), block_with("render_junit")
     output_of(example + reports, tmp_path)
     names = re.findall(r'"([\w.]+\.(?:html|xml|png))"', reports)
     assert len(names) == 3

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tidegauge.comparison import Comparison, compare
     from tidegauge.judging import judge
     from tidegauge.monitor import Health, Monitor
+    from tidegauge.performance_result import Performance
+    from tidegauge.performance_windows import PerformanceScan, performance_scan
+    from tidegauge.performances import performance
     from tidegauge.scan_result import ScanResult
     from tidegauge.verdict import Verdict, verdicts
     from tidegauge.window import Window
@@ -28,6 +31,8 @@ __all__ = [
     "Comparison",
     "Health",
     "Monitor",
+    "Performance",
+    "PerformanceScan",
     "Profile",
     "Reference",
     "ScanResult",
@@ -40,6 +45,8 @@ __all__ = [
     "judge",
     "load",
     "merge",
+    "performance",
+    "performance_scan",
     "profile",
     "profile_windows",
     "scan",
@@ -56,6 +63,10 @@ _LATER = {
     "verdicts": "verdict",
     "Comparison": "comparison",
     "compare": "comparison",
+    "Performance": "performance_result",
+    "performance": "performances",
+    "PerformanceScan": "performance_windows",
+    "performance_scan": "performance_windows",
     "Window": "window",
     "profile_windows": "window_profiles",
     "ScanResult": "scan_result",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -23,12 +23,12 @@ from tidegauge.drift.told import teller
 from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE, Verdict, decide, verdict_of_columns
 from tidegauge.drift.words import reasons
 from tidegauge.errors import InputError, MergeError
-from tidegauge.measurement import SEVERITY, Measurement, Status, defined
+from tidegauge.measurement import SEVERITY, Measurement, Status, arrow_stream, defined
 from tidegauge.profiles import write_file
 from tidegauge.reference_windows import ReferenceWindows
-from tidegauge.seasons import MIN_WINDOWS, baselines_of, slots_within
+from tidegauge.seasons import MIN_WINDOWS, baselines_of, slots_within, time_of
 from tidegauge.tables import escaped, html_table, printable, text_table
-from tidegauge.window import Window, as_window, origin_ns
+from tidegauge.window import Window, as_window
 
 ORDERED_KINDS = frozenset({"number", "time"})
 CATEGORY_KINDS = frozenset({"category", "boolean"})
@@ -177,10 +177,7 @@ class Comparison:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Export the measurements, one a row, as an Arrow stream (PyCapsule); imports pyarrow."""
-        import pyarrow as pa
-
-        rows = [each.to_dict() for each in self.measurements]
-        return pa.Table.from_pylist(rows, schema=_arrow_schema()).__arrow_c_stream__(requested_schema)
+        return arrow_stream(self.measurements, requested_schema)
 
     def __repr__(self) -> str:
         """Return the summary and a table of the columns, the worst first."""
@@ -255,7 +252,7 @@ def compare(
     windows = getattr(reference, "windows", None)
     interval = None if window is None else as_window(window)
     if interval is None and windows is not None:
-        interval = _time_of(profile, settings, windows.width_ns)
+        interval = time_of(profile, settings, windows.width_ns)
     stacks, assumptions = _in_season(stacks, windows, profile.n_rows, interval)
     limits = [tolerances_of(stack.names, settings, tolerance, tolerance_share) for stack in stacks]
     found: list[Evidence] = []
@@ -306,18 +303,6 @@ def _together(before: Any, after: Any) -> Multivariate | None:
     if not hasattr(before, "joint") or not hasattr(after, "joint"):
         return None
     return multivariate_outcome(before, after)
-
-
-def _time_of(profile: _Snapshot, schema: Any, width_ns: int) -> Window | None:
-    """Return the whole windows that a profile's rows lie in, by its timestamp column; None without times."""
-    names = schema.with_role("timestamp")
-    column = profile.get(names[0]) if names else None
-    if column is None or column.kind != "time" or column.min is None:
-        return None
-    first, last = (int(time.astype("datetime64[ns]").astype(np.int64)) for time in (column.min, column.max))
-    origin = origin_ns(width_ns)
-    start = (first - origin) // width_ns * width_ns + origin
-    return Window(start, (last - origin) // width_ns * width_ns + origin + width_ns)
 
 
 def _in_season(
@@ -517,16 +502,6 @@ def missing_column(name: str, column: ColumnCounts, n_reference: int, n_current:
         before=column,
         _measure=lambda: (measured,),
     )
-
-
-def _arrow_schema() -> Any:
-    """Return the columns of an exported comparison: names as strings, sizes as int64, numbers as float64."""
-    import pyarrow as pa
-
-    kinds = {"n_reference": pa.int64(), "n_current": pa.int64(), "window": pa.list_(pa.int64(), 2)}
-    numbers = dict.fromkeys(("value", "low", "high", "p_value", "reference_value", "threshold"), pa.float64())
-    kinds |= numbers
-    return pa.schema([(field.name, kinds.get(field.name, pa.string())) for field in fields(Measurement)])
 
 
 def _gravity(column: ColumnComparison) -> tuple[bool, int, float, float]:

@@ -20,6 +20,8 @@ from tidegauge.drift.mix import shares_of_change
 from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE
 from tidegauge.errors import ArchiveError, DecodeError, MergeError, TidegaugeError
 from tidegauge.measurement import worst
+from tidegauge.performance_result import Performance
+from tidegauge.performances import performance
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
 from tidegauge.scan_result import Alarm, ScanResult
@@ -59,7 +61,8 @@ def judge(
 
     A window is complete when it and its grace are over, and no process that lives still fills it. It is
     compared with its reference (`compare`), and scanned with the windows before it (`scan`), from the merge
-    of what all processes wrote. Verdicts are kept in the archive, every revision (`tidegauge.verdicts`).
+    of what all processes wrote; where outcomes are counted, the verdict also tells how right the model was
+    (`performance`). Verdicts are kept in the archive, every revision (`tidegauge.verdicts`).
 
     `now_ns`: the time, in nanoseconds since 1970; None asks the clock. `since`: windows that ended longer ago
     are left alone. `on_close` is called with each new verdict; what it raises is logged. `elect`: several
@@ -124,7 +127,8 @@ class _Job:
                     comparison = compare(reference, profiles[window], window=window, **settings)
                     parts, gaps = by_window[window], gaps_of(writers, window, self.now_ns)
                     verdict = self._verdict(comparison, scanned, parts, revision=due[window], gaps=gaps)
-                    yield replace(verdict, segments=self._owed(reference, comparison, window))
+                    verdict = replace(verdict, segments=self._owed(reference, comparison, window))
+                    yield with_performance(verdict, self._performance(reference, profiles[window], window))
 
     def _reference(self) -> Reference:
         try:
@@ -203,6 +207,16 @@ class _Job:
                 found[column.name] = tuple(shares)
         return found
 
+    def _performance(self, reference: Reference, profile: Profile, window: Window) -> Performance | None:
+        """Return how right the model was, None where no outcomes are counted."""
+        if not (reference.profile._core.outcomes and profile._core.outcomes):
+            return None
+        try:
+            return performance(profile, reference, window=window)
+        except TidegaugeError as error:
+            LOG.warning("judge: how right %r is cannot be told: %s", self.series.model, error)
+            return None
+
     def _scan(
         self, reference: Reference, profiles: Mapping[Window, Profile], settings: Settings
     ) -> ScanResult | None:
@@ -248,6 +262,19 @@ class _Job:
             tuple(told),
             gaps,
         )
+
+
+def with_performance(verdict: Verdict, found: Performance | None) -> Verdict:
+    """Return a verdict that tells how right the model was too; a loss is as much as any other finding."""
+    if found is None:
+        return verdict
+    told = replace(verdict, performance=found.to_dict())
+    if found.status not in {"warning", "alert"}:
+        return told
+    status = worst([verdict.status, found.status])
+    if verdict.status in {"warning", "alert"}:
+        return replace(told, status=status, summary=f"{verdict.summary}; performance {found.summary}")
+    return replace(told, status=status, summary=f"performance {found.summary}")
 
 
 def place_of(column: ColumnComparison) -> Cause | None:

@@ -10,12 +10,16 @@ from typing import Any, Literal
 
 Status = Literal["ok", "warning", "alert", "insufficient", "undefined", "immature"]
 Direction = Literal["higher_is_worse", "lower_is_worse", "neutral"]
+Kind = Literal["realised", "estimated"]
 
 # From the least to the most worth a person's time. "Undefined" is below "immature" and "insufficient" because
 # those say that an answer could be had with more rows or labels.
 SEVERITY: tuple[Status, ...] = ("ok", "undefined", "immature", "insufficient", "warning", "alert")
 
-_NUMBERS = ("value", "low", "high", "p_value", "reference_value", "threshold")
+_NUMBERS = (
+    *("value", "low", "high", "p_value", "reference_value", "threshold"),
+    *("bound", "constant", "coverage"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,11 @@ class Measurement:
     `threshold` is the limit that decided `status`; None where the number is told but not judged.
     `window` is the half-open interval [start, end) in nanoseconds since 1970-01-01 UTC.
     `n_reference` and `n_current` are the rows each side contributed. Fractions are fractions, never percent.
+
+    Of how right a model is (`performance`), else None: `kind` says whether labels tell it or scores alone,
+    `label` which class it is of, where it is of one; `bound` is the most by which a realised `value` can
+    differ from that of the raw rows because they were counted in cells; `constant` what the best constant
+    answer gets; `coverage` the share of rows that have a label.
     """
 
     name: str
@@ -47,11 +56,16 @@ class Measurement:
     reference_value: float | None = None
     threshold: float | None = None
     status: Status = "ok"
+    kind: Kind | None = None
+    label: str | None = None
+    bound: float | None = None
+    constant: float | None = None
+    coverage: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse NaN, infinities and unknown statuses, so that no reader has to check for them."""
-        numbers = (self.value, self.low, self.high, self.p_value, self.reference_value, self.threshold)
-        for field, number in zip(_NUMBERS, numbers, strict=True):
+        for field in _NUMBERS:
+            number = getattr(self, field)
             if number is not None and not math.isfinite(number):
                 raise ValueError(
                     f"measurement {self.name!r} of column {self.column!r}: {field} is {number}; "
@@ -66,6 +80,21 @@ class Measurement:
         """Return the fields by name, JSON-able; `window` as a list of two integers or None."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return fields | {"window": list(self.window) if self.window else None}
+
+
+def arrow_stream(measurements: Iterable[Measurement], requested_schema: object = None) -> object:
+    """Export measurements, one a row, as an Arrow stream (PyCapsule); imports pyarrow.
+
+    Names are strings, sizes int64, numbers float64, the window a list of two int64.
+    """
+    import pyarrow as pa
+
+    kinds = {"n_reference": pa.int64(), "n_current": pa.int64(), "window": pa.list_(pa.int64(), 2)}
+    kinds |= dict.fromkeys(_NUMBERS, pa.float64())
+    names = [field.name for field in dataclasses.fields(Measurement)]
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
+    rows = [each.to_dict() for each in measurements]
+    return pa.Table.from_pylist(rows, schema=schema).__arrow_c_stream__(requested_schema)
 
 
 def defined(number: float) -> float | None:

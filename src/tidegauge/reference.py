@@ -20,6 +20,7 @@ from tidegauge.arrow.batches import refuse_missing
 from tidegauge.edges import fit_edges
 from tidegauge.errors import DecodeError, InputError, SchemaError
 from tidegauge.outcome_specs import LabelledRows, Outcomes, chosen_outcomes, light_outcomes
+from tidegauge.outcomes.windowed import WindowedNote, from_note, to_note, windowed_metrics
 from tidegauge.profiles import Profile, accumulator_bits, write_file
 from tidegauge.reference_windows import ReferenceWindows, Splitter, from_text, to_text
 from tidegauge.schema import Column, Schema, with_notices
@@ -103,9 +104,10 @@ class Reference:
         kept = [] if edges is None else edges.profile._core.outcomes
         outcomes = kept or chosen_outcomes(schema, labelled)
         profile = Profile(_core.Profile(specs, joint, with_parts=True, outcomes=outcomes))
-        split = None if window is None else Splitter(specs, timestamp_of(schema, timestamp), window)
+        light = light_outcomes(outcomes, schema)
+        split = None if window is None else Splitter(specs, timestamp_of(schema, timestamp), window, light)
         dimensions = dimensions_of(segments, schema)
-        by_segment = segmented(specs, dimensions, light_outcomes(outcomes, schema)) if dimensions else None
+        by_segment = segmented(specs, dimensions, light) if dimensions else None
         for batch in rows if rows.rereadable else chain(held, opened):
             profile._core.update(batch, threads)
             if split is not None:
@@ -113,7 +115,15 @@ class Reference:
             if by_segment is not None:
                 by_segment.update(batch, threads)
         judged = [column.name for column in schema.values() if column.judge and column.role != "ignored"]
-        windows = None if split is None else split.windows(profile, judged)
+        windows = None
+        if split is not None:
+            from tidegauge.outcomes.counted import all_counted  # and every metric, which profiling needs not
+
+            windows = split.windows(
+                profile,
+                judged,
+                lambda parts: windowed_metrics(all_counted(each, schema) for each in parts),
+            )
         shown = with_shown_names(profile)
         if by_segment is None:
             return cls(shown, schema, windows)
@@ -131,6 +141,8 @@ class Reference:
         whole = {"columns": columns}
         if self.windows is not None:
             whole["windows"] = to_text(self.windows)
+            if self.windows.metrics:
+                whole["metrics"] = [dataclasses.asdict(to_note(each)) for each in self.windows.metrics]
         if self.segments:
             whole["segments"] = {
                 key: base64.b64encode(each.to_bytes()).decode() for key, each in self.segments.items()
@@ -180,6 +192,9 @@ def decoded(data: bytes | bytearray | memoryview) -> Profile | Reference:
     profile = Profile(core)
     found = note_of(note)
     windows = None if found.windows is None else from_text(found.windows, profile)
+    if windows is not None:
+        metrics = tuple(from_note(each, len(windows)) for each in found.metrics)
+        windows = dataclasses.replace(windows, metrics=metrics)
     try:
         schema = Schema(found.columns)
         segments = {
@@ -359,6 +374,7 @@ class Note:
 
     columns: list[Column]
     windows: str | None = None
+    metrics: list[WindowedNote] = dataclasses.field(default_factory=list)
     segments: dict[str, str] = dataclasses.field(default_factory=dict)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import struct
 import warnings
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
@@ -17,6 +17,8 @@ from tidegauge import cells as coarse
 from tidegauge.column_profiles import ColumnProfile
 from tidegauge.errors import DecodeError, InputError, InputWarning, SchemaError
 from tidegauge.homes import ABSENT, HOMES, OUTSIDE, homes_of
+from tidegauge.outcome_specs import Outcomes
+from tidegauge.outcomes.windowed import WindowedMetrics
 from tidegauge.profiles import Profile, accumulator_bits
 from tidegauge.window import MOST, Window, as_window, parse_duration, partitioned
 
@@ -43,12 +45,16 @@ class WindowedColumn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReferenceWindows:
-    """Windows of `width_ns` that start at `starts` `[windows]`, ascending; `rows` in each; judged columns."""
+    """Windows of `width_ns` that start at `starts` `[windows]`, ascending; `rows` in each; judged columns.
+
+    `metrics` tell how right the model was in each window, one for each score and prediction with a label.
+    """
 
     width_ns: int
     starts: Integers
     rows: Integers
     columns: Mapping[str, WindowedColumn]
+    metrics: tuple[WindowedMetrics, ...] = ()
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -62,7 +68,8 @@ class ReferenceWindows:
             name: WindowedColumn(c.cells[outside], c.hits[outside], c.exposed[outside])
             for name, c in self.columns.items()
         }
-        return ReferenceWindows(self.width_ns, self.starts[outside], self.rows[outside], columns)
+        metrics = tuple(each.at(outside) for each in self.metrics)
+        return ReferenceWindows(self.width_ns, self.starts[outside], self.rows[outside], columns, metrics)
 
     def span(self) -> Window:
         """Return the time from the first window's start to the last one's end."""
@@ -75,9 +82,14 @@ class Splitter:
     _LIVE = 8  # rows come about in order: windows that had none for so many others are put into bytes
 
     def __init__(
-        self, specs: Sequence[_core.ColumnSpec], timestamp: str, window: str | float | timedelta
+        self,
+        specs: Sequence[_core.ColumnSpec],
+        timestamp: str,
+        window: str | float | timedelta,
+        outcomes: Sequence[Outcomes] = (),
     ) -> None:
         light = accumulator_bits("light")
+        self._outcomes = list(outcomes)
         self._specs = [spec.with_options(spec.accumulators & light) for spec in specs]
         self._holder = Profile(_core.Profile(self._specs))
         self._timestamp = timestamp
@@ -103,7 +115,7 @@ class Splitter:
             window = self._live.pop(start, None)
             if window is None and start in self._put:
                 window = Profile.from_bytes(self._put.pop(start), self._holder)
-            window = window or Profile(_core.Profile(self._specs))
+            window = window or Profile(_core.Profile(self._specs, outcomes=self._outcomes))
             window._core.update(rows, threads)
             self._live[start] = window  # the last used is the last in order
             if len(self._live) + len(self._put) > MAX_WINDOWS:
@@ -115,10 +127,15 @@ class Splitter:
                 oldest = next(iter(self._live))
                 self._put[oldest] = self._live.pop(oldest).to_bytes()
 
-    def windows(self, total: Profile, judged: Collection[str]) -> ReferenceWindows:
+    def windows(
+        self,
+        total: Profile,
+        judged: Collection[str],
+        measured: Callable[[Iterable[Sequence[Outcomes]]], tuple[WindowedMetrics, ...]],
+    ) -> ReferenceWindows:
         """Return the windows of a reference whose rows are `total`, of the columns that are `judged`.
 
-        Raises InputError if there are none.
+        `measured` makes metrics of the outcomes of the windows. Raises InputError if there are none.
         """
         self._put |= {start: window.to_bytes() for start, window in self._live.items()}
         if self._lost:
@@ -132,7 +149,11 @@ class Splitter:
             raise InputError(
                 f"reference: no row has a time in column {self._timestamp!r}, so there are no windows"
             )
-        return windows_of(total, judged, self._width_ns, self._put)
+        found = windows_of(total, judged, self._width_ns, self._put)
+        if not self._outcomes:
+            return found
+        parts = (Profile.from_bytes(self._put[start])._core.outcomes for start in sorted(self._put))
+        return replace(found, metrics=measured(parts))
 
 
 def groups_of(column: ColumnProfile) -> Integers | None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tidegauge.drift.baseline import WIDTH, Baseline, pooled_in_proportion, stacked_baseline
-from tidegauge.drift.columns import Stack
+from tidegauge.drift.columns import ColumnCounts, Stack
 from tidegauge.drift.dispersion import MIN_BLOCKS, Dispersion, dispersion_of_column
 from tidegauge.homes import HOMES, OUTSIDE
 from tidegauge.reference_windows import MAX_WINDOWS, ReferenceWindows, WindowedColumn
-from tidegauge.window import DAY, Window, hour_of_day, hour_of_week
+from tidegauge.window import DAY, Window, hour_of_day, hour_of_week, origin_ns
 
 Integers = npt.NDArray[np.int64]
 
@@ -161,6 +163,18 @@ def _homes(column: WindowedColumn, slots: Integers, wanted: Integers) -> tuple[I
         hits, rest = pooled_in_proportion(pair, slots, wanted)
         pairs.append((hits, hits + rest))
     return np.array([p[0] for p in pairs], np.int64), np.array([p[1] for p in pairs], np.int64)
+
+
+def time_of(profile: Mapping[str, ColumnCounts], schema: Any, width_ns: int) -> Window | None:
+    """Return the whole windows that a profile's rows lie in, by its timestamp column; None without times."""
+    names = schema.with_role("timestamp")
+    column = profile.get(names[0]) if names else None
+    if column is None or column.kind != "time" or column.min is None:
+        return None
+    first, last = (int(time.astype("datetime64[ns]").astype(np.int64)) for time in (column.min, column.max))
+    origin = origin_ns(width_ns)
+    start = (first - origin) // width_ns * width_ns + origin
+    return Window(start, (last - origin) // width_ns * width_ns + origin + width_ns)
 
 
 @lru_cache(maxsize=8)

@@ -46,7 +46,8 @@ class Verdict:
     words the window with which the change began. `status` is the worst of the comparison's and the alarms'.
     `segments` tells of each column that changed to which segments that is owed, as `SegmentShare.to_dict`
     gives it, where the reference and the monitor have the same segments. `inputs` names the records that were
-    judged, by `n_writers` processes; `gaps` says which processes may have had more.
+    judged, by `n_writers` processes; `gaps` says which processes may have had more. `performance` is what
+    `Performance.to_dict` gave, None where no outcomes are counted.
     """
 
     model: str
@@ -64,6 +65,7 @@ class Verdict:
     alarms: tuple[Mapping[str, Any], ...] = ()
     gaps: tuple[Gap, ...] = ()
     segments: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+    performance: Mapping[str, Any] | None = None
 
     @property
     def series(self) -> Series:

@@ -78,7 +78,7 @@ def scan(
         raise InputError(
             f"scan: scales is {scales!r}, it must be from 1 to 20 (merged windows of 1, 2, 4, ...)"
         )
-    times, parts = _in_order(profiles)
+    times, parts = in_order(profiles)
     before: ProfileCounts = getattr(reference, "profile", reference)
     settings = getattr(reference, "schema", {})
     judged = [name for name in before if not why_not_judged(before[name], settings.get(name))]
@@ -440,7 +440,7 @@ def _verdicts(
     return tuple(made)
 
 
-def _in_order(
+def in_order(
     profiles: Mapping[Any, Profile] | Iterable[Any],
 ) -> tuple[tuple[Window, ...] | None, list[Profile]]:
     """Return the times (None if not given) and the profiles of the windows. Raises InputError."""

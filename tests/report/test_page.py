@@ -102,6 +102,9 @@ def require_sound(text: str) -> Page:
                 attributes["role"] == "img" and attributes["aria-label"]
             )
     for tag in ("script", "style"):
+        if tag not in page.texts:
+            assert f"{tag}-src 'none'" in policy(page)
+            continue
         (body,) = page.texts[tag]
         total = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{total}'" in policy(page)

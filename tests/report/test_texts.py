@@ -188,7 +188,7 @@ def test_a_missing_package_is_named_with_its_remedy(
 
     from tidegauge.report import page
 
-    page._template.cache_clear()
+    page.environment.cache_clear()
     real = importlib.import_module
 
     def import_module(name: str, *more: Any) -> Any:

@@ -13,6 +13,7 @@ from tidegauge.cli.archives import compact, judge, watch, windows
 from tidegauge.cli.bench import bench
 from tidegauge.cli.gates import compare, scan
 from tidegauge.cli.labels import label
+from tidegauge.cli.outcomes import performance
 from tidegauge.cli.profiles import profile, reference, show
 from tidegauge.errors import TidegaugeError
 from tidegauge.tables import printable
@@ -28,7 +29,11 @@ def cli(debug: bool) -> None:
     """Watch machine-learning models in production: profile data, compare it with a reference."""
 
 
-for command in (profile, reference, show, compare, scan, watch, label, judge, windows, compact, bench):
+COMMANDS = (
+    *(profile, reference, show, compare, scan, performance),
+    *(watch, label, judge, windows, compact, bench),
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

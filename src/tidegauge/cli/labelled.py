@@ -1,0 +1,89 @@
+"""Rows and the labels that came for them later, put together in memory by their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import tidegauge as tg
+from tidegauge.arrow import Batches, batches
+from tidegauge.arrow.batches import refuse_missing
+from tidegauge.errors import InputError
+
+LABELS_AT_ONCE = 1 << 16  # values of a column turned into Python's at a time
+
+
+@dataclass
+class Joined:
+    """How many rows had an id that has a label; ids given labels more than once keep the last."""
+
+    n_rows: int = 0
+    n_labelled: int = 0
+    n_again: int = 0
+
+
+def with_labels(
+    data: list[str], labels: str, reference: tg.Reference, id_column: str | None
+) -> tuple[Batches, Joined]:
+    """Return the rows of `data` with the labels of a file beside them; the counts are whole after reading.
+
+    `id_column` None takes the one that the schema has. Raises InputError for columns that are missing, or for
+    rows that have the label already.
+    """
+    name = the_column(reference, "label", None)
+    key = the_column(reference, "id", id_column)
+    rows = batches(data)
+    there = [field.name for field in rows.fields]
+    refuse_missing([key], there)
+    if name in there:
+        raise InputError(f"the data has the column {name!r} already: leave --labels out, or that column")
+    joined = Joined()
+    known: dict[Any, Any] = {}
+    for batch in batches(labels, columns=[key, name]):
+        for ids, values in zip(pieces(batch, key), pieces(batch, name), strict=True):
+            joined.n_again += len(ids) - len(set(ids)) + sum(each in known for each in set(ids))
+            known.update(zip(ids, values, strict=True))
+    known.pop(None, None)
+    kinds = {field.name: field for field in batches(labels, columns=[name]).fields}
+    return Batches(
+        [*rows.fields, kinds[name]], labelled(rows, key, name, known, joined), None, rows.n_rows
+    ), joined
+
+
+def the_column(reference: tg.Reference, role: str, given: str | None) -> str:
+    """Return the column of a role, or the one that was given. Raises InputError where there is none."""
+    names = reference.schema.with_role(role) if given is None else (given,)
+    if not names:
+        raise InputError(
+            f"the reference's schema has no column with the role {role}"
+            + (": say which column it is with --id" if role == "id" else ": fit it with one")
+        )
+    return names[0]
+
+
+def pieces(batch: tg._core.Batch, name: str) -> Iterator[list[Any]]:
+    """Yield the values of a column, some at a time."""
+    at = [field[0] for field in batch.fields].index(name)
+    for begin in range(0, batch.n_rows, LABELS_AT_ONCE):
+        yield batch.slice(begin, min(LABELS_AT_ONCE, batch.n_rows - begin)).to_pylist(at)
+
+
+def labelled(
+    rows: Batches, key: str, name: str, known: dict[Any, Any], joined: Joined
+) -> Iterator[tg._core.Batch]:
+    """Yield batches with the labels that are known as a column; without one where none is."""
+    import pyarrow as pa
+
+    for batch in rows:
+        ids = [each for piece in pieces(batch, key) for each in piece]
+        values = [known.get(each) for each in ids]
+        joined.n_rows += batch.n_rows
+        n = sum(value is not None for value in values)
+        joined.n_labelled += n
+        if not n:
+            yield batch
+            continue
+        (column,) = batches(pa.table({name: pa.array(values)}))
+        parts = [(field[0], batch.select([i])) for i, field in enumerate(batch.fields)]
+        yield tg._core.combine([*parts, (name, column)])

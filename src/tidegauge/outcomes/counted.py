@@ -1,0 +1,173 @@
+"""What a profile has counted of one score or prediction, ready to be told: its state and its metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tidegauge import _core
+from tidegauge.outcomes.binary_counts import BinaryCounts
+from tidegauge.outcomes.confusion import confusion_at
+from tidegauge.outcomes.metric import Metric
+from tidegauge.outcomes.metric_sets import (
+    Worth,
+    answer_metrics,
+    class_metrics,
+    number_metrics,
+    score_metrics,
+)
+from tidegauge.outcomes.regression import RegressionSums
+from tidegauge.outcomes.states import (
+    binary_counts,
+    class_name,
+    coarser,
+    confusion_matrix,
+    regression_sums,
+    two_by_two,
+)
+from tidegauge.schema import Column, Schema
+
+Floats = npt.NDArray[np.float64]
+Task = Literal["score", "answer", "class", "number"]
+Outcomes = _core.BinaryOutcomes | _core.ConfusionOutcomes | _core.RegressionOutcomes
+
+THRESHOLD = 0.5  # where the schema of a score has none
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """The outcomes of one column `column`: `task` is what it is, a score or a prediction of some kind.
+
+    `n_rows` are the rows with a usable score or prediction, `n_labelled` those of them with a label.
+    `n_rarer` is the least number of labelled rows of a class that has any (of two classes, of both). `state`
+    are the labelled rows; of a score, `every` are all, labelled or not, `threshold` is where its answers turn
+    positive, and `edge` the edge of its cells that is nearest to that. A confusion matrix `[label,
+    prediction]` is in `matrix`, of a score at its threshold, with the names of its classes; `positive` is the
+    place of the positive one of two.
+    """
+
+    column: str
+    task: Task
+    n_rows: int
+    n_labelled: int
+    n_rarer: int
+    state: BinaryCounts | RegressionSums | None = None
+    every: BinaryCounts | None = None
+    threshold: float = THRESHOLD
+    edge: float = THRESHOLD
+    matrix: Floats | None = None
+    classes: tuple[str, ...] = ()
+    positive: int | None = None
+
+    def metrics(self, worth: Worth | None = None) -> dict[str, Metric]:
+        """Return its metrics by name; of two classes with `worth`, the business value too."""
+        if isinstance(self.state, BinaryCounts):
+            return score_metrics(self.state, self.threshold, worth)
+        if isinstance(self.state, RegressionSums):
+            return number_metrics(self.state)
+        assert self.matrix is not None
+        if self.positive is not None:
+            return answer_metrics(two_by_two(self.matrix, self.positive), worth)
+        return class_metrics(self.matrix)
+
+
+def all_counted(outcomes: Sequence[Outcomes], schema: Schema) -> list[Counted]:
+    """Return what was counted, scores before predictions, then by name."""
+    found = [counted(each, schema) for each in outcomes]
+    order = ("score", "answer", "class", "number")
+    return sorted(found, key=lambda each: (order.index(each.task), each.column))
+
+
+def counted(outcomes: Outcomes, schema: Schema) -> Counted:
+    """Return what was counted of a column; `schema` has the threshold of scores and which label is positive.
+
+    A prediction of two classes, one of which the schema says is positive, is a yes-or-no answer.
+    """
+    if isinstance(outcomes, _core.BinaryOutcomes):
+        return of_score(outcomes, schema)
+    if isinstance(outcomes, _core.RegressionOutcomes):
+        sums = regression_sums(outcomes)
+        n = round(sums.errors.n)
+        homes = outcomes.homes
+        return Counted(outcomes.prediction, "number", homes["labelled"] + homes["unlabelled"], n, n, sums)
+    matrix, names = confusion_matrix(outcomes)
+    label = schema.get(outcomes.label)
+    positive = None if label is None else place_of(label, outcomes, names)
+    if positive is not None:
+        table = two_by_two(matrix, positive)
+        others = [i for i in range(len(names)) if i != positive]
+        matrix = np.array(
+            [
+                [table.true_negatives, table.false_positives],
+                [table.false_negatives, table.true_positives],
+            ]
+        )
+        names, positive = ("/".join(names[i] for i in others), names[positive]), 1
+    labels = matrix.sum(axis=1)
+    rarer = labels if positive is not None else labels[labels > 0]
+    return Counted(
+        outcomes.prediction,
+        "class" if positive is None else "answer",
+        round(float(outcomes.counts().sum())),
+        round(float(labels.sum())),
+        round(float(rarer.min(initial=np.inf))) if len(rarer) else 0,
+        matrix=matrix,
+        classes=names,
+        positive=positive,
+    )
+
+
+def of_score(outcomes: _core.BinaryOutcomes, schema: Schema) -> Counted:
+    """Return what was counted of a score."""
+    rows = outcomes.counts()[0].sum(axis=1)
+    column = schema.get(outcomes.score)
+    threshold = THRESHOLD if column is None or column.threshold is None else column.threshold
+    state = binary_counts(outcomes, labelled=True)
+    table = confusion_at(state, threshold)
+    negative = "not " + class_name(outcomes.positive)
+    return Counted(
+        outcomes.score,
+        "score",
+        int(rows.sum()),
+        int(rows[:2].sum()),
+        int(rows[:2].min()),
+        state,
+        binary_counts(outcomes),
+        threshold,
+        threshold if table.threshold is None else table.threshold,
+        np.array(
+            [[table.true_negatives, table.false_positives], [table.false_negatives, table.true_positives]]
+        ),
+        (
+            negative if outcomes.negative is None else class_name(outcomes.negative),
+            class_name(outcomes.positive),
+        ),
+        1,
+    )
+
+
+def place_of(label: Column, outcomes: _core.ConfusionOutcomes, names: Sequence[str]) -> int | None:
+    """Return the place of the positive class where there are two, None where that is not so."""
+    positive = label.positive
+    if positive is None and set(outcomes.classes) == {0.0, 1.0}:  # of booleans too
+        positive = 1
+    if positive is None or len(outcomes.classes) != 2:
+        return None
+    name = class_name(positive if isinstance(positive, str) else float(positive))
+    return names.index(name) if name in names else None
+
+
+def in_cells_of(reference: Counted, current: Counted) -> Counted:
+    """Return a reference's score in the coarser cells that `current` was counted in; else the same.
+
+    ValueError where those are no cells of the reference.
+    """
+    if not isinstance(reference.state, BinaryCounts) or not isinstance(current.state, BinaryCounts):
+        return reference
+    assert reference.every is not None
+    edges = current.state.edges
+    return replace(reference, state=coarser(reference.state, edges), every=coarser(reference.every, edges))

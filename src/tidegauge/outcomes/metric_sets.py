@@ -1,0 +1,92 @@
+"""Every metric that a state tells, by name: of scores, of answers, of classes, of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tidegauge.outcomes import binary, calibration, discrimination, multiclass, proper_scores, regression
+from tidegauge.outcomes.binary_counts import BinaryCounts
+from tidegauge.outcomes.confusion import Confusion, confusion_at
+from tidegauge.outcomes.metric import Metric
+from tidegauge.outcomes.regression import RegressionSums
+from tidegauge.outcomes.states import two_by_two
+
+Worth = Sequence[Sequence[float]]
+
+TOP = 0.1  # the share of rows with top scores that lift and capture are told of
+
+
+def score_metrics(counts: BinaryCounts, threshold: float, worth: Worth | None = None) -> dict[str, Metric]:
+    """Return what is told of a score: how it ranks, how it is calibrated, and its answers at `threshold`."""
+    found = named(
+        (
+            discrimination.roc_auc(counts),
+            discrimination.gini(counts),
+            discrimination.average_precision(counts),
+            discrimination.ks(counts),
+            discrimination.lift(counts, TOP),
+            discrimination.capture(counts, TOP),
+            proper_scores.log_loss(counts),
+            proper_scores.brier(counts),
+            calibration.expected_calibration_error(counts),
+            calibration.spiegelhalter_z(counts),
+        )
+    )
+    return found | answer_metrics(confusion_at(counts, threshold), worth)
+
+
+def answer_metrics(table: Confusion, worth: Worth | None = None) -> dict[str, Metric]:
+    """Return what is told of yes-or-no answers; `worth` is that of `binary.business_value`."""
+    found = [
+        binary.accuracy(table),
+        binary.balanced_accuracy(table),
+        binary.precision(table),
+        binary.recall(table),
+        binary.specificity(table),
+        binary.f_beta(table),
+        binary.matthews_correlation(table),
+    ]
+    return named([*found, *([] if worth is None else [binary.business_value(table, worth)])])
+
+
+def class_metrics(matrix: npt.ArrayLike) -> dict[str, Metric]:
+    """Return what is told of a confusion matrix `[label, prediction]` of any number of classes."""
+    averages: tuple[multiclass.Average, ...] = ("macro", "micro", "weighted")
+    each = (multiclass.precision, multiclass.recall, multiclass.f1)
+    averaged = [metric(matrix, average) for metric in each for average in averages]
+    whole = (multiclass.accuracy(matrix), multiclass.kappa(matrix), multiclass.matthews_correlation(matrix))
+    return named((*whole, *averaged))
+
+
+def metrics_of_class(matrix: npt.NDArray[np.float64], position: int) -> dict[str, Metric]:
+    """Return precision, recall and F1 of one class against all others."""
+    table = two_by_two(matrix, position)
+    return named((binary.precision(table), binary.recall(table), binary.f_beta(table)))
+
+
+def number_metrics(sums: RegressionSums) -> dict[str, Metric]:
+    """Return what is told of a predicted number; relative errors where they were summed."""
+    found = [
+        regression.mean_absolute_error(sums),
+        regression.root_mean_squared_error(sums),
+        regression.mean_squared_error(sums),
+        regression.r2(sums),
+        regression.median_absolute_error(sums),
+        regression.bias(sums),
+        regression.pinball_loss(sums),
+    ]
+    if sums.relative.n:
+        found.append(regression.mean_absolute_percentage_error(sums))
+    if sums.symmetric.n:
+        found.append(regression.symmetric_absolute_percentage_error(sums))
+    if sums.logs.n:
+        found.append(regression.mean_squared_log_error(sums))
+    return named(found)
+
+
+def named(metrics: Iterable[Metric]) -> dict[str, Metric]:
+    """Return metrics by name, in their order."""
+    return {metric.name: metric for metric in metrics}

@@ -1,0 +1,214 @@
+"""The outcome of `performance`: a status, a sentence, and every metric as a Measurement."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from tidegauge.drift.verdict import BUDGET
+from tidegauge.measurement import Kind, Measurement, Status, arrow_stream
+from tidegauge.outcomes.calibration import ReliabilityCurve
+from tidegauge.outcomes.realised_error import RealisedError
+from tidegauge.profiles import write_file
+from tidegauge.tables import escaped, html_table, printable, text_table
+from tidegauge.window import Window
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+TOLERANCE = 0.01
+MATURE_COVERAGE = 0.9
+MAX_LINES = 40  # of a repr
+_HEADER = ("status", "metric", "of", "kind", "value", "95 % interval", "reference", "limit", "rows")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConfusionTable:
+    """Labelled rows by label and answer, `[label, answer]`, with the names of the classes."""
+
+    column: str
+    classes: tuple[str, ...]
+    rows: npt.NDArray[np.float64]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name, JSON-able."""
+        return {"column": self.column, "classes": list(self.classes), "rows": self.rows.tolist()}
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Performance:
+    """The outcome of `performance`: a status, a sentence, and every metric as a Measurement.
+
+    `performance.value("roc_auc", kind="estimated")` is one number; `pyarrow.table(performance)` all of them,
+    one row a measurement. `n_rows` are the rows with a score or a prediction, `n_labelled` those of them with
+    a label, `coverage` their share (None of no rows), all of the first score or prediction. `reliability` is
+    the curve of the first score that is a probability, `confusion` a table for each column with classes.
+    `errors` say of an estimate how far off it was on the rows that have labels by now (estimated - realised).
+    `notes` tell in sentences what could not be judged and why, `assumptions` what the verdict rests on.
+    """
+
+    status: Status
+    summary: str
+    measurements: tuple[Measurement, ...]
+    n_rows: int
+    n_labelled: int
+    n_reference: int
+    window: Window | None = None
+    reliability: ReliabilityCurve | None = None
+    confusion: tuple[ConfusionTable, ...] = ()
+    errors: Mapping[str, RealisedError] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    budget: float = BUDGET
+    tolerance: float = TOLERANCE
+    mature_coverage: float = MATURE_COVERAGE
+
+    @property
+    def coverage(self) -> float | None:
+        """Rows with a label over rows with a score; None where there are none."""
+        return self.n_labelled / self.n_rows if self.n_rows else None
+
+    def measurement(
+        self,
+        name: str,
+        kind: Kind = "realised",
+        *,
+        average: str | None = None,
+        column: str | None = None,
+        label: str | None = None,
+    ) -> Measurement:
+        """Return one measurement; KeyError if there is none, and it says which there are.
+
+        `average`: of precision, recall and F1 over classes, "macro", "micro" or "weighted". `column`: the
+        score or prediction it is of; None takes the first that has it, scores before predictions. `label`:
+        the class that it is of.
+        """
+        name = name if average is None else f"{average}_{name}"
+        for each in self.measurements:
+            same = each.name == name and each.kind == kind and each.label == label
+            if same and column in (None, each.column):
+                return each
+        have = sorted({each.name for each in self.measurements if each.kind == kind and each.label == label})
+        of = "" if label is None else f" of class {label!r}"
+        raise KeyError(f"no {kind} metric {name!r}{of}; there are {', '.join(have) or 'none'}")
+
+    def value(
+        self,
+        name: str,
+        kind: Kind = "realised",
+        *,
+        average: str | None = None,
+        column: str | None = None,
+        label: str | None = None,
+    ) -> float | None:
+        """Return the value of `measurement`, None where it is undefined."""
+        return self.measurement(name, kind, average=average, column=column, label=label).value
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything by name, JSON-able (no NaN, no NumPy)."""
+        curve = self.reliability
+        return {
+            "status": self.status,
+            "summary": self.summary,
+            "n_rows": self.n_rows,
+            "n_labelled": self.n_labelled,
+            "n_reference": self.n_reference,
+            "coverage": self.coverage,
+            "window": None if self.window is None else [self.window.start_ns, self.window.end_ns],
+            "budget": self.budget,
+            "tolerance": self.tolerance,
+            "mature_coverage": self.mature_coverage,
+            "notes": list(self.notes),
+            "assumptions": list(self.assumptions),
+            "measurements": [each.to_dict() for each in self.measurements],
+            "errors": {name: error_dict(each) for name, each in self.errors.items()},
+            "confusion": [each.to_dict() for each in self.confusion],
+            "reliability": None
+            if curve is None
+            else {
+                name: getattr(curve, name).tolist() for name in ("scores", "shares", "low", "high", "rows")
+            },
+        }
+
+    def to_html(self, path: str | os.PathLike[str], title: str | None = None) -> None:
+        """Write the report, one offline page, whole or not at all (extra `report`). Raises OSError."""
+        from tidegauge.report import render_performance
+
+        write_file(path, render_performance([self], title).encode())
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Export the measurements, one a row, as an Arrow stream (PyCapsule); imports pyarrow."""
+        return arrow_stream(self.measurements, requested_schema)
+
+    def __repr__(self) -> str:
+        """Return the summary, a table of the metrics, and the notes."""
+        rows, left = self._rows()
+        table = text_table(_HEADER, rows, right=(4, 6, 7, 8)) if rows else ""
+        lines = [self.summary, table, left, *self.notes]
+        return "\n".join(line if line is table else printable(line, None) for line in lines if line)
+
+    def _repr_html_(self) -> str:
+        """Return the same as HTML, without scripts, everything escaped."""
+        rows, left = self._rows()
+        table = html_table(_HEADER, rows, right=(4, 6, 7, 8)) if rows else ""
+        notes = "".join(f"<p>{escaped(note, None)}</p>" for note in (left, *self.notes) if note)
+        return f"<div><p>{escaped(self.summary, None)}</p>{table}{notes}</div>"
+
+    def _rows(self) -> tuple[list[tuple[str, ...]], str]:
+        """Return the rows to show, and a sentence about those left out: of classes there can be many."""
+        shown = [each for each in self.measurements if each.value is not None and each.label is None]
+        shown += [each for each in self.measurements if each.value is not None and each.label is not None]
+        hidden = len(shown) - MAX_LINES
+        rows: list[tuple[str, ...]] = [
+            (
+                each.status,
+                each.name if each.label is None else f"{each.name} of {printable(each.label, 40)}",
+                printable(each.column or "", 40),
+                each.kind or "",
+                f"{each.value:.4g}",
+                "" if each.low is None or each.high is None else f"{each.low:.4g} to {each.high:.4g}",
+                "" if each.reference_value is None else f"{each.reference_value:.4g}",
+                "" if each.threshold is None else f"{each.threshold:.4g}",
+                f"{each.n_current or 0:,}",
+            )
+            for each in shown[:MAX_LINES]
+        ]
+        return rows, f"and {hidden:,} more measurements" if hidden > 0 else ""
+
+
+def error_dict(error: RealisedError) -> dict[str, Any]:
+    """Return the fields by name."""
+    names = ("estimated", "realised", "error", "standard_error", "n_labelled")
+    return {name: getattr(error, name) for name in names}
+
+
+def summary_of(made: Performance) -> str:
+    """Say in one sentence what was found: the worst metric first, else the first metric of each kind."""
+    share = "no rows" if made.coverage is None else f"{made.n_rows:,} rows, {made.coverage:.0%} labelled"
+    loud = [each for each in made.measurements if each.status in ("alert", "warning")]
+    if loud:
+        first = max(loud, key=lambda each: (each.status == "alert", -(each.p_value or 0.0)))
+        alerts = sum(each.status == "alert" for each in loud)
+        counts = [
+            f"{n} {word}{'' if n == 1 else 's'}"
+            for n, word in ((alerts, "alert"), (len(loud) - alerts, "warning"))
+            if n
+        ]
+        told = f"{' and '.join(counts)}; {words_of(first)}, limit {first.threshold:.3g}"
+        return f"{made.status}: {told} ({share})"
+    firsts = []
+    for kind in KINDS:
+        known = [each for each in made.measurements if each.kind == kind and each.value is not None]
+        firsts += [words_of(known[0])] if known else []
+    if not firsts:
+        return f"{made.status}: nothing to tell how right the model is ({share})"
+    return f"{made.status}: {'; '.join(firsts)} ({share})"
+
+
+def words_of(each: Measurement) -> str:
+    """Return a metric, its value and the reference's."""
+    before = "" if each.reference_value is None else f" against {each.reference_value:.3g}"
+    return f"{each.kind} {each.name} {each.value:.3g}{before}"
