@@ -4,6 +4,7 @@
     python -m trust deep --budget 2h             new cases for so long, added to the totals kept so far
     python -m trust try PART FIRST [N]           these cases again
     python -m trust table                        the totals of deep runs over the code as it is
+    python -m trust page                         writes the totals into docs/reliability.md
 
 Each ends with 1 if anything was found.
 """
@@ -20,9 +21,10 @@ from trust import runs, slices, totals
 from trust.part import Outcome, Part
 from trust.parts import PARTS
 from trust.slices import Slice
-from trust.table import findings, table
+from trust.table import findings, table, with_totals
 
-KEPT = totals.ROOT / ".trust" / "totals.json"
+KEPT = totals.ROOT / "trust" / "totals.json"  # kept with the project: a later run goes on from it
+PAGE = totals.ROOT / "docs" / "reliability.md"
 NAMES = click.Choice([part.name for part in PARTS])
 SECONDS = {"s": 1, "m": 60, "h": 3600, "": 1}
 
@@ -111,6 +113,13 @@ def try_(name: str, first: int, n: int, seconds: float, is_json: bool) -> None:
 def table_(path: Path) -> None:
     """Print the totals of deep runs over the code as it is."""
     close(totals.load(path)[1], PARTS, is_deep=True)
+
+
+@main.command(name="page")
+@click.option("--totals", "path", type=click.Path(dir_okay=False, path_type=Path), default=KEPT)
+def page_(path: Path) -> None:
+    """Write what deep runs have tried into the page of promises."""
+    PAGE.write_text(with_totals(PAGE.read_text(), PARTS, totals.load(path)[1]))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from trust.part import Part
 from trust.totals import Total
 
+BEGIN, END = "<!-- totals: begin -->", "<!-- totals: end -->"
+
 
 def row(part: Part, total: Total | None, goal: int) -> str:
     """Return one line of the table."""
@@ -27,6 +29,24 @@ def table(parts: Sequence[Part], totals: Sequence[Total], code: str, *, is_deep:
     lines = ["| part | promise | tried | time | found | what came of it |", "|---|---|---|---|---|---|"]
     lines += [row(part, of.get(part.name), part.deep if is_deep else part.change) for part in parts]
     return "\n".join(lines)
+
+
+def with_totals(page: str, parts: Sequence[Part], totals: Sequence[Total]) -> str:
+    """Return the page with totals between its marks: of each part, over the code tried most."""
+    head, _, rest = page.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    lines = ["| part | tried | time | found | last, code | what came of it |", "|---|---|---|---|---|---|"]
+    for part in parts:
+        of_part = [total for total in totals if total.part == part.name]
+        if not of_part:
+            lines.append(f"| {part.name} | 0 of {part.deep:,} {part.unit} | | | | |")
+            continue
+        most = max(of_part, key=lambda total: total.tried)
+        cells = row(part, most, part.deep).strip("| ").split(" | ")
+        lines.append(
+            f"| {cells[0]} | {' | '.join(cells[2:5])} | {most.last}, {most.code} | {' | '.join(cells[5:])} |"
+        )
+    return f"{head}{BEGIN}\n{chr(10).join(lines)}\n{END}{tail}"
 
 
 def findings(totals: Sequence[Total], code: str) -> list[str]:

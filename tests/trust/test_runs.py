@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from trust import runs, slices, totals
+from trust import table as table_module
 from trust.part import Outcome, Part
 from trust.slices import Slice
 from trust.table import findings, table
@@ -140,3 +141,18 @@ def test_totals_are_of_the_code_as_it_is():
     finally:
         stray.unlink()
     json.dumps(digest)
+
+
+def test_the_page_gets_the_totals_of_the_code_that_was_tried_most():
+    kept = [
+        totals.Total("p", "old", "2026-01-01", "2026-01-02", 900, 60.0, [], {"refused": 3}),
+        totals.Total("p", "new", "2026-01-03", "2026-01-03", 10, 1.0),
+    ]
+    page = f"before {table_module.BEGIN}\nstale\n{table_module.END} after"
+    written = table_module.with_totals(page, [part(), part("q")], kept)
+    assert written.startswith("before ")
+    assert written.endswith(" after")
+    assert "stale" not in written
+    assert "| p | 900 of 1,000 cases | 60 s | none | 2026-01-02, old | refused: 3 |" in written
+    assert "| q | 0 of 1,000 cases |" in written
+    assert table_module.with_totals(written, [part(), part("q")], kept) == written
