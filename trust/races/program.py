@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from trust.races.cell import Cell
 from trust.races.targets import SIZES, SharedMonitor, Target, made
 
 HANG_SECONDS = 60  # with what ThreadSanitizer costs, on a machine that others use
+LATE_SECONDS = 5.0  # for the first interrupt, on a machine that is busy
 EVERY_SECONDS = 0.001  # a signal
 
 
@@ -103,7 +105,7 @@ def with_interrupts(target: Target, seconds: float) -> None:
     other.start()
     chance, until, n_interrupts = random.Random(0), time.monotonic() + seconds, 0
     try:
-        while time.monotonic() < until:
+        while time.monotonic() < until or (n_interrupts == 0 and time.monotonic() < until + LATE_SECONDS):
             n = chance.choice(SIZES)
             given = 0
             try:
@@ -118,10 +120,11 @@ def with_interrupts(target: Target, seconds: float) -> None:
             target.tally.add(given)
     except KeyboardInterrupt:  # between two calls: `given` may not have been added
         target.tally.unsure(max(SIZES) * 20)
-    for _ in range(2):
+    for _ in range(3):  # the last one may come at any of these lines, and must not come later
         try:
             done.set()
             other.join()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         except KeyboardInterrupt:
             n_interrupts += 1
     assert n_interrupts > 0, "nothing was interrupted"
@@ -220,9 +223,19 @@ def run(cell: Cell, folder: Path) -> None:
     target.end()
 
 
+def main(cell: Cell, folder: Path) -> None:
+    """Run a cell; one that fails ends at once, and not when its threads do."""
+    try:
+        run(cell, folder)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+
+
 if __name__ == "__main__":
     faulthandler.enable()
     faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
     warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
     assert tg.__version__
-    run(Cell.of(int(sys.argv[1])), Path(sys.argv[2]))
+    main(Cell.of(int(sys.argv[1])), Path(sys.argv[2]))
