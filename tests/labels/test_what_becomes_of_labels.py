@@ -374,3 +374,17 @@ def test_weighted_scores_keep_their_weights(url, late, clock):
     assert np.array_equal(found.counts()[0], alone.counts()[0])
     for one, other in zip(found.weighted(), alone.weighted(), strict=True):
         assert np.allclose(one, other, rtol=1e-12, atol=1e-12 * np.abs(other).sum())
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "directory"])
+def test_a_labeller_that_is_stopped_holds_nobody_up_for_ever(tmp_path, late, reference, monkeypatch, kind):
+    url = f"sqlite:///{tmp_path}/a.db" if kind == "sqlite" else f"file://{tmp_path}/a"
+    monkeypatch.setattr(f"tidegauge.archive.{'sqlite' if kind == 'sqlite' else 'parquet'}.ALONE_SECONDS", 0.2)
+    rows = late.payments(20)
+    with tg.Monitor("m", reference, archive=url) as watching:
+        watching.update(late.without_labels(rows))
+        assert watching.checkpoint()
+        with tg.Archive(url) as other, other.store.alone("labels"):
+            assert not watching.label(late.labels_of(rows)).stored
+            assert "look if it is stopped" in watching.health.last_error
+        assert watching.label(late.labels_of(rows)).n_given == 20
