@@ -307,3 +307,84 @@ def test_the_command_line_tells_labels(monitor, url, reference, late, tmp_path):
     assert run("a.db", "labels-1.parquet", "--model", "other").returncode == 2
     with tg.Archive(url) as archive:
         late.require_equal(archive, rows, reference)
+
+
+def test_numbers_are_labels_of_a_regression(url, late, clock):
+    rng = np.random.default_rng(4)
+    n = 2_000
+    rows = pa.table(
+        {
+            "id": np.arange(n),
+            "time": pa.array(late.T0 + rng.integers(0, DAY, n), pa.timestamp("ns")),
+            "prediction": rng.normal(size=n),
+            "weight": rng.random(n),
+        }
+    )
+    label = rows["prediction"].to_numpy() + rng.normal(size=n)
+    joined = rows.append_column("label", pa.array(label))
+    roles = {"prediction": "prediction", "label": "label", "id": "id", "timestamp": "time"}
+    reference = tg.Reference.fit(joined, schema=tg.Schema.infer(joined, **roles))
+    wrong = pa.table({"id": rows["id"], "label": pa.array(np.where(np.arange(n) % 5, label, label + 1))})
+    amiss = pa.table({"id": [0, 1, 2], "label": [float("nan"), float("inf"), 1e300]})
+    with tg.Monitor("m", reference, archive=url, window="1d", clock=clock, strict=True) as watching:
+        watching.update(rows)
+        assert watching.label(wrong.slice(0, 1_500)).n_given == 1_500
+        report = watching.label(joined.select(["id", "label"]))
+        assert (report.n_given, report.n_corrected, report.n_duplicate) == (500, 300, 1_200)
+        report = watching.label(amiss)
+        assert (report.n_null, report.n_unknown) == (1, 2)
+    (alone,) = tg.profile(joined, reference)._core.outcomes
+    with tg.Archive(url) as archive:
+        (counts,) = archive.merged("m")._core.outcomes
+        assert counts.homes == alone.homes
+        assert np.array_equal(counts.counts(), alone.counts())
+        assert counts.sums() == pytest.approx(alone.sums(), rel=1e-12, abs=1e-9)
+
+
+def test_texts_are_labels_of_many_classes_and_new_ones_are_other(url, late, clock):
+    rng = np.random.default_rng(6)
+    n = 900
+    classes = np.array(["cat", "dog", "owl"])
+    rows = pa.table({"id": np.arange(n), "prediction": classes[rng.integers(0, 3, n)]})
+    joined = rows.append_column("label", pa.array(classes[rng.integers(0, 3, n)]))
+    schema = tg.Schema.infer(joined, prediction="prediction", label="label", id="id")
+    reference = tg.Reference.fit(joined, schema=schema)
+    label = joined["label"].to_pylist()
+    label[:10] = ["yak"] * 10
+    joined = joined.set_column(2, "label", pa.array(label))
+    with tg.Monitor("m", reference, archive=url, window="1d", clock=clock, strict=True) as watching:
+        watching.update(rows)
+        report = watching.label(joined.select(["id", "label"]))
+        assert report.n_given == n
+        assert watching.label({"id": np.array([5]), "label": np.array([7])}).n_mistyped == 1
+    with tg.Archive(url) as archive:
+        assert late.told(archive.merged("m")) == late.told(tg.profile(joined, reference))
+
+
+def test_weighted_scores_keep_their_weights(url, late, clock):
+    rows = late.payments(1_000)
+    schema = tg.Schema.infer(rows, positive=1, **(late.roles | {"weight": "amount"}))
+    reference = tg.Reference.fit(rows, schema=schema)
+    with tg.Monitor("m", reference, archive=url, window="1d", clock=clock, strict=True) as watching:
+        watching.update(late.without_labels(rows))
+        watching.label(late.labels_of(rows).take(list(range(999, -1, -1))))
+    with tg.Archive(url) as archive:
+        found = next(each for each in archive.merged("m")._core.outcomes if hasattr(each, "edges"))
+    alone = next(each for each in tg.profile(rows, reference)._core.outcomes if hasattr(each, "edges"))
+    assert np.array_equal(found.counts()[0], alone.counts()[0])
+    for one, other in zip(found.weighted(), alone.weighted(), strict=True):
+        assert np.allclose(one, other, rtol=1e-12, atol=1e-12 * np.abs(other).sum())
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "directory"])
+def test_a_labeller_that_is_stopped_holds_nobody_up_for_ever(tmp_path, late, reference, monkeypatch, kind):
+    url = f"sqlite:///{tmp_path}/a.db" if kind == "sqlite" else f"file://{tmp_path}/a"
+    monkeypatch.setattr(f"tidegauge.archive.{'sqlite' if kind == 'sqlite' else 'parquet'}.ALONE_SECONDS", 0.2)
+    rows = late.payments(20)
+    with tg.Monitor("m", reference, archive=url) as watching:
+        watching.update(late.without_labels(rows))
+        assert watching.checkpoint()
+        with tg.Archive(url) as other, other.store.alone("labels"):
+            assert not watching.label(late.labels_of(rows)).stored
+            assert "look if it is stopped" in watching.health.last_error
+        assert watching.label(late.labels_of(rows)).n_given == 20

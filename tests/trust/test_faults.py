@@ -9,13 +9,13 @@ import sys
 import pytest
 from trust.allocations.part import GROUP, N_OPERATIONS, plain, run_program
 from trust.faults.disk import Disk, File, apply, left_of, steps, torn
-from trust.faults.parts import FAULTS, KILLS, MEMORY, POWER
+from trust.faults.parts import FAULTS, KILLS, LABELS, MEMORY, POWER
 from trust.totals import ROOT
 
 SECONDS = 60.0
 
 
-@pytest.mark.parametrize(("part", "n"), [(KILLS, 30), (FAULTS, 40), (POWER, 120), (MEMORY, 40)])
+@pytest.mark.parametrize(("part", "n"), [(KILLS, 30), (LABELS, 30), (FAULTS, 40), (POWER, 120), (MEMORY, 40)])
 def test_a_reduced_run_finds_nothing(part, n):
     outcome = part.run(part.deep + 100_000, n, SECONDS)
     assert outcome.findings == []
@@ -73,13 +73,22 @@ Intake.take_lost = lambda self: []
     ("part", "first", "n", "lines"),
     [
         (KILLS, 50, 20, ONE_BY_ONE),
+        (LABELS, 25, 40, ONE_BY_ONE),
         (POWER, 250, 100, NO_SYNC),
         (POWER, 0, 100, SYNC_OFF),
         (FAULTS, 0, 60, ERRORS_SWALLOWED.format(module="sqlite", store="SqliteStore")),
         (FAULTS, 0, 60, ERRORS_SWALLOWED.format(module="parquet", store="ParquetStore")),
         (MEMORY, 0, 60, BROKEN_KEPT),
     ],
-    ids=["not-atomic", "no-fsync", "synchronous-off", "sqlite-errors", "parquet-errors", "lost-not-counted"],
+    ids=[
+        "not-atomic",
+        "labels-not-atomic",
+        "no-fsync",
+        "synchronous-off",
+        "sqlite-errors",
+        "parquet-errors",
+        "lost-not-counted",
+    ],
 )
 def test_a_planted_defect_is_found(planted, part, first, n, lines):
     planted(lines)

@@ -72,10 +72,29 @@ def made() -> Iterator[tuple[str, bytes]]:
             yield f"{name}-merged", profile.to_bytes()
         unexpected = tg.profile(table.append_column("extra", pa.array([1] * 30)), reference)
         yield "-".join(("unexpected", *kinds)), unexpected.to_bytes()
+    yield from made_of_labels()
     table = rows(("real", "integer"), 60)
     with_windows = tg.Reference.fit(table)
     segmented = tg.profile(table.slice(0, 7), with_windows, accumulators="light")
     yield "segment", segmented.to_bytes()
+
+
+def made_of_labels() -> Iterator[tuple[str, bytes]]:
+    """Yield rows that wait for labels, labels alone, some of them taken back, and all of it together."""
+    n = 30
+    table = pa.table({"score": np.arange(n) / n, "guess": np.arange(n) % 2, "label": np.arange(n) % 3 % 2})
+    schema = tg.Schema.infer(table, score="score", prediction="guess", label="label", positive=1)
+    reference = tg.Reference.fit(table, schema=schema)
+    light = tg.profile(table.drop_columns(["label"]), reference, accumulators="light")
+    labelled = [
+        tg.profile(table.slice(begin), reference, accumulators="light")._core.outcomes for begin in (0, 25)
+    ]
+    labels = tg.Profile(tg._core.Profile.of_labels(*labelled))
+    yield "labels-none", light.to_bytes()
+    yield "labels-alone", labels.to_bytes()
+    light.merge(tg.Profile(tg._core.Profile.of_labels(labelled[1], [])))
+    light.merge(labels)
+    yield "labels-merged", light.to_bytes()
 
 
 def main() -> None:

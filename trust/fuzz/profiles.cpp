@@ -230,6 +230,10 @@ std::vector<Bytes> no_seeds() { return {}; }
 }  // namespace
 
 void query(const Profile& profile) {
+  if (const auto found = profile.labelled_outcomes()) {
+    ByteWriter bytes;
+    if (!found->empty()) found->encode(bytes);
+  }
   const auto guard = profile.lock();
   for (const auto& column : profile.columns()) {
     require(profile.find(column->spec().name) == column.get(), "a column is not found by its name");

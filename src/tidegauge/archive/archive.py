@@ -1,4 +1,7 @@
-"""Archive: profiles by key, and any range of time as one profile."""
+"""Archive: profiles by key, and any range of time as one profile.
+
+Longer than most files: all that can be asked of an archive, each a few lines around what does the work.
+"""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Bucket:
                 return
 
     @contextmanager
-    def alone(self, what: str) -> Iterator[None]:
+    def alone(self, what: str, wait_seconds: float | None = None) -> Iterator[None]:
         """See Place: an object store cannot."""
         yield
 

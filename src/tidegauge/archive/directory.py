@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -24,6 +25,9 @@ REMEDIES = {
     errno.EMFILE: "this process has too many files open (ulimit -n)",
     errno.EIO: "the disk does not read or write: look at the system's log",
 }
+
+
+POLL_SECONDS = 0.01
 
 
 class Directory:
@@ -109,11 +113,11 @@ class Directory:
             os.unlink(target)
 
     @contextmanager
-    def alone(self, what: str) -> Iterator[None]:
+    def alone(self, what: str, wait_seconds: float | None = None) -> Iterator[None]:
         """See Place."""
         with told(f"lock {self.root}"):
             self.make_folder(self.root)
-        with locked(os.path.join(self.root, f".{what}.lock")):
+        with locked(os.path.join(self.root, f".{what}.lock"), wait_seconds):
             yield
 
     def tidy(self, before_ns: int) -> None:
@@ -166,8 +170,11 @@ def told(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def locked(path: str) -> Iterator[None]:
+def locked(path: str, wait_seconds: float | None = None) -> Iterator[None]:
     """Hold the lock of a file, which is made; it goes with the process. Raises ArchiveError.
+
+    Also where another process, perhaps one that is stopped, holds it for `wait_seconds`; None: no matter how
+    long.
 
     A child that is forked meanwhile holds it no longer: it would until its own end.
     """
@@ -176,12 +183,28 @@ def locked(path: str) -> Iterator[None]:
     _held.add(lock)
     try:
         with told(f"lock {path}"):
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            deadline = None if wait_seconds is None else time.monotonic() + wait_seconds
+            while not taken(lock, wait=deadline is None):
+                if deadline is not None and time.monotonic() > deadline:
+                    raise ArchiveError(
+                        f"archive: another process has held {path} for {wait_seconds:g} s: look if it is "
+                        "stopped, or try again"
+                    )
+                time.sleep(POLL_SECONDS)
         yield
     finally:
         if lock in _held:  # else it was another process's
             _held.discard(lock)
             let_go(lock)
+
+
+def taken(lock: int, *, wait: bool) -> bool:
+    """Take the lock of an open file; False if another process has it and `wait` is not. Raises OSError."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 _held: set[int] = set()

@@ -26,7 +26,7 @@ from tidegauge.archive.parquet_names import (
 from tidegauge.archive.places import Place
 from tidegauge.archive.records import Found, Key, Quarantined, Record, checked_text, digest_of, fields_of
 from tidegauge.archive.spool import Spool, clock
-from tidegauge.archive.store import OvertakenError
+from tidegauge.archive.store import ALONE_SECONDS, OvertakenError
 from tidegauge.archive.urls import shown
 from tidegauge.errors import ArchiveError, ArchiveWarning, InputError
 from tidegauge.window import HOUR
@@ -267,7 +267,7 @@ class ParquetStore:
         if self._read_only:
             raise ArchiveError(f"archive {self._place}: no {what}: it was opened with read_only=True")
         self._after_fork()
-        return self._place.alone(what)
+        return self._place.alone(what, ALONE_SECONDS)
 
     def quarantine(self, keys: Sequence[Key], why: str) -> None:
         """See Store."""

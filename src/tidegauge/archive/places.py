@@ -35,8 +35,11 @@ class Place(Protocol):
     def delete(self, path: str) -> None:
         """Delete a file, if it is there."""
 
-    def alone(self, what: str) -> AbstractContextManager[None]:
-        """Keep other processes from doing `what` meanwhile, where the place can do that."""
+    def alone(self, what: str, wait_seconds: float | None = None) -> AbstractContextManager[None]:
+        """Keep other processes from doing `what` meanwhile, where the place can do that.
+
+        `wait_seconds`: how long to wait for one that does it, None for ever.
+        """
 
     def tidy(self, before_ns: int) -> None:
         """Delete what processes that were killed before this time left half made."""

@@ -24,7 +24,7 @@ from tidegauge.archive.records import (
     key_of,
 )
 from tidegauge.archive.sqlite_file import SqliteFile
-from tidegauge.archive.store import OvertakenError
+from tidegauge.archive.store import ALONE_SECONDS, OvertakenError
 from tidegauge.errors import ArchiveError, ArchiveWarning, InputError
 
 TIMEOUT_SECONDS = 5.0
@@ -170,7 +170,7 @@ class SqliteStore:
         """See Store."""
         if self._file.read_only:
             raise ArchiveError(f"archive {self._file.path}: no {what}: it was opened with read_only=True")
-        return locked(f"{self._file.path}-{what}")
+        return locked(f"{self._file.path}-{what}", ALONE_SECONDS)
 
     def quarantine(self, keys: Sequence[Key], why: str) -> None:
         """See Store."""

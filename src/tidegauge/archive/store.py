@@ -9,6 +9,8 @@ from typing import Protocol
 from tidegauge.archive.records import Found, Key, Quarantined, Record
 from tidegauge.errors import ArchiveError
 
+ALONE_SECONDS = 120.0  # that one process waits for another to end what it does alone
+
 
 class OvertakenError(ArchiveError):
     """What was to be replaced is no longer all there: another process was faster. Nothing was changed."""
@@ -68,7 +70,10 @@ class Store(Protocol):
         """Delete those of the named documents that are there."""
 
     def alone(self, what: str) -> AbstractContextManager[None]:
-        """Keep other processes from doing `what` meanwhile, where the store can (`conditional`)."""
+        """Keep other processes from doing `what` meanwhile, where the store can (`conditional`).
+
+        Raises ArchiveError, when entered, where another does it for two minutes.
+        """
 
     def quarantine(self, keys: Sequence[Key], why: str) -> None:
         """Set records aside: kept, listed by `quarantined`, and no longer found."""

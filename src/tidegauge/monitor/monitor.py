@@ -143,16 +143,16 @@ class Monitor:
         self._from_ns = self._until_ns = 0  # or while the clock is between these
         self._stage = Stage(self._segmentation.specs, self._extra)
         self._waiting = None
+        room = 0 if self._id is None else self._budget_bytes // 8
         if self._id is not None:
             outcomes = self.reference.profile._core.outcomes
-            room = self._budget_bytes // 8
             self._waiting = Waiting(outcomes, self._segmentation, self._id, self._id_key, room)
         self._last_block = self._tried_block = 0
         self._kept_at = -KEEP_SECONDS
         self._intake = Intake(
             self._segmentation, self._calendar, self._timestamp, self._grace_ns, self._waiting
         )
-        self._outbox = Outbox(self._budget_bytes // 2)
+        self._outbox = Outbox(self._budget_bytes // 2 - room)
         self._started_ns = self._clock()
         self._here = self._calendar.window_of(self._started_ns)
         self._n_rows = self._n_rows_refused = 0
