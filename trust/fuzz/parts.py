@@ -92,5 +92,5 @@ SWEEP = Part(
     promise="a file cut anywhere, with any bit flipped or any field at a limit, is refused or read whole",
     run=lambda first, n, seconds: drive("sweep", first, n, seconds),
     change=40_000,
-    deep=4_500_000,  # more than there are (tests/trust/test_fuzz.py): all of them
+    deep=5_000_000,  # more than there are (tests/trust/test_fuzz.py): all of them
 )

@@ -198,8 +198,7 @@ void ClassReader::read_reals(int64_t begin, int64_t n, Code* out) const {
   std::fill_n(words, arrow::n_words(n), ~uint64_t{0});
   const int64_t n_mistyped = arrow::read_numbers(*column_, begin, n, arrow::TimeUnit::none, numbers, words);
   if (classes_.size() <= 2) {
-    const double first = classes_.values().front().number,
-                 second = classes_.values().back().number;
+    const double first = classes_.values().front().number, second = classes_.values().back().number;
     const Code is_first = meaning_[0], is_second = meaning_[classes_.size() - 1],
                is_nan = meaning_[classes_.missing()], is_other = meaning_[classes_.other()];
     for (int64_t i = 0; i < n; ++i) {
