@@ -405,3 +405,43 @@ def test_a_child_that_python_did_not_fork_may_close(tmp_path, make, monkeypatch)
         in_child(store.close)
     store.append([make.record(1)])
     assert keys_of(store) == [make.key(0), make.key(1)]
+
+
+def test_a_reader_undoes_what_a_writer_that_died_had_begun(tmp_path):
+    """It read the half-written pages: a reader may not undo, and was told to look at nothing but the file."""
+    whole, torn = tmp_path / "whole.db", tmp_path / "torn" / "a.db"
+    with Archive(whole) as archive:
+        archive.store.put_document("kind", "name", b"body" * 1_000)
+    writer = sqlite3.connect(whole, isolation_level=None)
+    writer.execute("PRAGMA journal_mode = DELETE")
+    writer.execute("PRAGMA cache_size = 1")  # pages are written before the commit
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("DELETE FROM documents")
+    for i in range(200):
+        writer.execute(
+            "INSERT INTO documents (kind, name, seal, body) VALUES ('k', ?, 0, ?)", (i, b"x" * 9_000)
+        )
+    torn.parent.mkdir()
+    shutil.copy(whole, torn)
+    shutil.copy(f"{whole}-journal", f"{torn}-journal")
+    writer.execute("ROLLBACK")
+    writer.close()
+    assert torn.read_bytes() != whole.read_bytes()
+    with Archive(torn, read_only=True) as archive:
+        assert list(archive.store.documents("kind")) == [("name", b"body" * 1_000)]
+
+
+def test_a_file_that_could_once_only_be_read_is_opened_anew(tmp_path):
+    """As after a file system that was read-only for a moment: SQLite's connection would stay so for ever."""
+    store = SqliteStore(tmp_path / "a.db")
+    store.put_document("kind", "name", b"body")
+    store.close()
+    name = f"file:{tmp_path}/a.db?mode=ro"
+    store._file._connection = sqlite3.connect(name, uri=True, isolation_level=None, check_same_thread=False)
+    found = os.stat(tmp_path / "a.db")
+    store._file._inode = (found.st_dev, found.st_ino)
+    with pytest.raises(ArchiveError, match="readonly"):
+        store.put_document("kind", "other", b"body")
+    store.put_document("kind", "other", b"body")
+    assert store.document_names("kind") == ["name", "other"]
+    store.close()

@@ -17,7 +17,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -89,6 +89,8 @@ class SqliteFile:
                     connection = self._opened()
                 yield connection
             except sqlite3.Error as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
+                    self._let_go()  # SQLite opened it so, for a reason that may have passed: it stays so
                 raise ArchiveError(f"archive {self.path}: cannot {what}: {explained(error)}") from error
             except UnicodeDecodeError as error:  # what SQLite says of a damaged schema quotes it
                 remedy = REMEDIES[sqlite3.SQLITE_CORRUPT]
@@ -205,13 +207,26 @@ class SqliteFile:
             connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
         except sqlite3.OperationalError as error:
             connection.close()
+            if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK and self._rolled_back():
+                return self._connect(mode)
             # Where no file can be made the log has no index; without a log none is needed.
-            if error.sqlite_errorcode & 0xFF not in _UNWRITABLE or os.path.exists(self.path + "-wal"):
+            logs = [self.path + end for end in ("-wal", "-journal")]
+            if error.sqlite_errorcode & 0xFF not in _UNWRITABLE or any(map(os.path.exists, logs)):
                 raise
             return sqlite3.connect(
                 f"{name}&immutable=1", uri=True, isolation_level=None, check_same_thread=False
             )
         return connection
+
+    def _rolled_back(self) -> bool:
+        """Undo what a writer that died had begun, which a reader may not; False where that cannot be done."""
+        name = f"file:{quote(self.path)}?mode=rw"
+        try:
+            with closing(sqlite3.connect(name, uri=True, timeout=self._timeout_seconds)) as connection:
+                connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+        except sqlite3.Error:
+            return False
+        return True
 
     def _set_stale_log_aside(self) -> None:
         """Keep the log of a database that was replaced from being played into the one that is there now.
@@ -290,6 +305,8 @@ class SqliteFile:
     def _recognised(self, connection: sqlite3.Connection) -> None:
         version = self._version(connection)
         application = connection.execute("PRAGMA application_id").fetchone()[0]
+        if not version and not application and not self._n_tables(connection):  # to who may not make them
+            raise ArchiveError(f"archive {self.path}: nothing was ever stored in it, yet")
         if application != APPLICATION_ID or not version:
             raise ArchiveError(
                 f"archive {self.path}: it is the SQLite database of something else: name another file"
