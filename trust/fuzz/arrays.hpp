@@ -47,7 +47,8 @@ class Table {
   bool released_child = false;  // which only its parent may do
 
  private:
-  static constexpr int64_t kMostBuffer = 1 << 16;
+  static constexpr int64_t kMostBuffer = int64_t{1}
+                                         << 17;  // what the widest values of the longest valid table take
   struct Made {
     ArrowSchema* schema;
     ArrowArray* array;
