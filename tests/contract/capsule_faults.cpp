@@ -35,8 +35,10 @@ Nodes nodes(Node& root, Fits fits) {
 
 bool is_read(const Node& node) { return layout_of(node).shape != Shape::unsupported; }
 bool any(const Node&) { return true; }
+/// A node of a shape, with the buffers that go with it: an earlier fault may have left it the format alone.
 auto shaped(Shape shape) {
-  return [shape](const Node& node) { return layout_of(node).shape == shape; };
+  const size_t least = shape == Shape::texts ? 3 : shape == Shape::views ? 5 : 0;
+  return [=](const Node& node) { return layout_of(node).shape == shape && node.buffers.size() >= least; };
 }
 
 /// A fault of one node: those that fit, with a change of any of them.
