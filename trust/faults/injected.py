@@ -12,13 +12,13 @@ import logging
 import random
 import sys
 import time
-import traceback
 from collections import Counter
 from functools import cache
 from pathlib import Path
 
 from trust.faults.scenario import KINDS, Day, WrongError
 from trust.faults.shim import ALL, CHANGES, Kind, Mode, Shim, scratch
+from trust.faults.words import raised
 from trust.part import Outcome
 from trust.slices import encoded
 
@@ -101,12 +101,7 @@ def run(first: int, n: int, seconds: float) -> Outcome:
                 counts["cases without any"] += not hit
             except Exception as error:
                 shim.disarm()
-                where = traceback.extract_tb(error.__traceback__)[-1]
-                told = (
-                    str(error)
-                    if isinstance(error, WrongError)
-                    else f"{error!r} at {where.filename}:{where.lineno}"
-                )
+                told = str(error) if isinstance(error, WrongError) else raised(error)
                 findings.append(f"case {number}: {told}: python -m trust try faults {number}")
         tried += 1
         longest = max(longest, time.monotonic() - began)

@@ -9,15 +9,16 @@ from __future__ import annotations
 import random
 import sys
 import time
-import traceback
 from collections import Counter
 from functools import partial
 from pathlib import Path
 
 from tidegauge.archive import Archive
 from tidegauge.errors import ArchiveError
+from trust.faults.groups import by_groups
 from trust.faults.scenario import url_of
 from trust.faults.shim import CHANGES, Kind, Mode, Shim, run_apart, scratch
+from trust.faults.words import raised
 from trust.faults.writer import SEGMENTS, Said, check_cycle, check_whole, killed_writer
 from trust.part import Outcome
 from trust.slices import encoded
@@ -86,29 +87,15 @@ def group(shim: Shim, numbers: range, kind: str, until: float) -> Outcome:
                         if archive.quarantined():
                             raise AssertionError(f"set aside: {archive.quarantined()}")
                 except Exception as error:
-                    where = traceback.extract_tb(error.__traceback__)[-1]
                     again = f"python -m trust try kills {numbers[0]} {tried}"
-                    told = f"{kind}: {error!r} at {Path(where.filename).name}:{where.lineno}: {again}"
-                    return Outcome(tried, [told], hit)
+                    return Outcome(tried, [f"{kind}: {raised(error)}: {again}"], hit)
     hit["records acknowledged"] += len(rows) * len(SEGMENTS)
     return Outcome(tried, [], hit)
 
 
 def main(first: int, n: int, seconds: float) -> Outcome:
     """Try cases, here, with the shim."""
-    import pyarrow.parquet  # noqa: F401  # here, and not in each child
-
-    shim, until = Shim(), time.monotonic() + seconds
-    tried, findings, counts = 0, list[str](), Counter[str]()
-    for which in range(first // GROUP, (first + n - 1) // GROUP + 1):
-        numbers = range(max(first, which * GROUP), min(first + n, (which + 1) * GROUP))
-        outcome = group(shim, numbers, "sqlite" if which % DIRECTORIES else "directory", until)
-        tried += outcome.tried
-        findings += outcome.findings
-        counts += outcome.counts
-        if outcome.tried < len(numbers):
-            break
-    return Outcome(tried, findings, counts)
+    return by_groups(group, range(first, first + n), seconds, size=GROUP, directories=DIRECTORIES)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 import random
 import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,8 +20,10 @@ import numpy as np
 
 import tidegauge as tg
 from tidegauge.window import DAY, HOUR
+from trust.faults.groups import by_groups
 from trust.faults.scenario import url_of
 from trust.faults.shim import CHANGES, Kind, Mode, Shim, run_apart, scratch
+from trust.faults.words import raised
 from trust.faults.writer import Said, killed_writer
 from trust.part import Outcome
 from trust.slices import encoded
@@ -189,10 +190,8 @@ def group(shim: Shim, numbers: range, kind: str, until: float) -> Outcome:
                 if said and known:
                     hit["rows labelled"] += check(url, number % GROUP, said)
             except Exception as error:
-                where = traceback.extract_tb(error.__traceback__)[-1]
                 again = f"python -m trust try labels {numbers[0]} {tried}"
-                told = f"{kind}: {error!r} at {Path(where.filename).name}:{where.lineno}: {again}"
-                return Outcome(tried, [told], hit)
+                return Outcome(tried, [f"{kind}: {raised(error)}: {again}"], hit)
     return Outcome(tried, [], hit)
 
 
@@ -203,19 +202,7 @@ def run(first: int, n: int, seconds: float) -> Outcome:
 
 def main(first: int, n: int, seconds: float) -> Outcome:
     """Try cases, here, with the shim."""
-    import pyarrow.parquet  # noqa: F401  # here, and not in each child
-
-    shim, until = Shim(), time.monotonic() + seconds
-    tried, findings, counts = 0, list[str](), Counter[str]()
-    for which in range(first // GROUP, (first + n - 1) // GROUP + 1):
-        numbers = range(max(first, which * GROUP), min(first + n, (which + 1) * GROUP))
-        outcome = group(shim, numbers, "sqlite" if which % DIRECTORIES else "directory", until)
-        tried += outcome.tried
-        findings += outcome.findings
-        counts += outcome.counts
-        if outcome.tried < len(numbers):
-            break
-    return Outcome(tried, findings, counts)
+    return by_groups(group, range(first, first + n), seconds, size=GROUP, directories=DIRECTORIES)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import logging
 import random
 import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ import tidegauge as tg
 from tidegauge.window import HOUR
 from trust.faults.scenario import REFERENCE, START, WrongError
 from trust.faults.shim import Kind, Mode, Shim, scratch
+from trust.faults.words import raised
 from trust.part import Outcome
 from trust.slices import encoded
 
@@ -104,9 +104,7 @@ def run(first: int, n: int, seconds: float) -> Outcome:
                 day.run()
                 day.end()
             except Exception as error:
-                where = traceback.extract_tb(error.__traceback__)[-1]
-                at = f"{Path(where.filename).name}:{where.lineno}"
-                findings.append(f"case {number}: {error!r} at {at}: python -m trust try memory {number}")
+                findings.append(f"case {number}: {raised(error)}: python -m trust try memory {number}")
             finally:
                 day.monitor.close(timeout_seconds=0.0)
             counts["allocations that failed"] += day.n_failed

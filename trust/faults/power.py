@@ -11,7 +11,6 @@ import json
 import random
 import shutil
 import time
-import traceback
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -22,6 +21,7 @@ from trust.faults.disk import Disk, steps
 from trust.faults.recorded import DOCUMENT
 from trust.faults.scenario import KINDS, WrongError, url_of
 from trust.faults.shim import run_apart, scratch
+from trust.faults.words import raised
 from trust.faults.writer import HOURS, SEGMENTS, check_cycle, check_whole, profile_of, window_of
 from trust.part import Outcome
 
@@ -98,10 +98,9 @@ def group(kind: str, seed: int, wanted: dict[int, int], until: float) -> tuple[i
                     warnings.simplefilter("ignore", ArchiveWarning)
                     check(url_of(kind, left), said, seed)
             except Exception as error:
-                where = traceback.extract_tb(error.__traceback__)[-1]
                 findings.append(
-                    f"case {number}, {kind}, after operation {done} of {len(lines)}: {error!r} at "
-                    f"{Path(where.filename).name}:{where.lineno}: python -m trust try power {number}"
+                    f"case {number}, {kind}, after operation {done} of {len(lines)}: {raised(error)}: "
+                    f"python -m trust try power {number}"
                 )
             shutil.rmtree(left)
             tried += 1
