@@ -14,7 +14,7 @@ import tidegauge as tg
 from tidegauge import _core
 from tidegauge.arrow import batches
 from tidegauge.errors import DecodeError, InputWarning, MergeError, SchemaError
-from tidegauge.outcome_specs import LIGHT_CELLS, light_outcomes
+from tidegauge.outcome_specs import LIGHT_CELLS, LabelledRows, light_outcomes
 
 RANDOM = np.random.default_rng(3)
 
@@ -311,3 +311,22 @@ def test_labels_of_rows_that_never_came_are_refused():
         with pytest.raises(MergeError):
             call()
     assert profile.to_bytes(False) == before
+
+
+def test_rows_are_taken_only_where_something_is_chosen_by_them(monkeypatch):
+    """Turning a million scores into Python's takes a second that nobody without labels owes."""
+    taken = []
+    update = LabelledRows.update
+
+    def noted(self, batch):
+        update(self, batch)
+        taken.append(self.n_rows)
+
+    monkeypatch.setattr(LabelledRows, "update", noted)
+    table = rows(100)
+    tg.Reference.fit(table, schema=tg.Schema.infer(table, score="score"))
+    tg.Reference.fit(table, schema=tg.Schema.infer(table, label="label"))
+    tg.Reference.fit(table, schema=SCHEMA, edges=REFERENCE)
+    assert taken == [0, 0, 0]
+    tg.Reference.fit(table, schema=SCHEMA)
+    assert taken[-1] == 100

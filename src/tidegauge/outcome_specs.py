@@ -26,14 +26,15 @@ SAMPLED_ROWS = 1 << 20
 
 
 class LabelledRows:
-    """Rows of the columns that outcomes are about, spread over all that came: at most SAMPLED_ROWS."""
+    """Rows of the columns that outcomes are about, spread over all that came: at most SAMPLED_ROWS.
+
+    None are taken for a schema without a label, or without a score or prediction that it could be of.
+    """
 
     def __init__(self, schema: Schema) -> None:
-        self.names = [
-            *schema.with_role("label")[:1],
-            *schema.with_role("score"),
-            *schema.with_role("prediction"),
-        ]
+        label = schema.with_role("label")[:1]
+        judged = [*schema.with_role("score"), *schema.with_role("prediction")]
+        self.names = [*label, *judged] if label and judged else []
         self._stride, self._n_seen = 1, 0
         self._rows: dict[str, list[Any]] = {name: [] for name in self.names}
 
@@ -69,10 +70,9 @@ def chosen_outcomes(schema: Schema, rows: LabelledRows) -> list[Outcomes]:
     A score is counted by cells against a binary label, a prediction by a matrix against classes or by its
     error against a number. Warns (InputWarning) of a label that leaves open which of these it is.
     """
-    labels = schema.with_role("label")
-    if not labels or not (schema.with_role("score") or schema.with_role("prediction")):
+    if not rows.names:
         return []
-    label = schema[labels[0]]
+    label = schema[rows.names[0]]
     weight = next(iter(schema.with_role("weight")), "")
     seen = Counter(value for value in rows.of(label.name) if is_known(value))
     if not seen:

@@ -97,11 +97,11 @@ class Reference:
         if schema is None:
             schema = Schema.infer(rows, timestamp=timestamp)
         opened = iter(rows)
-        labelled = LabelledRows(schema)
+        kept = [] if edges is None else edges.profile._core.outcomes
+        labelled = LabelledRows(Schema() if kept else schema)  # of which nothing is chosen
         sampled, held = sample(opened, schema, accumulators, labelled, hold=not rows.rereadable)
         specs, schema = frozen_specs(sampled, schema, {} if edges is None else edges._specs)
         joint = None if accumulators == "light" else joint_spec(sampled, specs, schema, edges)
-        kept = [] if edges is None else edges.profile._core.outcomes
         outcomes = kept or chosen_outcomes(schema, labelled)
         profile = Profile(_core.Profile(specs, joint, with_parts=True, outcomes=outcomes))
         light = light_outcomes(outcomes, schema)
