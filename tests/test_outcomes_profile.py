@@ -293,24 +293,28 @@ def test_labels_that_come_late_leave_what_labels_at_once_do(is_late, n_corrected
     wrong = list(late)
     for i in [i for i, is_so in enumerate(joined) if is_so][:n_corrected]:
         wrong[i] = 1 - late[i]
-    profile.label(with_labels(wrong, joined))
     corrected = [a != b for a, b in zip(wrong, late, strict=True)]
-    profile.label(with_labels(wrong, corrected), back=True)
-    profile.label(with_labels(late, corrected))
+    profile.merge(labels(with_labels(wrong, joined)))
+    profile.merge(labels(with_labels(late, corrected), withdrawn=with_labels(wrong, corrected)))
     assert [each.to_bytes() for each in profile.outcomes] == told(tg.profile(table, REFERENCE))
 
 
-def test_labels_of_rows_that_never_came_are_refused():
-    profile, other = tg.profile(LATER.slice(0, 10), REFERENCE)._core, tg.profile(LATER, REFERENCE)._core
-    before = profile.to_bytes(False)
-    for call in (
-        lambda: profile.label(other),
-        lambda: profile.label(other, back=True),
-        lambda: tg.profile({"a": [1.0]})._core.label(other),
-    ):
-        with pytest.raises(MergeError):
-            call()
-    assert profile.to_bytes(False) == before
+def labels(given: _core.Profile, withdrawn: _core.Profile | None = None) -> _core.Profile:
+    return _core.Profile.of_labels(given.outcomes, [] if withdrawn is None else withdrawn.outcomes)
+
+
+def test_labels_of_rows_that_never_came_change_no_outcome_and_say_so():
+    other = tg.profile(LATER, REFERENCE)._core
+    for few in (tg.profile(LATER.slice(0, 10), REFERENCE)._core, tg.profile({"a": [1.0]})._core):
+        before = [each.to_bytes() for each in few.outcomes]
+        few.merge(labels(other))
+        assert few.labels_unresolved
+        assert [each.to_bytes() for each in few.outcomes] == before
+    withdrawn = tg.profile(LATER.slice(0, 10), REFERENCE)._core
+    before = [each.to_bytes() for each in withdrawn.outcomes]
+    withdrawn.merge(_core.Profile.of_labels([], other.outcomes))
+    assert withdrawn.labels_unresolved
+    assert [each.to_bytes() for each in withdrawn.outcomes] == before
 
 
 def test_rows_are_taken_only_where_something_is_chosen_by_them(monkeypatch):

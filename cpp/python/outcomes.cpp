@@ -74,7 +74,7 @@ py::class_<Outcomes<State>> register_one(py::module_& m, const char* name) {
             joint::Coded rows;
             {
               const Unlocked unlocked;
-              rows = joint::coded(self.spec(), joint::Rows(batch, joint::columns_of(self.spec())));
+              rows = joint::coded(self.spec(), joint::Rows::checked(batch, joint::columns_of(self.spec())));
             }
             return to_arrays(rows);
           },
@@ -85,7 +85,8 @@ py::class_<Outcomes<State>> register_one(py::module_& m, const char* name) {
             joint::Coded rows;
             {
               const Unlocked unlocked;
-              rows = joint::coded_labels(self.spec(), joint::Rows(batch, joint::columns_of(self.spec())));
+              rows = joint::coded_labels(self.spec(),
+                                         joint::Rows::checked(batch, joint::columns_of(self.spec())));
             }
             return py::make_tuple(to_array<joint::Code>(rows.codes), to_array<double>(rows.others));
           },

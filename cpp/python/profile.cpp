@@ -149,8 +149,6 @@ void register_profile(py::module_& m) {
           "copy", [](const Profile& p) { return std::make_unique<Profile>(p); }, py::call_guard<Unlocked>())
       .def("update", &Profile::update, py::arg("batch"), py::arg("n_threads"), py::call_guard<Unlocked>())
       .def("merge", &Profile::merge, py::arg("other"), py::call_guard<Unlocked>())
-      .def("label", &Profile::label, py::arg("labelled"), py::arg("back") = false, py::call_guard<Unlocked>(),
-           "Gives rows that came without labels those of the same rows; back takes them away again.")
       .def("hide_rare_names", &Profile::hide_rare_names, py::arg("from"), py::call_guard<Unlocked>())
       .def_property_readonly("n_rows",
                              [](const Profile& p) {

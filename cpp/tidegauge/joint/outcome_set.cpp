@@ -122,18 +122,11 @@ OutcomeSet OutcomeSet::without_labels() const {
   return left;
 }
 
-void OutcomeSet::label(const OutcomeSet& labelled) { replace(labelled.without_labels(), labelled); }
 void OutcomeSet::label(const OutcomeSet& given, const OutcomeSet& withdrawn) {
   given.check_mergeable(withdrawn);
   OutcomeSet before = given.without_labels(), after = given;
   before.merge(withdrawn);
   after.merge(withdrawn.without_labels());
-  replace(before, after);
-}
-void OutcomeSet::unlabel(const OutcomeSet& labelled) { replace(labelled, labelled.without_labels()); }
-
-/// The same rows in another way.
-void OutcomeSet::replace(const OutcomeSet& before, const OutcomeSet& after) {
   if (empty() && !before.empty()) throw MergeError("outcomes: there are none that the labels could be of");
   check_mergeable(before);
   if (before.empty()) return;

@@ -44,12 +44,9 @@ class OutcomeSet {
   /// Throws MergeError unless merge(other) can be done: both count the same, or one side counts nothing.
   void check_mergeable(const OutcomeSet& other) const;
   void merge(const OutcomeSet& other);
-  /// Gives rows that were added without labels those of `labelled`, which has the same rows with theirs; as
-  /// if they had come with them. `unlabel` takes them away again. Both throw MergeError, and change nothing,
-  /// for rows that cannot have been added.
-  void label(const OutcomeSet& labelled);
-  void unlabel(const OutcomeSet& labelled);
-  /// Both at once: a row whose label was corrected is among the `given` twice, and once `withdrawn`.
+  /// Gives rows that were added without labels those of `given`, which has the same rows with theirs, as if
+  /// they had come with them, and takes those of `withdrawn` away: a row whose label was corrected is given
+  /// twice and withdrawn once. Throws MergeError, and changes nothing, for rows that cannot have been added.
   void label(const OutcomeSet& given, const OutcomeSet& withdrawn);
 
   void encode(ByteWriter& out) const;
@@ -58,7 +55,6 @@ class OutcomeSet {
 
  private:
   void require_different();
-  void replace(const OutcomeSet& before, const OutcomeSet& after);
   OutcomeSet without_labels() const;
 
   std::vector<State> states_;

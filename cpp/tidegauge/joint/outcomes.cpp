@@ -119,14 +119,23 @@ Rows::Rows(const arrow::Batch& batch, std::span<const std::string> names) : n_ro
   for (const std::string& name : names) {
     const auto named = [&](const arrow::Field& field) { return field.name == name; };
     const auto at = std::ranges::find_if(fields, named);
-    if (at == fields.end() || find(name)) continue;
+    if (at != fields.end() && !find(name))
+      add(name, batch.columns()[static_cast<size_t>(at - fields.begin())]);
+  }
+}
+
+Rows Rows::checked(const arrow::Batch& batch, std::span<const std::string> names) {
+  const auto& fields = batch.schema().fields;
+  for (const std::string& name : names) {
+    const auto named = [&](const arrow::Field& field) { return field.name == name; };
+    const auto at = std::ranges::find_if(fields, named);
+    if (at == fields.end()) continue;
     if (std::find_if(at + 1, fields.end(), named) != fields.end()) {
       throw SchemaError("column '" + name + "' appears twice in the batch; rename one of them");
     }
-    const auto i = static_cast<size_t>(at - fields.begin());
-    batch.check_rows(i);
-    add(name, batch.columns()[i]);
+    batch.check_rows(static_cast<size_t>(at - fields.begin()));
   }
+  return {batch, names};
 }
 
 const ColumnView* Rows::find(const std::string& name) const {

@@ -22,9 +22,11 @@ namespace tidegauge::joint {
 class Rows {
  public:
   explicit Rows(int64_t n_rows) : n_rows_(n_rows) {}
-  /// Those of these names that a batch has. Throws SchemaError for one that it has twice, ArrowError for rows
-  /// that point outside their buffers.
+  /// Those of these names that a batch has, which has been looked at: each once, its rows checked.
   Rows(const arrow::Batch& batch, std::span<const std::string> names);
+  /// The same of a batch that nobody has looked at. Throws SchemaError for a name that it has twice,
+  /// ArrowError for rows that point outside their buffers.
+  static Rows checked(const arrow::Batch& batch, std::span<const std::string> names);
 
   void add(std::string name, arrow::ColumnView column) {
     columns_.emplace_back(std::move(name), std::move(column));
@@ -95,7 +97,7 @@ class Outcomes {
     if (static_cast<uint64_t>(batch.n_rows()) > kMaxRows - state_.n_rows()) {
       throw SchemaError("outcomes: more than 2^62 rows; start another one");
     }
-    add_rows(state_, Rows(batch, columns_of(*spec_)));
+    add_rows(state_, Rows::checked(batch, columns_of(*spec_)));
   }
 
   void update(const Coded& rows) {

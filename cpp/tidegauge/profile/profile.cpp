@@ -377,15 +377,6 @@ std::optional<joint::OutcomeSet> Profile::labelled_outcomes() const {
   }
 }
 
-void Profile::label(const Profile& labelled, bool back) {
-  const joint::OutcomeSet theirs = [&] {
-    const auto guard = labelled.lock();
-    return labelled.outcomes_;
-  }();
-  const auto guard = lock();
-  back ? outcomes_.unlabel(theirs) : outcomes_.label(theirs);
-}
-
 uint64_t Profile::n_rows() const {
   const auto guard = lock();
   return n_rows_;

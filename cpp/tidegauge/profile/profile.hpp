@@ -50,11 +50,6 @@ class Profile {
   /// side has some. Throws MergeError.
   void merge(const Profile& other);
 
-  /// Gives rows that came without labels those of `labelled`, which has the same rows with them: its outcomes
-  /// are as if they had come together. `back` takes them away again. Throws MergeError for rows that cannot
-  /// be among these.
-  void label(const Profile& labelled, bool back = false);
-
   /// Some rows' profile from its parts: columns of a closed profile, all of n_rows rows.
   static Profile of(std::vector<std::unique_ptr<Column>> columns, uint64_t n_rows, Unexpected unexpected,
                     joint::OutcomeSet outcomes);
