@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 import pytest
+from tests.monitor.doubles import Clock
 
 import tidegauge as tg
 from tidegauge.window import DAY, HOUR, as_ns
@@ -50,19 +51,9 @@ def reference() -> tg.Reference:
     return tg.Reference.fit(rows, schema=tg.Schema.infer(rows, positive=1, **SCHEMA_ROLES))
 
 
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self, now_ns: int = T0 + HOUR) -> None:
-        self.now_ns = now_ns
-
-    def __call__(self) -> int:
-        return self.now_ns
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(T0 + HOUR)
 
 
 @pytest.fixture
@@ -113,7 +104,6 @@ def late() -> SimpleNamespace:
     """What the tests make and hold."""
     return SimpleNamespace(
         T0=T0,
-        Clock=Clock,
         payments=payments,
         told=told,
         without_labels=without_labels,

@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.monitor.doubles import Clock
 
 import tidegauge as tg
-from tidegauge.window import DAY
+from tidegauge.window import DAY, HOUR
 
 
 def test_labels_that_come_late_count_as_if_they_had_come_with_their_rows(monitor, url, reference, late):
@@ -50,7 +51,7 @@ def test_any_order_of_rows_labels_corrections_duplicates_and_restarts(late, refe
     n_taken = 0
     with TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/a.db"
-        clock = late.Clock()
+        clock = Clock(late.T0 + HOUR)
         started = lambda: tg.Monitor(  # noqa: E731
             "m", reference, archive=url, window="1h", clock=clock, strict=True, segments=["country"]
         )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.monitor.doubles import Clock
 
 import tidegauge as tg
 from tidegauge.window import HOUR, as_ns
@@ -29,19 +30,9 @@ def reference() -> tg.Reference:
     return tg.Reference.fit(data, schema=tg.Schema.infer(data, score="score", timestamp="time"))
 
 
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self, now_ns: int = T0) -> None:
-        self.now_ns = now_ns
-
-    def __call__(self) -> int:
-        return self.now_ns
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(T0)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Stores that fail, wait or vanish, for monitors that must not mind."""
+"""Stores that fail, wait or vanish, for monitors that must not mind; a clock for them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from typing import Any
 
 from tidegauge.archive import Store
 from tidegauge.errors import ArchiveError
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now_ns: int) -> None:
+        self.now_ns = now_ns
+
+    def __call__(self) -> int:
+        return self.now_ns
 
 
 class Flaky:
