@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.monitor.doubles import Clock
 
@@ -41,9 +41,11 @@ STEPS = st.lists(
     ),
     max_size=14,
 )
+TWO_MERGED_WINDOWS = [("update", 2), ("restart", 0), ("compact", 0), ("label", [(0, False), (1, False)])]
 
 
 @given(steps=STEPS)
+@example(steps=TWO_MERGED_WINDOWS)
 @settings(max_examples=60, deadline=None)
 def test_any_order_of_rows_labels_corrections_duplicates_and_restarts(late, reference, steps):
     """The last label told of an id counts, also where it was told before the row came."""

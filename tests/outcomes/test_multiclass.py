@@ -90,8 +90,10 @@ def test_intervals_hold_the_truth_in_95_of_100(name: str) -> None:
 def test_any_counts_give_a_sound_answer(matrix: np.ndarray) -> None:
     for metric, _ in CASES.values():
         assert_sound(metric(matrix))
-    assert accuracy(matrix).value == recall(matrix, "weighted").value or matrix.sum() == 0 or (
-        accuracy(matrix).value == pytest.approx(recall(matrix, "weighted").value)
+    assert (
+        accuracy(matrix).value == recall(matrix, "weighted").value
+        or matrix.sum() == 0
+        or (accuracy(matrix).value == pytest.approx(recall(matrix, "weighted").value))
     )
 
 

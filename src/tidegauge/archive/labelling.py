@@ -177,20 +177,20 @@ def changed_records(  # noqa: PLR0917
     writer = WRITER + secrets.token_hex(8)
     changes = Changes(reference)
     told_of: dict[Window, list[LateLabels]] = {}
-    for match, fate in fates:
-        if not fate.gets.any():
-            continue
+    joined = [(match, fate) for match, fate in fates if fate.gets.any()]
+    homes = homes_of(store, series, sorted({match.window for match, _ in joined}))
+    for match, fate in joined:
         rows, chosen = match.rows, fate.gets
-        changes.add(match.window, rows, fate.before, fate.after, chosen, fate.loses)
+        # By home: windows that were merged share one, and one record of it.
+        changes.add(homes[match.window], rows, fate.before, fate.after, chosen, fate.loses)
         states = tuple(each.take(match.label[chosen]) for each in labels.states)
         at_ns = np.full(int(chosen.sum()), now_ns, np.int64)
         told_of.setdefault(match.window, []).append(
             LateLabels(rows.hashes[chosen], rows.stamps[chosen], states, at_ns)
         )
-    homes = homes_of(store, series, list(told_of))
     records = []
-    for (window, segment), profile in changes.profiles().items():
-        key = Key(*series, homes[window], segment, writer, number)
+    for (home, segment), profile in changes.profiles().items():
+        key = Key(*series, home, segment, writer, number)
         records.append(Record(key, 0, profile.to_bytes()))
     for window, parts in told_of.items():
         given = parts[0] if len(parts) == 1 else one_after_the_other(parts).ordered()

@@ -90,9 +90,7 @@ def sum_ranking(
     return RankingSums(
         k=k,
         ndcg=sums_of(total(ranked * discount)[some] / total(ideal * discount)[some]),
-        average_precision=sums_of(
-            total(relevant * first * so_far / rank)[some] / np.minimum(n_relevant, k)
-        ),
+        average_precision=sums_of(total(relevant * first * so_far / rank)[some] / np.minimum(n_relevant, k)),
         reciprocal_rank=sums_of(np.maximum.reduceat(firsts, starts)[some]),
         hit=sums_of((found > 0).astype(np.float64)),
         recall=sums_of(found / n_relevant),
