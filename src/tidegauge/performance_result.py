@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -185,10 +185,26 @@ def error_dict(error: RealisedError) -> dict[str, Any]:
     return {name: getattr(error, name) for name in names}
 
 
+def decisive(found: Sequence[Measurement]) -> list[Measurement]:
+    """Return those that say how right a model is: what was judged, and what could not be.
+
+    An estimate is none of them where the same metric was judged by labels.
+    """
+    heard = [each for each in found if each.threshold is not None or each.status != "ok"]
+    by_labels = {
+        (each.column, each.name)
+        for each in heard
+        if each.kind == "realised" and each.threshold is not None and each.status != "immature"
+    }
+    return [
+        each for each in heard if each.kind == "realised" or (each.column, each.name) not in by_labels
+    ]
+
+
 def summary_of(made: Performance) -> str:
     """Say in one sentence what was found: the worst metric first, else the first metric of each kind."""
     share = "no rows" if made.coverage is None else f"{made.n_rows:,} rows, {made.coverage:.0%} labelled"
-    loud = [each for each in made.measurements if each.status in ("alert", "warning")]
+    loud = [each for each in decisive(made.measurements) if each.status in ("alert", "warning")]
     if loud:
         first = max(loud, key=lambda each: (each.status == "alert", -(each.p_value or 0.0)))
         alerts = sum(each.status == "alert" for each in loud)

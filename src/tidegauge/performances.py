@@ -23,6 +23,7 @@ from tidegauge.performance_result import (
     TOLERANCE,
     ConfusionTable,
     Performance,
+    decisive,
     summary_of,
 )
 from tidegauge.profiles import Profile
@@ -62,7 +63,8 @@ def performance(
     With fewer than 100 labelled rows, or 20 of the rarer class, or where no value would be beyond the
     threshold, it is `insufficient`; realised metrics are
     `immature` until the share of rows with a label is `mature_coverage` times the reference's, because labels
-    that come first are not a fair sample.
+    that come first are not a fair sample. An estimate has a part in the status of the whole only as long as
+    labels do not say themselves what the metric is.
 
     `worth` [[true negative, false positive], [false negative, true positive]], in any unit, adds the
     `business_value` of a row. `judged` names the metrics to judge; None takes all but those that say the same
@@ -109,7 +111,7 @@ def performance(
             tables.append(ConfusionTable(current.column, current.classes, current.matrix))
     refuse_unknown(settings.judged, found)
     made = Performance(
-        status_of_all([each.status for each in found if each.threshold is not None or each.status != "ok"]),
+        status_of_all([each.status for each in decisive(found)]),
         "",
         tuple(found),
         now[0].n_rows,

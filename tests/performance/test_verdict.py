@@ -244,3 +244,17 @@ def test_another_references_profile_is_refused(reference: tg.Reference) -> None:
     other = tg.Reference.fit(rows, schema=schema)
     with pytest.raises(MergeError, match="make the profile with this reference"):
         tg.performance(tg.profile(day_of(40), other), reference)
+
+
+def test_an_estimate_decides_only_where_no_label_does(reference: tg.Reference) -> None:
+    """Scores that moved while labels did not: without labels that is a loss, with labels it is none."""
+    day = day_of(40, 5_000)
+    at = day.column_names.index("p")
+    squeezed = day.set_column(at, "p", pa.array(0.5 + (day["p"].to_numpy() - 0.5) * 0.2))
+    labelled = told(squeezed, reference, judged=["roc_auc"])
+    assert labelled.measurement("roc_auc", kind="estimated").status in {"warning", "alert"}
+    assert labelled.measurement("roc_auc").status == "ok"
+    assert labelled.status == "ok"
+    assert labelled.summary.startswith("ok: ")
+    without = told(squeezed.drop_columns(["y"]), reference, judged=["roc_auc"])
+    assert without.status == without.measurement("roc_auc", kind="estimated").status
