@@ -19,12 +19,12 @@ from tidegauge.drift.causes import Cause
 from tidegauge.drift.mix import shares_of_change
 from tidegauge.drift.verdict import BUDGET, TOLERANCE, TOLERANCE_SHARE
 from tidegauge.errors import ArchiveError, DecodeError, MergeError, TidegaugeError
-from tidegauge.measurement import worst
-from tidegauge.performance_result import Performance
+from tidegauge.measurement import Kind, Status, worst
+from tidegauge.performance_result import KINDS, Performance
 from tidegauge.performances import performance
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
-from tidegauge.scan_result import Alarm, ScanResult
+from tidegauge.scan_result import ScanResult
 from tidegauge.segments import TOTAL, parse_segment
 from tidegauge.verdict import KIND, Gap, Verdict, name_of, parsed, prefix_of
 from tidegauge.window import DAY, SECOND, Window, parse_duration
@@ -62,7 +62,9 @@ def judge(
     A window is complete when it and its grace are over, and no process that lives still fills it. It is
     compared with its reference (`compare`), and scanned with the windows before it (`scan`), from the merge
     of what all processes wrote; where outcomes are counted, the verdict also tells how right the model was
-    (`performance`). Verdicts are kept in the archive, every revision (`tidegauge.verdicts`).
+    (`performance`). Labels that come later do not change what was said of the rows: where they change the
+    status of the realised metrics, from "immature" to another or back, a revision says so. Verdicts are kept
+    in the archive, every revision (`tidegauge.verdicts`).
 
     `now_ns`: the time, in nanoseconds since 1970; None asks the clock. `since`: windows that ended longer ago
     are left alone. `on_close` is called with each new verdict; what it raises is logged. `elect`: several
@@ -107,14 +109,18 @@ class _Job:
             window: list(each) for window, each in groupby(records, key=lambda each: each.key.window)
         }
         writers = self.archive.writers(self.series.model)
+        judged = self._judged()
         due = {
             window: revision
-            for window, revision in self._due(by_window).items()
+            for window, revision in owing_rows(by_window, judged).items()
             if self._complete(window, by_window[window], writers) and self._claim(window, revision)
         }
-        if not due:
+        told = {window: last for window, last in owing_labels(by_window, judged).items() if window not in due}
+        if not (due or told):
             return
         reference = self._reference()
+        for window, last in told.items():
+            yield from self._relabelled(reference, by_window[window], last)
         for like in of_like_length(by_window):
             wanted = [window for window in like if window in due]
             if not wanted:
@@ -136,26 +142,32 @@ class _Job:
         except ArchiveError as error:
             raise SeriesError(str(error)) from error
 
-    def _due(self, by_window: Mapping[Window, Sequence[Found]]) -> dict[Window, int]:
-        """Return the windows whose rows were not judged, with the revision that is due."""
-        judged: dict[Window, tuple[int, set[str]]] = {}
+    def _judged(self) -> dict[Window, list[tuple[int, str]]]:
+        """Return the revisions of each window's verdict and the inputs of each, ascending."""
+        found: dict[Window, list[tuple[int, str]]] = {}
         for name in self.archive.store.document_names(KIND, prefix_of(self.series)):
             window, revision, inputs = parsed(name)
-            last, seen = judged.get(window, (-1, set()))
-            judged[window] = max(last, revision), seen | {inputs}
-        # What compaction merged was judged before, window by window; what is late for it is too late.
-        merged = [
-            window
-            for window, parts in by_window.items()
-            if any(each.key.writer.startswith(MERGED) for each in parts)
-        ]
-        due = {}
-        for window, parts in by_window.items():
-            last, seen = judged.get(window, (-1, set()))
-            is_merged = any(each.start_ns <= window.start_ns < each.end_ns for each in merged)
-            if inputs_of(parts) not in seen and not is_merged:
-                due[window] = last + 1
-        return due
+            found.setdefault(window, []).append((revision, inputs))
+        return {window: sorted(each) for window, each in found.items()}
+
+    def _relabelled(
+        self, reference: Reference, parts: Sequence[Found], last: tuple[int, str]
+    ) -> Iterator[Verdict]:
+        """Yield a verdict of the rows judged before, if their labels by now say another thing."""
+        window, (revision, inputs) = parts[0].key.window, last
+        profiles = self.archive.windows_of(self.series, [window])
+        name = name_of(self.series, window, revision, inputs)
+        before = [Verdict.from_bytes(body) for _, body in self.archive.store.documents(KIND, name)]
+        if window not in profiles or not before:
+            return
+        labelled = self._performance(reference, profiles[window], window, kinds=("realised",))
+        if labelled is None or by_labels(labelled.to_dict()) == by_labels(before[0].performance):
+            return
+        if self._claim(window, revision + 1):
+            found = self._performance(reference, profiles[window], window)
+            again = replace(before[0], revision=revision + 1, judged_ns=self.now_ns, inputs=inputs_of(parts))
+            status, summary = of_rows(again.comparison, again.alarms)
+            yield with_performance(replace(again, status=status, summary=summary), found)
 
     def _complete(self, window: Window, parts: Sequence[Found], writers: Mapping[str, Writer]) -> bool:
         """Tell whether no more rows are to be expected."""
@@ -207,12 +219,14 @@ class _Job:
                 found[column.name] = tuple(shares)
         return found
 
-    def _performance(self, reference: Reference, profile: Profile, window: Window) -> Performance | None:
+    def _performance(
+        self, reference: Reference, profile: Profile, window: Window, *, kinds: Sequence[Kind] = KINDS
+    ) -> Performance | None:
         """Return how right the model was, None where no outcomes are counted."""
         if not (reference.profile._core.outcomes and profile._core.outcomes):
             return None
         try:
-            return performance(profile, reference, window=window)
+            return performance(profile, reference, kinds=kinds, window=window)
         except TidegaugeError as error:
             LOG.warning("judge: how right %r is cannot be told: %s", self.series.model, error)
             return None
@@ -236,16 +250,15 @@ class _Job:
         gaps: tuple[Gap, ...],
     ) -> Verdict:
         window = parts[0].key.window
-        alarms: list[Alarm] = []
-        told = []
+        alarms = []
         if scanned is not None:
-            alarms = [alarm for alarm in scanned.alarms if scanned.when(alarm.raised) == window]
-            told = [alarm.to_dict() | {"since": str(scanned.when(alarm.since))} for alarm in alarms]
-        status = worst([comparison.status, *(alarm.status for alarm in alarms)])
-        summary = comparison.summary
-        if status != comparison.status:
-            columns = ", ".join(f"{alarm['column']} since {alarm['since']}" for alarm in told)
-            summary = f"{status}: {columns}, seen in merged windows; alone {comparison.summary}"
+            alarms = [
+                alarm.to_dict() | {"since": str(scanned.when(alarm.since))}
+                for alarm in scanned.alarms
+                if scanned.when(alarm.raised) == window
+            ]
+        compared = comparison.to_dict()
+        status, summary = of_rows(compared, alarms)
         return Verdict(
             self.series.model,
             self.series.version,
@@ -258,10 +271,58 @@ class _Job:
             len({each.key.writer for each in parts if each.n_rows}),
             self.now_ns,
             inputs_of(parts),
-            comparison.to_dict(),
-            tuple(told),
+            compared,
+            tuple(alarms),
             gaps,
         )
+
+
+def of_rows(comparison: Mapping[str, Any], alarms: Sequence[Mapping[str, Any]]) -> tuple[Status, str]:
+    """Return what is said of the rows of a window: a status and a sentence."""
+    status = worst([comparison["status"], *(alarm["status"] for alarm in alarms)])
+    if status == comparison["status"]:
+        return status, comparison["summary"]
+    columns = ", ".join(f"{alarm['column']} since {alarm['since']}" for alarm in alarms)
+    return status, f"{status}: {columns}, seen in merged windows; alone {comparison['summary']}"
+
+
+def by_labels(performance: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Return the columns with outcomes and the worst that labels say of each."""
+    found: dict[str, list[Status]] = {}
+    for each in (performance or {}).get("measurements", ()):
+        if each["kind"] == "realised":
+            found.setdefault(each["column"], []).append(each["status"])
+    return [(column, worst(statuses)) for column, statuses in sorted(found.items())]
+
+
+def owing_rows(
+    by_window: Mapping[Window, Sequence[Found]], judged: Mapping[Window, Sequence[tuple[int, str]]]
+) -> dict[Window, int]:
+    """Return the windows whose rows were not judged, with the revision that is due."""
+    # What compaction merged was judged before, window by window; what is late for it is too late.
+    merged = [
+        window
+        for window, parts in by_window.items()
+        if any(each.key.writer.startswith(MERGED) for each in parts)
+    ]
+    due = {}
+    for window, parts in by_window.items():
+        known = judged.get(window, ())
+        is_merged = any(each.start_ns <= window.start_ns < each.end_ns for each in merged)
+        if not is_merged and rows_of(inputs_of(parts)) not in {rows_of(inputs) for _, inputs in known}:
+            due[window] = known[-1][0] + 1 if known else 0
+    return due
+
+
+def owing_labels(
+    by_window: Mapping[Window, Sequence[Found]], judged: Mapping[Window, Sequence[tuple[int, str]]]
+) -> dict[Window, tuple[int, str]]:
+    """Return the windows that got labels since their last verdict, with its revision and inputs."""
+    return {
+        window: judged[window][-1]
+        for window, parts in by_window.items()
+        if window in judged and inputs_of(parts) not in {inputs for _, inputs in judged[window]}
+    }
 
 
 def with_performance(verdict: Verdict, found: Performance | None) -> Verdict:
@@ -291,9 +352,19 @@ def by_dimension(profiles: Mapping[str, Profile]) -> dict[tuple[str, ...], dict[
 
 
 def inputs_of(parts: Sequence[Found]) -> str:
-    """Return a name of the records of a window: another one where rows came since; labels are no rows."""
-    told = sorted((each.key.writer, each.key.sequence, each.n_rows) for each in parts if each.n_rows)
-    return hashlib.blake2b(json.dumps(told).encode(), digest_size=16).hexdigest()
+    """Return a name of the records of a window: that of its rows, a dash, and that of its labels if any."""
+    rows = sorted((each.key.writer, each.key.sequence, each.n_rows) for each in parts if each.n_rows)
+    labels = sorted((each.key.writer, each.key.sequence) for each in parts if not each.n_rows)
+    return "-".join(
+        hashlib.blake2b(json.dumps(told).encode(), digest_size=16).hexdigest()
+        for told in (rows, labels)
+        if told or told is rows
+    )
+
+
+def rows_of(inputs: str) -> str:
+    """Return the part of `inputs_of` that names the rows."""
+    return inputs.partition("-")[0]
 
 
 def of_like_length(windows: Iterable[Window]) -> list[list[Window]]:

@@ -196,9 +196,7 @@ def decisive(found: Sequence[Measurement]) -> list[Measurement]:
         for each in heard
         if each.kind == "realised" and each.threshold is not None and each.status != "immature"
     }
-    return [
-        each for each in heard if each.kind == "realised" or (each.column, each.name) not in by_labels
-    ]
+    return [each for each in heard if each.kind == "realised" or (each.column, each.name) not in by_labels]
 
 
 def summary_of(made: Performance) -> str:

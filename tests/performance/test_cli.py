@@ -9,6 +9,8 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from tests.performance.rows import DAY, FIRST, days, fitted
@@ -70,35 +72,18 @@ def test_windows_are_told_one_by_one_with_a_page(folder: Path) -> None:
 
 def test_labels_of_nobody_are_an_error_and_repeated_ones_are_counted(folder: Path, tmp_path: Path) -> None:
     labels = pq.read_table(folder / "labels.parquet")
-    off = labels.set_column(0, "id", labels["id"].cast("string"))
-    pq.write_table(off, tmp_path / "text.parquet")
-    done = tidegauge(
-        *(
-            "performance",
-            "unlabelled.parquet",
-            "--reference",
-            "ref.tg",
-            "--labels",
-            tmp_path / "text.parquet",
-        ),
-        cwd=folder,
-    )
+    joined = ("performance", "unlabelled.parquet", "--reference", "ref.tg", "--labels")
+    digits = labels["id"].cast("string")
+    pq.write_table(labels.set_column(0, "id", digits), tmp_path / "text.parquet")
+    done = tidegauge(*joined, tmp_path / "text.parquet", cwd=folder)
+    assert "12,000 of 12,000 rows have a label" in done.stderr  # 5 is "5", as for an archive's labels
+    others = pc.binary_join_element_wise(digits, "x", "")
+    pq.write_table(labels.set_column(0, "id", others), tmp_path / "others.parquet")
+    done = tidegauge(*joined, tmp_path / "others.parquet", cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "are both of the same type?" in done.stderr
-    import pyarrow as pa
-
+    assert "are they ids of the same rows?" in done.stderr
     pq.write_table(pa.concat_tables([labels, labels.slice(0, 7)]), tmp_path / "twice.parquet")
-    done = tidegauge(
-        *(
-            "performance",
-            "unlabelled.parquet",
-            "--reference",
-            "ref.tg",
-            "--labels",
-            tmp_path / "twice.parquet",
-        ),
-        cwd=folder,
-    )
+    done = tidegauge(*joined, tmp_path / "twice.parquet", cwd=folder)
     assert "7 labels were given again" in done.stderr
 
 

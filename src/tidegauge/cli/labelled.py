@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import tidegauge as tg
@@ -39,16 +40,17 @@ def with_labels(
     if name in there:
         raise InputError(f"the data has the column {name!r} already: leave --labels out, or that column")
     joined = Joined()
-    known: dict[Any, Any] = {}
+    known: dict[bytes, Any] = {}
+    id_key = tg.Archive.id_key(reference)
     for batch in batches(labels, columns=[key, name]):
-        for ids, values in zip(pieces(batch, key), pieces(batch, name), strict=True):
-            joined.n_again += len(ids) - len(set(ids)) + sum(each in known for each in set(ids))
-            known.update(zip(ids, values, strict=True))
-    known.pop(None, None)
+        values = chain.from_iterable(pieces(batch, name))
+        for each, value in zip(ids_of(batch, key, id_key), values, strict=True):
+            if each is not None:
+                joined.n_again += each in known
+                known[each] = value
     kinds = {field.name: field for field in batches(labels, columns=[name]).fields}
-    return Batches(
-        [*rows.fields, kinds[name]], labelled(rows, key, name, known, joined), None, rows.n_rows
-    ), joined
+    made = labelled(rows, key, name, known, joined, id_key)
+    return Batches([*rows.fields, kinds[name]], made, None, rows.n_rows), joined
 
 
 def the_column(reference: tg.Reference, role: str, given: str | None) -> str:
@@ -62,6 +64,14 @@ def the_column(reference: tg.Reference, role: str, given: str | None) -> str:
     return names[0]
 
 
+def ids_of(batch: tg._core.Batch, name: str, id_key: bytes) -> list[bytes | None]:
+    """Return the ids of a batch as an archive tells them apart (5 is "5"), None for what is no id."""
+    at = [field[0] for field in batch.fields].index(name)
+    hashes, valid = tg._core.hash_ids(batch, at, id_key)
+    known: list[bytes] = hashes.view("V16").ravel().tolist()
+    return [each if is_id else None for each, is_id in zip(known, valid.tolist(), strict=True)]
+
+
 def pieces(batch: tg._core.Batch, name: str) -> Iterator[list[Any]]:
     """Yield the values of a column, some at a time."""
     at = [field[0] for field in batch.fields].index(name)
@@ -69,15 +79,15 @@ def pieces(batch: tg._core.Batch, name: str) -> Iterator[list[Any]]:
         yield batch.slice(begin, min(LABELS_AT_ONCE, batch.n_rows - begin)).to_pylist(at)
 
 
-def labelled(
-    rows: Batches, key: str, name: str, known: dict[Any, Any], joined: Joined
+def labelled(  # noqa: PLR0917
+    rows: Batches, key: str, name: str, known: dict[bytes, Any], joined: Joined, id_key: bytes
 ) -> Iterator[tg._core.Batch]:
     """Yield batches with the labels that are known as a column; without one where none is."""
     import pyarrow as pa
 
     for batch in rows:
-        ids = [each for piece in pieces(batch, key) for each in piece]
-        values = [known.get(each) for each in ids]
+        ids = ids_of(batch, key, id_key)
+        values = [None if each is None else known.get(each) for each in ids]
         joined.n_rows += batch.n_rows
         n = sum(value is not None for value in values)
         joined.n_labelled += n

@@ -117,7 +117,7 @@ def of_files(
             err=True,
         )
         if joined.n_rows and not joined.n_labelled:
-            raise InputError("performance: no row has an id of --labels: are both of the same type?")
+            raise InputError("performance: no row has an id of --labels: are they ids of the same rows?")
     return made
 
 
