@@ -22,7 +22,7 @@ PYTHON_LAYERS = [
     {"frames"},
     {"schema", "ranks", "joints", "calendar", "score_cells"},
     {"column_profiles", "outcome_specs"},
-    {"waiting_rows", "outcomes"},
+    {"waiting_rows", "outcomes", "label_ages"},
     {"late_labels"},
     {"profiles"},
     {"reference_windows"},

@@ -226,7 +226,7 @@ class _Job:
         if not (reference.profile._core.outcomes and profile._core.outcomes):
             return None
         try:
-            return performance(profile, reference, kinds=kinds, window=window)
+            return performance(profile, reference, kinds=kinds, window=window, now_ns=self.now_ns)
         except TidegaugeError as error:
             LOG.warning("judge: how right %r is cannot be told: %s", self.series.model, error)
             return None

@@ -18,7 +18,7 @@ SEVERITY: tuple[Status, ...] = ("ok", "undefined", "immature", "insufficient", "
 
 _NUMBERS = (
     *("value", "low", "high", "p_value", "reference_value", "threshold"),
-    *("bound", "constant", "coverage"),
+    *("bound", "constant", "coverage", "label_age"),
 )
 
 
@@ -37,7 +37,8 @@ class Measurement:
     Of how right a model is (`performance`), else None: `kind` says whether labels tell it or scores alone,
     `label` which class it is of, where it is of one; `bound` is the most by which a realised `value` can
     differ from that of the raw rows because they were counted in cells; `constant` what the best constant
-    answer gets; `coverage` the share of rows that have a label.
+    answer gets; `coverage` the share of rows that have a label; `label_age` how many seconds after the
+    window's end its labels were gathered.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Measurement:
     bound: float | None = None
     constant: float | None = None
     coverage: float | None = None
+    label_age: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse NaN, infinities and unknown statuses, so that no reader has to check for them."""

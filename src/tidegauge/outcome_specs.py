@@ -138,6 +138,15 @@ def coarser(counts: _core.BinaryOutcomes, kept: Sequence[float]) -> _core.Binary
     )
 
 
+def n_labelled(counts: Outcomes) -> int:
+    """Return how many rows have a label that is counted."""
+    if isinstance(counts, _core.BinaryOutcomes):
+        return int(counts.counts()[0][:2].sum())
+    if isinstance(counts, _core.ConfusionOutcomes):
+        return int(counts.counts()[:, :-1].sum())
+    return counts.homes["labelled"]
+
+
 def sides(label: Column, seen: Counter[Value]) -> tuple[Value | None, Value | None]:
     """Return the positive and the negative value of a binary label; None, None if it is not known to be one.
 

@@ -27,7 +27,7 @@ from tidegauge.outcomes.metric_sets import Worth, metrics_of_class
 from tidegauge.outcomes.regression import RegressionSums
 from tidegauge.outcomes.windowed import WindowedMetrics
 from tidegauge.reference_windows import ReferenceWindows
-from tidegauge.window import Window
+from tidegauge.window import SECOND, Window
 
 MIN_LABELLED = 100  # rows; with fewer a metric is told and not judged
 MIN_RARER = 20  # labelled rows of the rarer class, where there are classes
@@ -90,7 +90,8 @@ class Told:
 class Teller:
     """Makes the measurements of one column.
 
-    `columns` says how many share the budget of each kind; `notes` are sentences with the metrics they are of.
+    `columns` says how many share the budget of each kind; `notes` are sentences with the metrics they are of;
+    `age_ns` is how old labels are, None where that is not known.
     """
 
     settings: Settings
@@ -100,6 +101,7 @@ class Teller:
     window: tuple[int, int] | None
     columns: Mapping[Kind, int]
     notes: dict[str, list[str]]
+    age_ns: int | None = None
 
     def realised(self) -> Iterator[Measurement]:
         """Yield the metrics of the labelled rows, then those of each class."""
@@ -237,4 +239,5 @@ class Teller:
             bound=metric.bound if told.kind == "realised" else None,
             constant=metric.constant,
             coverage=told.coverage,
+            label_age=None if self.age_ns is None or told.kind == "estimated" else self.age_ns / SECOND,
         )

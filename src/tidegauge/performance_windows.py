@@ -156,6 +156,7 @@ def performance_scan(
     budget: float = BUDGET,
     tolerance: float = TOLERANCE,
     mature_coverage: float = MATURE_COVERAGE,
+    now_ns: int | None = None,
 ) -> PerformanceScan:
     """Tell of successive windows how right the model was in each, and since when it has been less so.
 
@@ -165,7 +166,8 @@ def performance_scan(
     probabilities, and of predicted numbers the share of errors as large as the reference's largest tenth.
     Their baseline is the reference's mean plus 1.96 times its own error and how its windows differ; until it
     is exceeded, false alarms of all of them together come once in 1 / `budget` windows, or more rarely.
-    Windows whose labels are not mature yet are passed over. An alarm makes the scan an `alert`.
+    Windows whose labels are not mature yet are passed over by those. `now_ns`: when the labels were gathered,
+    see `performance`. An alarm makes the scan an `alert`.
 
     Raises what `performance` raises, and InputError for no windows or windows out of order.
     """
@@ -180,6 +182,7 @@ def performance_scan(
             tolerance=tolerance,
             mature_coverage=mature_coverage,
             window=place,
+            now_ns=now_ns,
         )
         for place, profile in zip(places, profiles, strict=True)
     )

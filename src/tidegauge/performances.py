@@ -9,6 +9,7 @@ from typing import Any
 
 from tidegauge.drift.verdict import BUDGET, verdict_of_columns
 from tidegauge.errors import InputError, MergeError
+from tidegauge.label_ages import LabelAge, known_by
 from tidegauge.measurement import Kind, Measurement, Status
 from tidegauge.outcomes.binary_counts import BinaryCounts
 from tidegauge.outcomes.calibration import ReliabilityCurve, reliability_curve
@@ -30,7 +31,7 @@ from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
 from tidegauge.reference_windows import ReferenceWindows
 from tidegauge.seasons import time_of
-from tidegauge.window import Window, as_window
+from tidegauge.window import DAY, Window, as_window
 
 _ROWS_OF_MATRIX = ("true_positives", "false_positives", "false_negatives", "true_negatives")
 
@@ -46,6 +47,7 @@ def performance(
     tolerance: float = TOLERANCE,
     mature_coverage: float = MATURE_COVERAGE,
     window: Window | tuple[Any, Any] | None = None,
+    now_ns: int | None = None,
 ) -> Performance:
     """Tell how right a model was on the rows of `profile`, and whether it is less right than on `reference`.
 
@@ -69,7 +71,10 @@ def performance(
     `worth` [[true negative, false positive], [false negative, true positive]], in any unit, adds the
     `business_value` of a row. `judged` names the metrics to judge; None takes all but those that say the same
     as another. `window`: the time of the rows, (start, end); None takes it from the timestamp column. Windows
-    of the reference that overlap it are left out.
+    of the reference that overlap it are left out. `now_ns`: when the labels were gathered, in nanoseconds
+    since 1970. It makes the age of the labels, counted from the window's end, a part of every realised
+    measurement; and where the reference knows when its labels came (a column with the role `labelled_at`),
+    these metrics are held against its rows with the labels that had come by that age.
 
     Raises InputError for settings out of range, and where there are no outcomes; MergeError for outcomes that
     were counted with another reference.
@@ -84,6 +89,9 @@ def performance(
         interval = time_of(profile, reference.schema, windows.width_ns)
     if windows is not None and interval is not None:
         windows = windows.without(interval)
+    age_ns = None if now_ns is None or interval is None else max(now_ns - interval.end_ns, 0)
+    then = None if age_ns is None else known_by(reference.label_ages, age_ns)
+    as_known = before if then is None else all_counted(then.outcomes, reference.schema)
     found: list[Measurement] = []
     notes: dict[str, list[str]] = {}
     curve: ReliabilityCurve | None = None
@@ -92,11 +100,12 @@ def performance(
     columns: dict[Kind, int] = {"realised": len(now), "estimated": sum(each.task == "score" for each in now)}
     for current in now:
         like = alike(current, before)
+        by_then = alike(current, as_known)
         history = history_of(windows, current, interval, profile.n_rows)
         span = None if interval is None else (interval.start_ns, interval.end_ns)
         teller = Teller(settings, like, current, history, span, columns, notes)
         if "realised" in kinds:
-            found += teller.realised()
+            found += replace(teller, before=by_then, age_ns=age_ns).realised()
         if isinstance(current.every, BinaryCounts):
             assert isinstance(like.state, BinaryCounts)
             calibrator = fit_calibrator(like.state)
@@ -116,13 +125,13 @@ def performance(
         tuple(found),
         now[0].n_rows,
         now[0].n_labelled,
-        before[0].n_labelled,
+        as_known[0].n_labelled,
         interval,
         curve,
         tuple(tables),
         errors,
         tuple(" ".join(part for part in (told, ", ".join(names)) if part) for told, names in notes.items()),
-        assumptions_of(windows),
+        assumptions_of(windows, then),
         budget,
         tolerance,
         mature_coverage,
@@ -209,13 +218,18 @@ def alike(current: Counted, before: Sequence[Counted]) -> Counted:
     )
 
 
-def assumptions_of(windows: ReferenceWindows | None) -> tuple[str, ...]:
+def assumptions_of(windows: ReferenceWindows | None, then: LabelAge | None) -> tuple[str, ...]:
     """Say what thresholds rest on."""
     if windows is None or not windows.metrics:
-        return (
-            "rows are taken as independent: the reference has no windows of its own (Reference.fit(window=))",
+        rows = (
+            "rows are taken as independent: the reference has no windows of its own (Reference.fit(window=))"
         )
-    return (f"windows differ as the reference's own {len(windows):,} windows did",)
+    else:
+        rows = f"windows differ as the reference's own {len(windows):,} windows did"
+    if then is None:
+        return (rows,)
+    days = f"{then.age_ns / DAY:.3g}"
+    return rows, f"realised metrics are held against the reference's labels as they were after {days} days"
 
 
 def told_errors(current: Counted, calibrator: Calibrator, worth: Worth | None) -> dict[str, RealisedError]:

@@ -19,6 +19,9 @@ from tidegauge.arrow import batches
 from tidegauge.arrow.batches import refuse_missing
 from tidegauge.edges import fit_edges
 from tidegauge.errors import DecodeError, InputError, SchemaError
+from tidegauge.label_ages import AgeCounter, LabelAge
+from tidegauge.label_ages import from_note as from_ages
+from tidegauge.label_ages import to_note as to_ages
 from tidegauge.outcome_specs import LabelledRows, Outcomes, chosen_outcomes, light_outcomes
 from tidegauge.outcomes.windowed import WindowedNote, from_note, to_note, windowed_metrics
 from tidegauge.profiles import Profile, accumulator_bits, write_file
@@ -34,7 +37,7 @@ MAX_SEGMENTS = 2_000
 NAMED_FROM = 5  # a category seen fewer times is counted but not stored by name
 
 # What the engine calls a column whose values it does not read.
-COUNTED_ROLES = ("id", "query")
+COUNTED_ROLES = ("id", "query", "labelled_at")
 
 
 class Reference:
@@ -42,11 +45,12 @@ class Reference:
 
     `schema`: a `Schema`, with notices on columns that are profiled but not judged. `profile`: the reference's
     own rows, a `Profile`. `windows`: how they lay in time (`ReferenceWindows`), None unless `fit` was told.
-    `segments`: light profiles of the rows of each segment by its key, {} unless `fit` was told. Made by `fit`
-    or `from_bytes`; immutable.
+    `segments`: light profiles of the rows of each segment by its key, {} unless `fit` was told. `label_ages`:
+    its outcomes as they were known when its labels were still coming, () unless a column of the schema says
+    when they came. Made by `fit` or `from_bytes`; immutable.
     """
 
-    __slots__ = ("_specs", "profile", "schema", "segments", "windows")
+    __slots__ = ("_specs", "label_ages", "profile", "schema", "segments", "windows")
 
     def __init__(
         self,
@@ -54,11 +58,13 @@ class Reference:
         schema: Schema,
         windows: ReferenceWindows | None = None,
         segments: Mapping[str, Profile] | None = None,
+        label_ages: Sequence[LabelAge] = (),
     ) -> None:
         self.profile = profile
         self.schema = schema
         self.windows = windows
         self.segments = dict(segments or {})
+        self.label_ages = tuple(label_ages)
         self._specs = {column.spec.name: column.spec for column in profile._core.columns}
 
     @classmethod
@@ -108,12 +114,15 @@ class Reference:
         split = None if window is None else Splitter(specs, timestamp_of(schema, timestamp), window, light)
         dimensions = dimensions_of(segments, schema)
         by_segment = segmented(specs, dimensions, light) if dimensions else None
+        by_age = age_counter(schema, outcomes, timestamp)
         for batch in rows if rows.rereadable else chain(held, opened):
             profile._core.update(batch, threads)
             if split is not None:
                 split.update(batch, threads)
             if by_segment is not None:
                 by_segment.update(batch, threads)
+            if by_age is not None:
+                by_age.update(batch)
         judged = [column.name for column in schema.values() if column.judge and column.role != "ignored"]
         windows = None
         if split is not None:
@@ -125,9 +134,8 @@ class Reference:
                 lambda parts: windowed_metrics(all_counted(each, schema) for each in parts),
             )
         shown = with_shown_names(profile)
-        if by_segment is None:
-            return cls(shown, schema, windows)
-        return cls(shown, schema, windows, profiles_of(by_segment, dimensions, shown))
+        segmented_profiles = None if by_segment is None else profiles_of(by_segment, dimensions, shown)
+        return cls(shown, schema, windows, segmented_profiles, () if by_age is None else by_age.ages())
 
     def __contains__(self, name: object) -> bool:
         return name in self._specs
@@ -147,6 +155,8 @@ class Reference:
             whole["segments"] = {
                 key: base64.b64encode(each.to_bytes()).decode() for key, each in self.segments.items()
             }
+        if self.label_ages:
+            whole["label_ages"] = to_ages(self.label_ages)
         note = json.dumps(whole if len(whole) > 1 else columns)
         return self.profile._core.to_bytes(with_edges=True, note=note)
 
@@ -204,7 +214,8 @@ def decoded(data: bytes | bytearray | memoryview) -> Profile | Reference:
         }
     except (SchemaError, InputError, binascii.Error) as error:
         raise DecodeError(f"reference: its schema or segments cannot be read: {error}") from error
-    return Reference(profile, schema, windows, segments)
+    ages = from_ages(found.label_ages, core.outcomes)
+    return Reference(profile, schema, windows, segments, ages)
 
 
 def sample(
@@ -370,12 +381,13 @@ def told(column: Column) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Note:
-    """What is written beside the counts of a reference with windows or segments; else the columns alone."""
+    """What is written beside the counts of a reference with more than columns; else those alone."""
 
     columns: list[Column]
     windows: str | None = None
     metrics: list[WindowedNote] = dataclasses.field(default_factory=list)
     segments: dict[str, str] = dataclasses.field(default_factory=dict)
+    label_ages: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
 
 def note_of(note: str) -> Note:
@@ -394,6 +406,17 @@ def dimensions_of(segments: Sequence[str | Sequence[str]], schema: Schema) -> li
     found = [[each] if isinstance(each, str) else list(each) for each in segments]
     refuse_missing(dict.fromkeys(name for names in found for name in names), list(schema))
     return found
+
+
+def age_counter(schema: Schema, outcomes: Sequence[Outcomes], timestamp: str | None) -> AgeCounter | None:
+    """Return what counts rows by the age of their labels, None where the schema does not say when they came.
+
+    Raises InputError where it says when labels came, and not of when the rows are.
+    """
+    labelled_at = next(iter(schema.with_role("labelled_at")), None)
+    if labelled_at is None or not outcomes:
+        return None
+    return AgeCounter(outcomes, timestamp_of(schema, timestamp), labelled_at)
 
 
 def segmented(
@@ -423,7 +446,7 @@ def timestamp_of(schema: Schema, timestamp: str | None) -> str:
     names = schema.with_role("timestamp") if timestamp is None else (timestamp,)
     if not names:
         raise SchemaError(
-            "reference: windows need to know which column holds the time: pass timestamp='COLUMN', or a "
-            "schema in which a column has the role timestamp"
+            "reference: windows, and ages of labels, need to know which column holds the time: "
+            "pass timestamp='COLUMN', or a schema in which a column has the role timestamp"
         )
     return names[0]

@@ -20,6 +20,7 @@ Role = Literal[
     "label",
     "id",
     "timestamp",
+    "labelled_at",
     "segment",
     "weight",
     "query",
@@ -34,10 +35,11 @@ KINDS_OF_ROLE: dict[str, tuple[str, ...]] = {
     "attribution": ("number", "embedding"),
     "weight": ("number",),
     "timestamp": ("time",),
+    "labelled_at": ("time",),
     "segment": ("category", "boolean", "number"),
 }
-SINGLE_ROLES = ("timestamp", "weight", "query")
-UNJUDGED_ROLES = ("id", "timestamp", "query", "ignored")
+SINGLE_ROLES = ("timestamp", "labelled_at", "weight", "query")
+UNJUDGED_ROLES = ("id", "timestamp", "labelled_at", "query", "ignored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,7 @@ class Schema(Mapping[str, Column]):
         threshold: float | None = None,
         id: str | Sequence[str] = (),
         timestamp: str | None = None,
+        labelled_at: str | None = None,
         segments: str | Sequence[str] = (),
         weight: str | None = None,
         query: str | None = None,
@@ -184,7 +187,9 @@ class Schema(Mapping[str, Column]):
     ) -> Schema:
         """Read kinds from what `data` announces, and roles from the arguments; reads no row of a table.
 
-        `positive` is that of the labels, `threshold` that of the scores (see `Column`).
+        `positive` is that of the labels, `threshold` that of the scores (see `Column`). `labelled_at` is when
+        a row's label became known: a reference with it knows how right the model seemed at any age of its
+        labels, so that windows whose labels are still coming are held against the like.
         `data` is anything `tidegauge.arrow.batches` takes. Ids, timestamps, queries, ignored columns, times
         and unsupported columns are not judged. Raises SchemaError, with near misses, for a missing name,
         one given two roles, and a kind that cannot fill its role.
@@ -197,6 +202,7 @@ class Schema(Mapping[str, Column]):
             "label": label,
             "id": id,
             "timestamp": timestamp,
+            "labelled_at": labelled_at,
             "segment": segments,
             "weight": weight,
             "query": query,

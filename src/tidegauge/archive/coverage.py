@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tidegauge import _core
 from tidegauge.archive.label_report import Coverage
 from tidegauge.archive.shelves import Series, found_on, read_from
 from tidegauge.archive.store import Store
 from tidegauge.late_labels import LateLabels
-from tidegauge.outcome_specs import Outcomes
+from tidegauge.outcome_specs import n_labelled
 from tidegauge.profiles import Profile
 from tidegauge.waiting_rows import EVERY, WaitingRows
 from tidegauge.window import SECOND, Window
@@ -59,12 +58,3 @@ def coverage(store: Store, series: Series, profiles: Mapping[Window, Profile]) -
 def is_in(one: Window, other: Window) -> bool:
     """Tell whether a window lies in another one."""
     return other.start_ns <= one.start_ns and one.end_ns <= other.end_ns
-
-
-def n_labelled(counts: Outcomes) -> int:
-    """Return how many rows have a label that is counted."""
-    if isinstance(counts, _core.BinaryOutcomes):
-        return int(counts.counts()[0][:2].sum())
-    if isinstance(counts, _core.ConfusionOutcomes):
-        return int(counts.counts()[:, :-1].sum())
-    return counts.homes["labelled"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -65,16 +66,17 @@ def performance(
     Realised metrics of the rows with labels, and estimates of all where labels are still to come; exit 1 when
     it is less right than on the reference.
     """
+    settings: dict[str, Any] = {"budget": budget, "tolerance": tolerance, "mature_coverage": mature_coverage}
     windows: tg.Profile | Mapping[Window, tg.Profile] | list[tg.Profile]
     if reference is None:
         if len(current) != 1 or labels:
             raise InputError("performance: name the --reference that files are held against")
         against, windows = of_archive(current[0], model, version, last, window)
+        settings["now_ns"] = time.time_ns()
     else:
         against = load_reference(reference)
         windows = of_files(current, against, labels, id_column, window)
     told = tg.performance if isinstance(windows, tg.Profile) else tg.performance_scan
-    settings: dict[str, Any] = {"budget": budget, "tolerance": tolerance, "mature_coverage": mature_coverage}
     found: Any = told(windows, against, **settings)  # type: ignore[arg-type]
     click.echo(json.dumps(found.to_dict(), allow_nan=False) if as_json else repr(found))
     if html:
