@@ -28,9 +28,10 @@ concurrent := tests/test_threads_and_fork.py tests/test_segmented_threads.py tes
 
 setup: .venv/.package .venv/.group-test .venv/.group-lint
 
-# Three weeks of card payments with planted incidents, found day by day.
+# Three weeks of card payments with planted incidents, found day by day; then labels that come late, and those of
+# hotel bookings where the real data sets lie beside the project.
 demo: .venv/.package
-	$(bin)/python -m tidegauge.demo demo
+	$(bin)/python -m tidegauge.demo demo $(wildcard ../shared/data)
 
 # The suite, and its hostile part under address and undefined-behaviour sanitizers. PYTEST narrows it to tests of
 # the suite alone: make test PYTEST="-k kll"

@@ -14,8 +14,11 @@ import pytest
 
 import tidegauge as tg
 from tidegauge import demo
+from tidegauge.demo import outcomes
 from tidegauge.demo.job import begin_of, fresh_archive
 from tidegauge.demo.payments import payments, population
+
+DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
 
 def test_the_answer_sheet_is_consistent() -> None:
@@ -103,7 +106,9 @@ def test_running_it_again_counts_no_payment_twice(tmp_path: Path) -> None:
     reference = demo.fit(demo.write(tmp_path, 500))
     reference.save(tmp_path / "reference.tg")
     for _ in range(2):
-        demo.serve(payments_of_a_day, 0, 1, tmp_path / "reference.tg", fresh_archive(tmp_path))
+        demo.serve(
+            payments_of_a_day, 0, 1, tmp_path / "reference.tg", fresh_archive(tmp_path, "tidegauge.db")
+        )
         with tg.Archive(tmp_path / "tidegauge.db") as archive:
             assert archive.merged("payments").n_rows == 500
 
@@ -115,6 +120,33 @@ def test_it_prints_throughput_overhead_and_each_incident(ran: tuple[str, Path]) 
     assert "336 hours judged" in told
     assert all(name in told for incident in demo.INCIDENTS for name in incident.columns)
     assert (ran[1] / "report.html").stat().st_size > 50_000
+
+
+def test_it_tells_how_right_the_model_was_before_and_after_the_labels(ran: tuple[str, Path]) -> None:
+    with tg.Archive(ran[1] / "outcomes.db") as archive:
+        (series,) = archive.series()
+        reference = archive.reference(series.reference_id)
+        found = tg.performance_scan(archive.windows("fraud"), reference)
+        assert [each.n_labelled for each in archive.coverage("fraud")] == [20_000] * 10
+    changed = outcomes.CHANGED_DAY - outcomes.N_REFERENCE
+    statuses = [each.status for each in found.performances]
+    assert statuses[:changed] == ["ok"] * changed
+    assert set(statuses[changed:]) <= {"warning", "alert"}
+    told = ran[0]
+    assert "no label yet" in told
+    assert "24% labelled" in told
+    assert (ran[1] / "performance.html").stat().st_size > 20_000
+
+
+@pytest.mark.skipif(
+    not (DATA / "hotel_reference.parquet").exists(), reason=f"{DATA} does not hold the hotel data"
+)
+def test_hotel_bookings_are_estimated_then_labelled(tmp_path: Path) -> None:
+    before, after, weeks = outcomes.hotel(DATA, fresh_archive(tmp_path, "outcomes.db"))
+    assert (before.coverage, after.coverage) == (0.0, 1.0)
+    assert before.value("accuracy", "estimated") == pytest.approx(after.value("accuracy"), abs=0.002)
+    assert weeks.status == "alert"
+    assert str(weeks.since).startswith("2016-11")
 
 
 def test_files_hold_what_was_drawn(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from rich.text import Text
 import tidegauge as tg
 from tidegauge.demo.files import ROWS_PER_DAY, fit, write
 from tidegauge.demo.incidents import INCIDENTS, N_DAYS, REFERENCE_DAYS, Incident
+from tidegauge.demo.outcomes import hotel, show, show_hotel, watch
 from tidegauge.demo.payments import FIRST_DAY
 from tidegauge.demo.service import MODEL, Served, serve
 from tidegauge.verdict import Verdict
@@ -48,8 +49,17 @@ class Outcome:
         return sorted(alarms, key=lambda alarm: (alarm["since"], alarm["column"]))
 
 
-def run(folder: Path, rows_per_day: int = ROWS_PER_DAY, console: Console | None = None) -> Outcome:
-    """Write the data under `folder`, score and watch two weeks of it, judge every hour, say what changed."""
+def run(
+    folder: Path,
+    rows_per_day: int = ROWS_PER_DAY,
+    console: Console | None = None,
+    data: Path | None = None,
+) -> Outcome:
+    """Write the data under `folder`, score and watch two weeks of it, judge every hour, say what changed.
+
+    Then say how right a model is, with labels that come late: of payments, and of the hotel's bookings where
+    the folder `data` holds them.
+    """
     console = console or Console(width=None if sys.stdout.isatty() else 140)  # a pipe has no width of its own
     started = time.perf_counter()
     files = write(folder, rows_per_day)
@@ -61,7 +71,7 @@ def run(folder: Path, rows_per_day: int = ROWS_PER_DAY, console: Console | None 
         f"fitted on the first {len(REFERENCE_DAYS)} days, in {fitted - started:.1f} s"
     )
 
-    archive = fresh_archive(folder)
+    archive = fresh_archive(folder, "tidegauge.db")
     served = score_all(files[REFERENCE_DAYS.stop :], folder / "reference.tg", archive)
     scored = time.perf_counter()
     console.print(told(served, scored - fitted))
@@ -80,14 +90,29 @@ def run(folder: Path, rows_per_day: int = ROWS_PER_DAY, console: Console | None 
     comparison.to_html(folder / "report.html", f"Card payments, {worst.window}")
     console.print(f"The report of {worst.window}: {folder / 'report.html'}", highlight=False)
     console.print(f"Ask the archive: tidegauge windows {folder / 'tidegauge.db'} --last 1d", highlight=False)
+    how_right(folder, data, console)
     return outcome
 
 
-def fresh_archive(folder: Path) -> str:
+def how_right(folder: Path, data: Path | None, console: Console) -> None:
+    """Say how right models are whose labels come late."""
+    archive = fresh_archive(folder, "outcomes.db")
+    told = watch(archive)
+    show(told, console)
+    told.after.to_html(folder / "performance.html", "Card payments: how right the model was")
+    console.print(f"The report of these days: {folder / 'performance.html'}", highlight=False)
+    if data is not None and (data / "hotel_reference.parquet").exists():
+        show_hotel(hotel(data, archive), console)
+    console.print(
+        f"Ask the archive: tidegauge performance {folder / 'outcomes.db'} --model fraud", highlight=False
+    )
+
+
+def fresh_archive(folder: Path, name: str) -> str:
     """Return the URL of an archive without a row: the last run's would count every payment twice."""
-    for left in folder.glob("tidegauge.db*"):
+    for left in folder.glob(f"{name}*"):
         left.unlink()
-    return f"sqlite:///{folder / 'tidegauge.db'}"
+    return f"sqlite:///{folder / name}"
 
 
 def score_all(files: list[Path], reference: Path, archive: str) -> list[Served]:
