@@ -18,7 +18,10 @@ PACKAGE = ROOT / "src" / "tidegauge"
 PYTHON_LAYERS = [
     {"_core"},
     {"errors"},
-    {"window", "measurement", "tables", "edges", "cells", "homes", "arrow", "scores", "segments", "isotonic"},
+    {
+        *("window", "measurement", "tables", "edges", "cells", "homes", "arrow", "scores", "segments"),
+        *("isotonic", "mix_and_rate"),
+    },
     {"frames"},
     {"schema", "ranks", "joints", "calendar", "score_cells"},
     {"column_profiles", "outcome_specs"},
@@ -27,8 +30,9 @@ PYTHON_LAYERS = [
     {"profiles"},
     {"reference_windows"},
     {"reference", "window_profiles"},
+    {"segment_profiles"},
     {"drift", "quality", "intake", "archive"},
-    {"seasons", "performance_result", "performance_measurements"},
+    {"seasons", "performance_result", "performance_measurements", "performance_causes"},
     {"comparison", "performances"},
     {"scan_result"},
     {"window_scan"},

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tidegauge.performance_windows import PerformanceScan, performance_scan
     from tidegauge.performances import performance
     from tidegauge.scan_result import ScanResult
+    from tidegauge.segment_profiles import profile_segments
     from tidegauge.verdict import Verdict, verdicts
     from tidegauge.window import Window
     from tidegauge.window_profiles import profile_windows
@@ -48,6 +49,7 @@ __all__ = [
     "performance",
     "performance_scan",
     "profile",
+    "profile_segments",
     "profile_windows",
     "scan",
     "verdicts",
@@ -68,6 +70,7 @@ _LATER = {
     "PerformanceScan": "performance_windows",
     "performance_scan": "performance_windows",
     "Window": "window",
+    "profile_segments": "segment_profiles",
     "profile_windows": "window_profiles",
     "ScanResult": "scan_result",
     "scan": "window_scan",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Any
@@ -16,6 +16,7 @@ from tidegauge.outcomes.calibrator import Calibrator, fit_calibrator
 from tidegauge.outcomes.counted import Counted, all_counted, in_cells_of
 from tidegauge.outcomes.metric_sets import Worth
 from tidegauge.outcomes.realised_error import RealisedError, realised_errors
+from tidegauge.performance_causes import causes_of
 from tidegauge.performance_measurements import Settings, Teller, history_of
 from tidegauge.performance_result import (
     KINDS,
@@ -45,6 +46,7 @@ def performance(
     tolerance: float = TOLERANCE,
     mature_coverage: float = MATURE_COVERAGE,
     window: Window | tuple[Any, Any] | None = None,
+    segments: Mapping[str, Profile] | None = None,
 ) -> Performance:
     """Tell how right a model was on the rows of `profile`, and whether it is less right than on `reference`.
 
@@ -67,7 +69,9 @@ def performance(
     `worth` [[true negative, false positive], [false negative, true positive]], in any unit, adds the
     `business_value` of a row. `judged` names the metrics to judge; None takes all but those that say the same
     as another. `window`: the time of the rows, (start, end); None takes it from the timestamp column. Windows
-    of the reference that overlap it are left out.
+    of the reference that overlap it are left out. `segments`: profiles of the segments of the same rows by
+    key, as `profile_segments` makes them; where the reference has segments by the same columns
+    (`Reference.fit(segments=)`), `causes` say to which of them each change is owed.
 
     Raises InputError for settings out of range, and where there are no outcomes; MergeError for outcomes that
     were counted with another reference.
@@ -124,6 +128,7 @@ def performance(
         budget,
         tolerance,
         mature_coverage,
+        causes_of(profile, reference, segments or {}, kinds, worth),
     )
     return replace(made, summary=summary_of(made))
 
