@@ -33,7 +33,7 @@ PYTHON_LAYERS = [
     {"segment_profiles"},
     {"drift", "quality", "intake", "archive"},
     {"seasons", "performance_result", "performance_measurements", "performance_causes"},
-    {"comparison", "performances"},
+    {"comparison", "performances", "slice_search"},
     {"scan_result"},
     {"window_scan"},
     {"performance_windows"},

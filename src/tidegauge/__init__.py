@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tidegauge.performances import performance
     from tidegauge.scan_result import ScanResult
     from tidegauge.segment_profiles import profile_segments
+    from tidegauge.slice_search import Slices, find_slices
     from tidegauge.verdict import Verdict, verdicts
     from tidegauge.window import Window
     from tidegauge.window_profiles import profile_windows
@@ -38,11 +39,13 @@ __all__ = [
     "Reference",
     "ScanResult",
     "Schema",
+    "Slices",
     "Verdict",
     "Window",
     "__version__",
     "compare",
     "errors",
+    "find_slices",
     "judge",
     "load",
     "merge",
@@ -71,6 +74,8 @@ _LATER = {
     "performance_scan": "performance_windows",
     "Window": "window",
     "profile_segments": "segment_profiles",
+    "Slices": "slice_search",
+    "find_slices": "slice_search",
     "profile_windows": "window_profiles",
     "ScanResult": "scan_result",
     "scan": "window_scan",
