@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import tidegauge as tg
-from tidegauge.drift.mix import shares_of_change, split_change
+from tidegauge.drift.mix import shares_of_change
 from tidegauge.errors import DecodeError, InputError, SchemaError
+from tidegauge.mix_and_rate import split_change
 from tidegauge.reference import decoded
 
 COUNTS = arrays(np.int64, 6, elements=st.integers(0, 1_000))

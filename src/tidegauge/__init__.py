@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tidegauge.performance_windows import PerformanceScan, performance_scan
     from tidegauge.performances import performance
     from tidegauge.scan_result import ScanResult
+    from tidegauge.segment_profiles import profile_segments
+    from tidegauge.slice_search import Slices, find_slices
     from tidegauge.verdict import Verdict, verdicts
     from tidegauge.window import Window
     from tidegauge.window_profiles import profile_windows
@@ -37,17 +39,20 @@ __all__ = [
     "Reference",
     "ScanResult",
     "Schema",
+    "Slices",
     "Verdict",
     "Window",
     "__version__",
     "compare",
     "errors",
+    "find_slices",
     "judge",
     "load",
     "merge",
     "performance",
     "performance_scan",
     "profile",
+    "profile_segments",
     "profile_windows",
     "scan",
     "verdicts",
@@ -68,6 +73,9 @@ _LATER = {
     "PerformanceScan": "performance_windows",
     "performance_scan": "performance_windows",
     "Window": "window",
+    "profile_segments": "segment_profiles",
+    "Slices": "slice_search",
+    "find_slices": "slice_search",
     "profile_windows": "window_profiles",
     "ScanResult": "scan_result",
     "scan": "window_scan",

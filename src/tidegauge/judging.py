@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any, TypedDict
 
@@ -25,7 +26,7 @@ from tidegauge.performances import performance
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
 from tidegauge.scan_result import ScanResult
-from tidegauge.segments import TOTAL, parse_segment
+from tidegauge.segments import TOTAL, by_dimension
 from tidegauge.verdict import KIND, Gap, Verdict, name_of, parsed, prefix_of
 from tidegauge.window import DAY, SECOND, Window, parse_duration
 from tidegauge.window_scan import scan
@@ -196,15 +197,7 @@ class _Job:
         before = by_dimension(reference.segments)
         if not loud or not before:
             return {}
-        records = self.archive.find(self.series, start_ns=window.start_ns, end_ns=window.end_ns)
-        keys = {each.key.segment for each in records if each.key.window == window} - {TOTAL}
-        after = by_dimension(
-            {
-                key: profile
-                for key in sorted(keys)
-                for profile in self.archive.windows_of(self.series, [window], segment=key).values()
-            }
-        )
+        after = by_dimension(self._segments(window))
         found: dict[str, tuple[dict[str, Any], ...]] = {}
         for column in loud:
             shares = [
@@ -219,17 +212,37 @@ class _Job:
                 found[column.name] = tuple(shares)
         return found
 
+    def _segments(self, window: Window) -> dict[str, Profile]:
+        """Return the profiles of a window's segments, by their keys."""
+        records = self.archive.find(self.series, start_ns=window.start_ns, end_ns=window.end_ns)
+        keys = {each.key.segment for each in records if each.key.window == window} - {TOTAL}
+        return {
+            key: profile
+            for key in sorted(keys)
+            for profile in self.archive.windows_of(self.series, [window], segment=key).values()
+        }
+
     def _performance(
         self, reference: Reference, profile: Profile, window: Window, *, kinds: Sequence[Kind] = KINDS
     ) -> Performance | None:
-        """Return how right the model was, None where no outcomes are counted."""
+        """Return how right the model was, None where no outcomes are counted; of a loss also why."""
         if not (reference.profile._core.outcomes and profile._core.outcomes):
             return None
         try:
-            return performance(profile, reference, kinds=kinds, window=window, now_ns=self.now_ns)
+            judged = partial(performance, profile, reference, kinds=kinds, window=window, now_ns=self.now_ns)
+            found = judged()
+            if found.status in {"warning", "alert"} and reference.segments:
+                found = judged(segments=self._segments(window))
         except TidegaugeError as error:
             LOG.warning("judge: how right %r is cannot be told: %s", self.series.model, error)
             return None
+        loud = {
+            (each.name, each.kind, each.column)
+            for each in found.measurements
+            if each.status in {"warning", "alert"}
+        }
+        causes = (each for each in found.causes if (each.name, each.kind, each.column) in loud)
+        return replace(found, causes=tuple(causes))
 
     def _scan(
         self, reference: Reference, profiles: Mapping[Window, Profile], settings: Settings
@@ -341,14 +354,6 @@ def with_performance(verdict: Verdict, found: Performance | None) -> Verdict:
 def place_of(column: ColumnComparison) -> Cause | None:
     """Return where a column changed most, None where rows went missing."""
     return None if column.component == "missing values" or not column.causes else column.causes[0]
-
-
-def by_dimension(profiles: Mapping[str, Profile]) -> dict[tuple[str, ...], dict[str, Profile]]:
-    """Sort profiles of segments by the columns that the segments are made of."""
-    found: dict[tuple[str, ...], dict[str, Profile]] = {}
-    for key, profile in profiles.items():
-        found.setdefault(tuple(parse_segment(key)), {})[key] = profile
-    return found
 
 
 def inputs_of(parts: Sequence[Found]) -> str:

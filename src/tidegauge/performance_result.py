@@ -10,11 +10,14 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
+from tidegauge.drift.multiplicity import benjamini_hochberg
 from tidegauge.drift.verdict import BUDGET
 from tidegauge.measurement import Kind, Measurement, Status, arrow_stream
 from tidegauge.outcomes.calibration import ReliabilityCurve
+from tidegauge.outcomes.metric_change import MetricChange, SegmentPart
 from tidegauge.outcomes.realised_error import RealisedError
 from tidegauge.profiles import write_file
+from tidegauge.segments import parse_segment, shown_segment
 from tidegauge.tables import escaped, html_table, printable, text_table
 from tidegauge.window import Window
 
@@ -22,6 +25,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 TOLERANCE = 0.01
 MATURE_COVERAGE = 0.9
 MAX_LINES = 40  # of a repr
+MAX_NAMED = 3  # segments to which a sentence says that a change is owed
+SURE = 0.05  # false discoveries among these
 _HEADER = ("status", "metric", "of", "kind", "value", "95 % interval", "reference", "limit", "rows")
 
 
@@ -48,6 +53,7 @@ class Performance:
     the curve of the first score that is a probability, `confusion` a table for each column with classes.
     `errors` say of an estimate how far off it was on the rows that have labels by now (estimated - realised).
     `notes` tell in sentences what could not be judged and why, `assumptions` what the verdict rests on.
+    `causes` are the changes of metrics over the segments that were given; `cause` finds one.
     """
 
     status: Status
@@ -65,6 +71,7 @@ class Performance:
     budget: float = BUDGET
     tolerance: float = TOLERANCE
     mature_coverage: float = MATURE_COVERAGE
+    causes: tuple[MetricChange, ...] = ()
 
     @property
     def coverage(self) -> float | None:
@@ -107,6 +114,19 @@ class Performance:
         """Return the value of `measurement`, None where it is undefined."""
         return self.measurement(name, kind, average=average, column=column, label=label).value
 
+    def cause(
+        self, name: str, by: str | tuple[str, ...], kind: Kind = "realised", *, column: str | None = None
+    ) -> MetricChange:
+        """Return the change of one metric over the segments `by` a column, or several; KeyError without."""
+        columns = (by,) if isinstance(by, str) else tuple(sorted(by))
+        for each in self.causes:
+            if (each.name, each.by, each.kind) == (name, columns, kind) and column in (None, each.column):
+                return each
+        have = sorted({f"{each.name} by {', '.join(each.by)}" for each in self.causes if each.kind == kind})
+        raise KeyError(
+            f"no {kind} change of {name!r} by {', '.join(columns)}; there are {'; '.join(have) or 'none'}"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything by name, JSON-able (no NaN, no NumPy)."""
         curve = self.reliability
@@ -125,6 +145,7 @@ class Performance:
             "assumptions": list(self.assumptions),
             "measurements": [each.to_dict() for each in self.measurements],
             "errors": {name: error_dict(each) for name, each in self.errors.items()},
+            "causes": [each.to_dict() for each in self.causes],
             "confusion": [each.to_dict() for each in self.confusion],
             "reliability": None
             if curve is None
@@ -204,7 +225,8 @@ def summary_of(made: Performance) -> str:
     share = "no rows" if made.coverage is None else f"{made.n_rows:,} rows, {made.coverage:.0%} labelled"
     loud = [each for each in decisive(made.measurements) if each.status in ("alert", "warning")]
     if loud:
-        first = max(loud, key=lambda each: (each.status == "alert", -(each.p_value or 0.0)))
+        loud.sort(key=lambda each: (each.status == "alert", -(each.p_value or 0.0)), reverse=True)
+        first = loud[0]
         alerts = sum(each.status == "alert" for each in loud)
         counts = [
             f"{n} {word}{'' if n == 1 else 's'}"
@@ -212,6 +234,11 @@ def summary_of(made: Performance) -> str:
             if n
         ]
         told = f"{' and '.join(counts)}; {words_of(first)}, limit {first.threshold:.3g}"
+        # Of what does not decompose only parts are told, of what does also whether by mix or by rate.
+        splits = {(each.name, each.kind, each.column) for each in made.causes if each.decomposes}
+        by_split = sorted(loud, key=lambda each: (each.name, each.kind, each.column) not in splits)
+        why = next((words for each in by_split if (words := why_of(made.causes, each, first))), "")
+        told += f"; {why}" if why else ""
         return f"{made.status}: {told} ({share})"
     firsts = []
     for kind in KINDS:
@@ -226,3 +253,54 @@ def words_of(each: Measurement) -> str:
     """Return a metric, its value and the reference's."""
     before = "" if each.reference_value is None else f" against {each.reference_value:.3g}"
     return f"{each.kind} {each.name} {each.value:.3g}{before}"
+
+
+def why_of(causes: Sequence[MetricChange], of: Measurement, named: Measurement) -> str:
+    """Say to which segments the change of a metric is owed: "it fell .052: country=SE -.031 by rate".
+
+    "It" is the metric that was `named` before; another one is named.
+
+    Named are at most three of those that changed more than their share of the rows, beyond chance at a false
+    discovery rate of .05 over all segments: of the columns with the surest of them.
+    """
+    known = [each for each in causes if (each.name, each.kind, each.column) == (of.name, of.kind, of.column)]
+    p = [part.p_value for each in known for part in each.segments]
+    if not p:
+        return ""
+    change = known[0].change
+    name = "it" if of is named else f"{of.kind} {of.name}"
+    told = f"{name} {'rose' if change > 0 else 'fell'} {abs(change):.3g}"
+    sure, limit = benjamini_hochberg(p, SURE)
+    out = [(each, stands_out(each, limit if sure.any() else -1.0)) for each in known]
+    surest = min(
+        (each for each in out if each[1]),
+        key=lambda each: (least_p(each[1]), len(each[0].by)),
+        default=None,
+    )
+    if surest is None:
+        return f"{told}, and no segment stands out"
+    words = [f"{shown_segment(parse_segment(part.segment))} {words_of_part(part)}" for part in surest[1]]
+    return f"{told}: {', '.join(words[:MAX_NAMED])}"
+
+
+def stands_out(change: MetricChange, limit: float) -> list[SegmentPart]:
+    """Return the segments with more than their share of a change and a p up to `limit`, the most first."""
+
+    def more(part: SegmentPart) -> float:
+        return (part.part if part.excess is None else part.excess) * (1 if change.change > 0 else -1)
+
+    found = [part for part in change.segments if part.p_value <= limit and more(part) > 0]
+    return sorted(found, key=more, reverse=True)
+
+
+def least_p(parts: Sequence[SegmentPart]) -> float:
+    """Return the smallest p."""
+    return min(part.p_value for part in parts)
+
+
+def words_of_part(part: SegmentPart) -> str:
+    """Return the larger of a segment's rate and mix, and which it is; of what does not decompose its part."""
+    if part.rate is None or part.mix is None:
+        return f"{part.part:+.3g}"
+    by_rate = abs(part.rate) >= abs(part.mix)
+    return f"{part.rate if by_rate else part.mix:+.3g} by {'rate' if by_rate else 'mix'}"

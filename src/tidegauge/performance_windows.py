@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite, sqrt
 from typing import Any
 
@@ -157,6 +158,7 @@ def performance_scan(
     tolerance: float = TOLERANCE,
     mature_coverage: float = MATURE_COVERAGE,
     now_ns: int | None = None,
+    segments: Callable[[Window], Mapping[str, Profile]] | None = None,
 ) -> PerformanceScan:
     """Tell of successive windows how right the model was in each, and since when it has been less so.
 
@@ -167,25 +169,28 @@ def performance_scan(
     Their baseline is the reference's mean plus 1.96 times its own error and how its windows differ; until it
     is exceeded, false alarms of all of them together come once in 1 / `budget` windows, or more rarely.
     Windows whose labels are not mature yet are passed over by those. `now_ns`: when the labels were gathered,
-    see `performance`. An alarm makes the scan an `alert`.
+    see `performance`. An alarm makes the scan an `alert`. `segments` returns the profiles of a window's
+    segments by key; it is asked of windows with a warning or an alert, to say what causes them.
 
     Raises what `performance` raises, and InputError for no windows or windows out of order.
     """
     times, profiles = in_order(windows)
     places: Sequence[Window | None] = [None] * len(profiles) if times is None else times
-    found = tuple(
-        performance(
-            profile,
-            reference,
-            worth=worth,
-            budget=budget,
-            tolerance=tolerance,
-            mature_coverage=mature_coverage,
-            window=place,
-            now_ns=now_ns,
-        )
-        for place, profile in zip(places, profiles, strict=True)
+    judged = partial(
+        performance,
+        reference=reference,
+        worth=worth,
+        budget=budget,
+        tolerance=tolerance,
+        mature_coverage=mature_coverage,
+        now_ns=now_ns,
     )
+    found = []
+    for place, profile in zip(places, profiles, strict=True):
+        told = judged(profile, window=place)
+        if segments is not None and place is not None and told.status in ("warning", "alert"):
+            told = judged(profile, window=place, segments=segments(place))
+        found.append(told)
     before = all_counted(reference.profile._core.outcomes, reference.schema)
     counted = [all_counted(profile._core.outcomes, reference.schema) for profile in profiles]
     watched = [(like, name) for like in before for name in bounded_sums(like, like)]
@@ -201,7 +206,7 @@ def performance_scan(
     alarms.sort(key=lambda each: (each.since, each.raised, each.column, each.name))
     statuses: list[Status] = [each.status for each in found]
     status = "alert" if alarms else status_of_all(statuses)
-    made = PerformanceScan(status, "", tuple(places), found, tuple(alarms), length)
+    made = PerformanceScan(status, "", tuple(places), tuple(found), tuple(alarms), length)
     return replace(made, summary=summary_of(made))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Any
@@ -17,6 +17,7 @@ from tidegauge.outcomes.calibrator import Calibrator, fit_calibrator
 from tidegauge.outcomes.counted import Counted, all_counted, in_cells_of
 from tidegauge.outcomes.metric_sets import Worth
 from tidegauge.outcomes.realised_error import RealisedError, realised_errors
+from tidegauge.performance_causes import causes_of
 from tidegauge.performance_measurements import Settings, Teller, history_of
 from tidegauge.performance_result import (
     KINDS,
@@ -48,6 +49,7 @@ def performance(
     mature_coverage: float = MATURE_COVERAGE,
     window: Window | tuple[Any, Any] | None = None,
     now_ns: int | None = None,
+    segments: Mapping[str, Profile] | None = None,
 ) -> Performance:
     """Tell how right a model was on the rows of `profile`, and whether it is less right than on `reference`.
 
@@ -74,7 +76,10 @@ def performance(
     of the reference that overlap it are left out. `now_ns`: when the labels were gathered, in nanoseconds
     since 1970. It makes the age of the labels, counted from the window's end, a part of every realised
     measurement; and where the reference knows when its labels came (a column with the role `labelled_at`),
-    these metrics are held against its rows with the labels that had come by that age.
+    these metrics are held against its rows with the labels that had come by that age. `segments`: profiles of
+    the segments of the same rows by key, as `profile_segments` makes them; where the reference has segments
+    by the same columns (`Reference.fit(segments=)`), `causes` say to which of them each change is owed; of
+    realised metrics only against all of the reference's labels.
 
     Raises InputError for settings out of range, and where there are no outcomes; MergeError for outcomes that
     were counted with another reference.
@@ -119,6 +124,8 @@ def performance(
         if current.matrix is not None:
             tables.append(ConfusionTable(current.column, current.classes, current.matrix))
     refuse_unknown(settings.judged, found)
+    early = as_known[0].n_labelled < before[0].n_labelled  # of which the reference's segments know nothing
+    comparable = [kind for kind in kinds if not (early and kind == "realised")]
     made = Performance(
         status_of_all([each.status for each in decisive(found)]),
         "",
@@ -135,6 +142,7 @@ def performance(
         budget,
         tolerance,
         mature_coverage,
+        causes_of(profile, reference, segments or {}, comparable, worth),
     )
     return replace(made, summary=summary_of(made))
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from tidegauge.errors import InputError
+
+T = TypeVar("T")
 
 TOTAL = ""  # the key of all rows
 
@@ -77,3 +80,11 @@ def shown_segment(segment: Segment) -> str:
         f"{column}={value if isinstance(value, str) else words[value]}" for column, value in segment.items()
     )
     return ", ".join(pairs) or "all rows"
+
+
+def by_dimension(segments: Mapping[str, T]) -> dict[tuple[str, ...], dict[str, T]]:
+    """Sort what is known of segments, by their keys, by the columns that the segments are made of."""
+    found: dict[tuple[str, ...], dict[str, T]] = {}
+    for key, each in segments.items():
+        found.setdefault(tuple(parse_segment(key)), {})[key] = each
+    return found

@@ -29,7 +29,7 @@ from tidegauge.archive.writers import Writer
 from tidegauge.errors import ArchiveError, ArchiveWarning, DecodeError, InputError
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
-from tidegauge.segments import Other, Segment, parse_segment, segment_key
+from tidegauge.segments import TOTAL, Other, Segment, parse_segment, segment_key
 from tidegauge.window import Window, as_ns, parse_duration
 
 Time = datetime | date | str | int
@@ -205,6 +205,28 @@ class Archive:
             return each.profile
         references = {each.reference_id for each in self._known(model, version, reference_id)}
         return Profile.empty(self._reference(one_of(references, model)))
+
+    def merged_segments(
+        self,
+        model: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        *,
+        version: str | None = None,
+        reference_id: str | None = None,
+    ) -> dict[str, Profile]:
+        """Return `merged` of every segment that has profiles in [start, end), by its key; not of all rows."""
+
+        def find() -> list[Found]:
+            found = self._select(model, start, end, version=version, reference_id=reference_id, segment=None)
+            return [each for each in found if each.key.segment != TOTAL]
+
+        merged = merged_by(
+            self.store, find, lambda key: (key.reference_id, key.segment), read_only=self.read_only
+        )
+        for (of_reference, _), each in merged.items():
+            attach(each.profile, self._reference(of_reference))
+        return {segment: each.profile for (_, segment), each in sorted(merged.items(), key=lambda of: of[0])}
 
     def windows(
         self,

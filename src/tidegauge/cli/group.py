@@ -15,6 +15,7 @@ from tidegauge.cli.gates import compare, scan
 from tidegauge.cli.labels import label
 from tidegauge.cli.outcomes import performance
 from tidegauge.cli.profiles import profile, reference, show
+from tidegauge.cli.slices import slices
 from tidegauge.errors import TidegaugeError
 from tidegauge.tables import printable
 
@@ -30,7 +31,7 @@ def cli(debug: bool) -> None:
 
 
 COMMANDS = (
-    *(profile, reference, show, compare, scan, performance),
+    *(profile, reference, show, compare, scan, performance, slices),
     *(watch, label, judge, windows, compact, bench),
 )
 for command in COMMANDS:

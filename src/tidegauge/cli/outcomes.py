@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from tidegauge.cli.inputs import load_reference, read, saved_profiles
 from tidegauge.cli.labelled import with_labels
 from tidegauge.cli.outputs import waiting, written
 from tidegauge.errors import InputError
+from tidegauge.segments import by_dimension
 from tidegauge.window import Window, parse_duration
 
 
@@ -71,11 +72,13 @@ def performance(
     if reference is None:
         if len(current) != 1 or labels:
             raise InputError("performance: name the --reference that files are held against")
-        against, windows = of_archive(current[0], model, version, last, window)
+        against, windows, settings["segments"] = of_archive(current[0], model, version, last, window)
         settings["now_ns"] = time.time_ns()
     else:
         against = load_reference(reference)
         windows = of_files(current, against, labels, id_column, window)
+        if isinstance(windows, tg.Profile) and not saved_profiles(current):
+            settings["segments"] = segments_of_files(current, against, labels, id_column)
     told = tg.performance if isinstance(windows, tg.Profile) else tg.performance_scan
     found: Any = told(windows, against, **settings)  # type: ignore[arg-type]
     click.echo(json.dumps(found.to_dict(), allow_nan=False) if as_json else repr(found))
@@ -123,10 +126,27 @@ def of_files(
     return made
 
 
+def segments_of_files(
+    current: tuple[str, ...], against: tg.Reference, labels: str | None, id_column: str | None
+) -> dict[str, tg.Profile]:
+    """Return profiles of the segments that the reference has, of files that are read once more."""
+    dimensions = list(by_dimension(against.segments))
+    if not dimensions:
+        return {}
+    source = tg.arrow.batches(list(current))
+    if labels is not None:
+        source, _ = with_labels(list(current), labels, against, id_column)
+    with waiting("reading segments"):
+        return tg.profile_segments(source, against, dimensions)
+
+
 def of_archive(
     url: str, model: str | None, version: str | None, last: str, step: str | None
-) -> tuple[tg.Reference, dict[Window, tg.Profile]]:
-    """Return the reference and the windows of an archive's series. Raises InputError."""
+) -> tuple[tg.Reference, dict[Window, tg.Profile], Callable[[Window], dict[str, tg.Profile]]]:
+    """Return the reference and the windows of an archive's series, and what tells a window's segments.
+
+    Raises InputError.
+    """
     with tg.Archive(url, read_only=True) as opened:
         require_filled(opened, url)
         series = only_series(opened, model, version)
@@ -139,4 +159,18 @@ def of_archive(
             start=end_ns - parse_duration(last),
             end=end_ns,
         )
-        return opened.reference(series.reference_id), found
+        against = opened.reference(series.reference_id)
+
+    def segments(window: Window) -> dict[str, tg.Profile]:
+        if not against.segments:
+            return {}
+        with tg.Archive(url, read_only=True) as again:
+            return again.merged_segments(
+                series.model,
+                window.start_ns,
+                window.end_ns,
+                version=series.version,
+                reference_id=series.reference_id,
+            )
+
+    return against, found, segments

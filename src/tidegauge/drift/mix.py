@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from tidegauge.drift.causes import Cause
 from tidegauge.drift.columns import ColumnCounts, ProfileCounts
+from tidegauge.mix_and_rate import split_change
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,22 +38,6 @@ class SegmentShare:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name, JSON-able."""
         return asdict(self)
-
-
-def split_change(hits_0: Floats, rows_0: Floats, hits_1: Floats, rows_1: Floats) -> tuple[Floats, Floats]:
-    """Split the change of a share over segments `[segments]`: (by their rates, by their mix).
-
-    With weights w = rows / sum of rows, and p = hits / rows (of a segment without rows on a side, the other
-    side's): (p_1 - p_0) (w_0 + w_1) / 2, and (w_1 - w_0) ((p_0 + p_1) / 2 - P), P the mean of both whole
-    shares. Their sum over all segments is the change of the whole share, exactly (Kitagawa 1955; P takes
-    nothing from the sum, and makes the mix of a segment with an average share zero).
-    """
-    w_0, w_1 = rows_0 / rows_0.sum(), rows_1 / rows_1.sum()
-    p_0 = np.divide(hits_0, rows_0, out=np.zeros_like(hits_0), where=rows_0 > 0)
-    p_1 = np.divide(hits_1, rows_1, out=np.zeros_like(hits_1), where=rows_1 > 0)
-    p_0, p_1 = np.where(rows_0 > 0, p_0, p_1), np.where(rows_1 > 0, p_1, p_0)
-    whole = (hits_0.sum() / rows_0.sum() + hits_1.sum() / rows_1.sum()) / 2.0
-    return (p_1 - p_0) * (w_0 + w_1) / 2.0, (w_1 - w_0) * ((p_0 + p_1) / 2.0 - whole)
 
 
 def shares_of_change(

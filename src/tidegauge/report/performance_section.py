@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from tidegauge.drift.verdict import verdict_of_columns
 from tidegauge.measurement import Measurement, Status, worst
+from tidegauge.outcomes.metric_change import MetricChange, SegmentPart
 from tidegauge.report.metric_chart import Point, metric_chart
 from tidegauge.report.reliability_chart import reliability_chart
+from tidegauge.segments import parse_segment, shown_segment
 
 if TYPE_CHECKING:
     from tidegauge.performance_result import ConfusionTable, Performance
 
 MAX_CHARTS = 24
 MAX_CLASSES = 20  # of a confusion matrix that is shown whole
+MAX_CAUSES = 8  # metrics by some columns' segments, those by one column first
+MAX_PARTS = 10  # segments of one
 MAX_LISTED = 200  # windows with a row of their own, the last ones
 
 
@@ -43,6 +47,7 @@ def section(performances: Sequence[Performance], summary: str | None = None) -> 
         "charts": charts[:MAX_CHARTS],
         "more_charts": max(len(charts) - MAX_CHARTS, 0),
         "reliability": "" if last.reliability is None else reliability_chart(last.reliability),
+        "causes": causes_of(last),
         "tables": [table_of(each) for each in last.confusion if len(each.classes) <= MAX_CLASSES],
         "numbers_of": [each for each in known if each.label is None],
         "classes_of": [each for each in known if each.label is not None],
@@ -72,6 +77,21 @@ def charts_of(performances: Sequence[Performance]) -> list[Chart]:
         charts.append(Chart(name, column, status, metric_chart(f"{name} of {column}", points)))
     loud: tuple[Status, ...] = ("alert", "warning")
     return sorted(charts, key=lambda chart: loud.index(chart.status) if chart.status in loud else len(loud))
+
+
+def causes_of(performance: Performance) -> list[tuple[MetricChange, list[tuple[str, SegmentPart]]]]:
+    """Return the changes to show, of what was judged worse or else of the first metric, with their parts."""
+    loud = {
+        (each.name, each.kind, each.column)
+        for each in performance.measurements
+        if each.status in ("warning", "alert")
+    }
+    first = {(each.name, each.kind, each.column) for each in performance.causes[:1]}
+    wanted = [each for each in performance.causes if (each.name, each.kind, each.column) in (loud or first)]
+    return [
+        (each, [(shown_segment(parse_segment(part.segment)), part) for part in each.segments[:MAX_PARTS]])
+        for each in sorted(wanted, key=lambda each: len(each.by))[:MAX_CAUSES]
+    ]
 
 
 def moment_of(performance: Performance, place: int) -> str:
