@@ -103,7 +103,7 @@ def test_sorts_parameters_and_defaults_agree() -> None:
         if what != engine[name] and name not in overloaded
     }
     assert not unlike
-    assert stubbed()["Profile.__init__"] == ("specs", "joint=", "with_parts=", "outcomes=")
+    assert stubbed()["Profile.__init__"] == ("specs", "joint=", "with_parts=", "outcomes=", "leaves=")
     assert engine["Profile.__init__"] == ("_",)
 
 

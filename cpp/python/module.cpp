@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   tidegauge::python::register_spec(m);
   tidegauge::python::register_joint(m);
   tidegauge::python::register_outcomes(m);
+  tidegauge::python::register_leaves(m);
   tidegauge::python::register_profile(m);
   tidegauge::python::register_stage(m);
   tidegauge::python::register_segmented(m);

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "convert.hpp"
+#include "leaves.hpp"
 #include "outcomes.hpp"
 #include "register.hpp"
 #include "tidegauge/kernels/kernels.hpp"
@@ -140,11 +141,13 @@ void register_profile(py::module_& m) {
   py::class_<Profile>(m, "Profile")
       .def(py::init<uint8_t>(), py::arg("accumulators"))
       .def(py::init([](const std::vector<std::shared_ptr<ColumnSpec>>& specs,
-                       const std::shared_ptr<joint::Spec>& joint, bool with_parts, const py::list& outcomes) {
-             return std::make_unique<Profile>(const_specs(specs), joint, with_parts, outcome_specs(outcomes));
+                       const std::shared_ptr<joint::Spec>& joint, bool with_parts, const py::list& outcomes,
+                       const Leaves* leaves) {
+             return std::make_unique<Profile>(const_specs(specs), joint, with_parts, outcome_specs(outcomes),
+                                              leaves ? leaves->shared_spec() : nullptr);
            }),
            py::arg("specs"), py::arg("joint") = py::none(), py::arg("with_parts") = false,
-           py::arg("outcomes") = py::list())
+           py::arg("outcomes") = py::list(), py::arg("leaves") = py::none())
       .def(
           "copy", [](const Profile& p) { return std::make_unique<Profile>(p); }, py::call_guard<Unlocked>())
       .def("update", &Profile::update, py::arg("batch"), py::arg("n_threads"), py::call_guard<Unlocked>())
@@ -231,6 +234,12 @@ void register_profile(py::module_& m) {
                                  }
                                }
                                return outcome_list(*snapshot);
+                             })
+      .def_property_readonly("leaves",
+                             [](const Profile& p) {
+                               const Unlocked unlocked;
+                               const auto guard = p.lock();
+                               return p.leaves() ? std::make_unique<Leaves>(*p.leaves()) : nullptr;
                              })
       .def_property_readonly("labels_unresolved",
                              [](const Profile& p) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "convert.hpp"
+#include "leaves.hpp"
 #include "outcomes.hpp"
 #include "register.hpp"
 #include "unlocked.hpp"
@@ -77,15 +78,16 @@ void register_segmented(py::module_& m) {
       .def(py::init([](const Specs& specs, const std::shared_ptr<joint::Spec>& joint,
                        std::vector<std::vector<std::string>> dimensions, size_t max_segments,
                        const std::vector<std::vector<Key>>& reserved, const py::list& outcomes,
-                       const py::list& segment_outcomes) {
+                       const py::list& segment_outcomes, const Leaves* leaves) {
              const SegmentedProfile::Outcomes counted{outcome_specs(outcomes),
-                                                      outcome_specs(segment_outcomes)};
+                                                      outcome_specs(segment_outcomes),
+                                                      leaves ? leaves->shared_spec() : nullptr};
              return std::make_unique<SegmentedProfile>(const_specs(specs), joint, std::move(dimensions),
                                                        max_segments, reserved, counted);
            }),
            py::arg("specs"), py::arg("joint"), py::kw_only(), py::arg("dimensions"), py::arg("max_segments"),
            py::arg("reserved") = py::list(), py::arg("outcomes") = py::list(),
-           py::arg("segment_outcomes") = py::list())
+           py::arg("segment_outcomes") = py::list(), py::arg("leaves") = py::none())
       .def("update", &SegmentedProfile::update, py::arg("batch"), py::arg("n_threads"),
            py::call_guard<Unlocked>(), "False, and nothing is added, once sealed.")
       .def("seal", &SegmentedProfile::seal, py::call_guard<Unlocked>(),

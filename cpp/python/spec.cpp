@@ -8,7 +8,6 @@
 namespace py = pybind11;
 
 namespace tidegauge::python {
-namespace {
 
 arrow::Kind kind_named(const std::string& name) {
   for (int k = 0; k <= static_cast<int>(arrow::Kind::embedding); ++k) {
@@ -17,6 +16,8 @@ arrow::Kind kind_named(const std::string& name) {
   throw SchemaError("kind '" + name +
                     "': is none of number, boolean, category, time, embedding, unsupported");
 }
+
+namespace {
 
 arrow::TimeUnit unit_named(const std::string& name) {
   for (int u = 0; u <= static_cast<int>(arrow::TimeUnit::day); ++u) {

@@ -9,7 +9,6 @@ from math import nan, sqrt
 import numpy as np
 
 from tidegauge.measurement import Kind, Measurement, Status
-from tidegauge.outcomes.calibrator import Calibrator
 from tidegauge.outcomes.counted import Counted
 from tidegauge.outcomes.estimated import estimate
 from tidegauge.outcomes.intervals import Z
@@ -26,6 +25,7 @@ from tidegauge.outcomes.metric import Metric
 from tidegauge.outcomes.metric_sets import Worth, metrics_of_class
 from tidegauge.outcomes.regression import RegressionSums
 from tidegauge.outcomes.windowed import WindowedMetrics
+from tidegauge.performance_estimates import Estimator
 from tidegauge.reference_windows import ReferenceWindows
 from tidegauge.window import SECOND, Window
 
@@ -135,16 +135,12 @@ class Teller:
             for name, metric in own.items():
                 yield replace(self.measurement(metric, theirs.get(name), told, frozenset()), label=label)
 
-    def estimated(self, calibrator: Calibrator) -> Iterator[Measurement]:
+    def estimated(self, estimator: Estimator) -> Iterator[Measurement]:
         """Yield the metrics that all rows are expected to have."""
         before, now = self.before, self.now
-        assert now.every is not None
         reference = before.metrics(self.settings.worth)
-        rows = now.every.positives + now.every.negatives + now.every.unlabelled
-        expected = float(np.nansum(rows * calibrator.probabilities))
-        rarer = min(expected, float(rows.sum()) - expected)
-        held = self.held_back(now.n_rows, int(rarer), "rows with a score")
-        found = estimate(now.every, calibrator, now.edge, self.settings.worth)
+        held = self.held_back(now.n_rows, int(estimator.expected_rarer), "rows with a score")
+        found = estimate(estimator.window, estimator.calibrator, estimator.threshold, self.settings.worth)
         metrics = {}
         for name in (name for name in reference if name in found):
             known, each = reference[name], found[name]

@@ -13,11 +13,11 @@ from tidegauge.label_ages import LabelAge, known_by
 from tidegauge.measurement import Kind, Measurement, Status
 from tidegauge.outcomes.binary_counts import BinaryCounts
 from tidegauge.outcomes.calibration import ReliabilityCurve, reliability_curve
-from tidegauge.outcomes.calibrator import Calibrator, fit_calibrator
 from tidegauge.outcomes.counted import Counted, all_counted, in_cells_of
 from tidegauge.outcomes.metric_sets import Worth
 from tidegauge.outcomes.realised_error import RealisedError, realised_errors
 from tidegauge.performance_causes import causes_of
+from tidegauge.performance_estimates import Estimator, leaf_estimator, plain_estimator
 from tidegauge.performance_measurements import Settings, Teller, history_of
 from tidegauge.performance_result import (
     KINDS,
@@ -55,8 +55,9 @@ def performance(
 
     Both must have counted outcomes: the reference was fitted with a schema that has a label and a score or a
     prediction, the profile was made with it. "realised" metrics are of the rows with a label, "estimated"
-    ones of all rows, expected by what scores meant in the reference (CBPE: isotonic calibration; blind to a
-    change of what a score means; of binary scores only). The interval of an estimate says where the realised
+    ones of all rows, expected by what scores meant in the reference (CBPE: isotonic calibration, by segments
+    where `Reference.fit` found some in which a score means something else; blind to a change of what a score
+    means; of binary scores only). The interval of an estimate says where the realised
     metric of the very same rows is to be expected.
 
     A metric is judged on its worse side only. Its threshold is where clean windows do not come in more than
@@ -102,6 +103,7 @@ def performance(
     curve: ReliabilityCurve | None = None
     tables: list[ConfusionTable] = []
     errors: dict[str, RealisedError] = {}
+    rests: list[str] = []  # on what estimates do
     columns: dict[Kind, int] = {"realised": len(now), "estimated": sum(each.task == "score" for each in now)}
     for current in now:
         like = alike(current, before)
@@ -112,12 +114,14 @@ def performance(
         if "realised" in kinds:
             found += replace(teller, before=by_then, age_ns=age_ns).realised()
         if isinstance(current.every, BinaryCounts):
-            assert isinstance(like.state, BinaryCounts)
-            calibrator = fit_calibrator(like.state)
+            plain = plain_estimator(current, like)
+            told = leaf_estimator(current, profile._core.leaves, reference.profile._core.leaves) or plain
             if "estimated" in kinds:
-                found += teller.estimated(calibrator)
+                found += teller.estimated(told)
+                rests += [told.words] if told.words else []
             if current.n_labelled and not errors:
-                errors = told_errors(current, calibrator, worth)
+                # Labels that came late are in no leaf.
+                errors = told_errors(told if told.n_labelled == current.n_labelled else plain, worth)
         if isinstance(current.state, BinaryCounts) and curve is None:
             curve = reliability_curve(current.state)
             curve = curve if len(curve.rows) else None
@@ -138,7 +142,7 @@ def performance(
         tuple(tables),
         errors,
         tuple(" ".join(part for part in (told, ", ".join(names)) if part) for told, names in notes.items()),
-        assumptions_of(windows, then),
+        (*assumptions_of(windows, then), *rests),
         budget,
         tolerance,
         mature_coverage,
@@ -240,8 +244,7 @@ def assumptions_of(windows: ReferenceWindows | None, then: LabelAge | None) -> t
     return rows, f"realised metrics are held against the reference's labels as they were after {days} days"
 
 
-def told_errors(current: Counted, calibrator: Calibrator, worth: Worth | None) -> dict[str, RealisedError]:
+def told_errors(estimator: Estimator, worth: Worth | None) -> dict[str, RealisedError]:
     """Return how far estimates of the labelled rows were off."""
-    assert isinstance(current.state, BinaryCounts)
-    found = realised_errors(current.state, calibrator, current.edge, worth)
+    found = realised_errors(estimator.window, estimator.calibrator, estimator.threshold, worth)
     return {name: each for name, each in found.items() if name not in _ROWS_OF_MATRIX}

@@ -54,7 +54,7 @@ class Profile(Mapping[str, ColumnProfile]):
         if accumulators == "light":
             light = [spec.with_options(spec.accumulators & bits) for spec in specs]
             return cls(_core.Profile(light, outcomes=light_outcomes(held.outcomes, reference.schema)))
-        return cls(_core.Profile(specs, held.joint_spec, outcomes=held.outcomes))
+        return cls(_core.Profile(specs, held.joint_spec, outcomes=held.outcomes, leaves=held.leaves))
 
     def update(self, data: Any, *, threads: int = 0) -> None:
         """Add the rows of `data`: anything `tidegauge.arrow.batches` takes.

@@ -22,6 +22,7 @@ from tidegauge.errors import DecodeError, InputError, SchemaError
 from tidegauge.label_ages import AgeCounter, LabelAge
 from tidegauge.label_ages import from_note as from_ages
 from tidegauge.label_ages import to_note as to_ages
+from tidegauge.leaf_trees import FeatureRows, chosen_leaves
 from tidegauge.outcome_specs import LabelledRows, Outcomes, chosen_outcomes, light_outcomes
 from tidegauge.outcomes.windowed import WindowedNote, from_note, to_note, windowed_metrics
 from tidegauge.profiles import Profile, accumulator_bits, write_file
@@ -105,11 +106,17 @@ class Reference:
         opened = iter(rows)
         kept = [] if edges is None else edges.profile._core.outcomes
         labelled = LabelledRows(Schema() if kept else schema)  # of which nothing is chosen
-        sampled, held = sample(opened, schema, accumulators, labelled, hold=not rows.rereadable)
+        by_feature = FeatureRows(Schema() if kept or accumulators == "light" else schema)
+        drawn = (labelled, by_feature)
+        sampled, held = sample(opened, schema, accumulators, drawn, hold=not rows.rereadable)
         specs, schema = frozen_specs(sampled, schema, {} if edges is None else edges._specs)
         joint = None if accumulators == "light" else joint_spec(sampled, specs, schema, edges)
         outcomes = kept or chosen_outcomes(schema, labelled)
-        profile = Profile(_core.Profile(specs, joint, with_parts=True, outcomes=outcomes))
+        if edges is not None and kept:
+            leaves = edges.profile._core.leaves
+        else:
+            leaves = chosen_leaves(schema, specs, by_feature, outcomes)
+        profile = Profile(_core.Profile(specs, joint, with_parts=True, outcomes=outcomes, leaves=leaves))
         light = light_outcomes(outcomes, schema)
         split = None if window is None else Splitter(specs, timestamp_of(schema, timestamp), window, light)
         dimensions = dimensions_of(segments, schema)
@@ -222,11 +229,11 @@ def sample(
     rows: Iterator[_core.Batch],
     schema: Schema,
     accumulators: Literal["full", "light"],
-    labelled: LabelledRows,
+    kept: Iterable[LabelledRows | FeatureRows],
     *,
     hold: bool,
 ) -> tuple[list[Sampled], list[_core.Batch]]:
-    """Draw values from `rows`; with `hold`, only from the first of them, which are returned as well."""
+    """Draw values from `rows`, and rows to keep; with `hold`, only from the first, returned as well."""
     drawn: _core.Sample | None = None
     specs: list[_core.ColumnSpec] = []
     held: list[_core.Batch] = []
@@ -237,7 +244,8 @@ def sample(
             max_rows = min(SAMPLED_ROWS, max(1 << 14, SAMPLED_BYTES // (16 * max(len(specs), 1))))
             drawn = _core.Sample(specs, max_rows)
         drawn.update(batch)
-        labelled.update(batch)
+        for each in kept:
+            each.update(batch)
         n_rows += batch.n_rows
         if hold:
             held.append(batch)

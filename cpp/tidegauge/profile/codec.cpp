@@ -16,6 +16,7 @@
 //   regression),
 //          length varint, its spec and its counts
 //   LABL   labels that came late: those given, then those taken back, each as length varint and an OUTC, or 0
+//   LEAF   rows by leaf: the tree and the outcomes that are counted in it, rows without a home varint, counts
 //   NOTE   the caller's text
 //   MORE   unexpected columns by name: count varint, then name and rows
 
@@ -133,7 +134,8 @@ std::map<uint64_t, ColumnSpec> decode_edge_section(ByteReader in) {
 }
 
 struct Sections {
-  std::span<const std::byte> rows, spec, edges, columns, joint, joint_spec, outcomes, labels, more, note;
+  std::span<const std::byte> rows, spec, edges, columns, joint, joint_spec, outcomes, labels, leaves, more,
+      note;
 };
 
 /// Checks everything about the container and finds the sections in it.
@@ -167,7 +169,8 @@ Sections open_container(std::span<const std::byte> bytes) {
           std::pair{tag("EDGE"), &found.edges}, std::pair{tag("COLS"), &found.columns},
           std::pair{tag("JOIN"), &found.joint}, std::pair{tag("JSPC"), &found.joint_spec},
           std::pair{tag("OUTC"), &found.outcomes}, std::pair{tag("LABL"), &found.labels},
-          std::pair{tag("MORE"), &found.more}, std::pair{tag("NOTE"), &found.note}}) {
+          std::pair{tag("LEAF"), &found.leaves}, std::pair{tag("MORE"), &found.more},
+          std::pair{tag("NOTE"), &found.note}}) {
       if (name != known) continue;
       if (place->data()) throw DecodeError("profile: a section appears twice");
       *place = content;
@@ -244,6 +247,12 @@ std::vector<std::byte> encode(const Contents& contents, bool with_edges, std::st
       section.put_bytes(set.bytes());
     }
     put_section(out, tag("LABL"), section);
+  }
+  if (contents.leaves) {
+    ByteWriter section;
+    contents.leaves->spec()->encode(section);
+    contents.leaves->encode(section);
+    put_section(out, tag("LEAF"), section);
   }
   if (!unexpected.empty()) put_section(out, tag("MORE"), more);
   if (!note.empty()) {
@@ -333,6 +342,13 @@ Profile Profile::from_bytes(std::span<const std::byte> bytes, std::string* note)
     if (profile.given_.empty() && profile.withdrawn_.empty()) throw DecodeError("labels: an empty section");
     profile.given_.check_mergeable(profile.withdrawn_);
     profile.outcomes_.check_mergeable(profile.given_.empty() ? profile.withdrawn_ : profile.given_);
+  }
+
+  if (sections.leaves.data()) {
+    ByteReader content(sections.leaves);
+    profile.leaves_ = LeafOutcomes::decode(content, LeafSpec::decode(content));
+    content.expect_end("leaves");
+    if (profile.leaves_->n_rows() > profile.n_rows_) throw DecodeError("leaves: of more rows than there are");
   }
 
   if (sections.more.data()) {

@@ -8,6 +8,7 @@
 #include "tidegauge/joint/joint.hpp"
 #include "tidegauge/joint/outcome_set.hpp"
 #include "tidegauge/profile/column.hpp"
+#include "tidegauge/profile/leaf_outcomes.hpp"
 #include "tidegauge/profile/unexpected.hpp"
 
 namespace tidegauge {
@@ -23,6 +24,7 @@ struct Contents {
   const Unexpected& unexpected;
   const joint::OutcomeSet* given = nullptr;  // labels that came late, or null
   const joint::OutcomeSet* withdrawn = nullptr;
+  const LeafOutcomes* leaves = nullptr;  // or null
 };
 
 /// The bytes of a profile; see Profile::to_bytes.

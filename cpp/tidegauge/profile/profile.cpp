@@ -30,7 +30,7 @@ Profile::Profile(uint8_t accumulators) : accumulators_(accumulators) {
 
 Profile::Profile(std::vector<std::shared_ptr<const ColumnSpec>> specs,
                  std::shared_ptr<const joint::Spec> joint, bool with_parts,
-                 const std::vector<joint::OutcomeSpec>& outcomes)
+                 const std::vector<joint::OutcomeSpec>& outcomes, std::shared_ptr<const LeafSpec> leaves)
     : open_(false), outcomes_(outcomes) {
   for (auto& spec : specs) {
     if (index_.contains(spec->name)) throw SchemaError("column '" + spec->name + "' is named twice");
@@ -40,9 +40,10 @@ Profile::Profile(std::vector<std::shared_ptr<const ColumnSpec>> specs,
     require_columns(*joint);
     joint_.emplace(std::move(joint), with_parts);
   }
-  for (const std::string& name : outcomes_.columns()) {
-    if (!index_.contains(name)) throw SchemaError("outcomes: there is no column '" + name + "'");
-  }
+  require_columns(outcomes_.columns());
+  if (!leaves) return;
+  require_columns(columns_of(*leaves));
+  leaves_.emplace(std::move(leaves));
 }
 
 Profile::Profile(const Profile& other) {
@@ -55,6 +56,7 @@ Profile::Profile(const Profile& other) {
   unexpected_ = other.unexpected_;
   joint_ = other.joint_;
   outcomes_ = other.outcomes_;
+  leaves_ = other.leaves_;
   given_ = other.given_;
   withdrawn_ = other.withdrawn_;
 }
@@ -68,6 +70,12 @@ Profile Profile::of(std::vector<std::unique_ptr<Column>> columns, uint64_t n_row
   profile.unexpected_ = std::move(unexpected);
   profile.outcomes_ = std::move(outcomes);
   return profile;
+}
+
+void Profile::require_columns(const std::vector<std::string>& names) const {
+  for (const std::string& name : names) {
+    if (!index_.contains(name)) throw SchemaError("outcomes: there is no column '" + name + "'");
+  }
 }
 
 void Profile::require_columns(const joint::Spec& spec) const {
@@ -105,7 +113,7 @@ Contents Profile::contents() const {
   std::vector<const Column*> columns;
   for (const auto& column : columns_) columns.push_back(column.get());
   return {open_,     accumulators_, n_rows_, std::move(columns), joint_ ? &*joint_ : nullptr,
-          outcomes_, unexpected_,   &given_, &withdrawn_};
+          outcomes_, unexpected_,   &given_, &withdrawn_,        leaves_ ? &*leaves_ : nullptr};
 }
 
 void Profile::update(const arrow::Batch& batch, unsigned n_threads) {
@@ -158,6 +166,7 @@ void Profile::check(const arrow::Batch& batch) const {
         "from_bytes(data, reference=...)");
   }
   if (!outcomes_.empty()) outcomes_.prepare();
+  if (leaves_) leaves_->spec()->outcome->edges->grid();
 }
 
 /// False, and nothing is counted, where only who is alone can go on: there are parts, which go by the number
@@ -221,6 +230,11 @@ void Profile::add_rows(const arrow::Batch& batch, unsigned n_threads) {
     const joint::Rows rows(batch, outcomes_.columns());
     const std::lock_guard lock(outcomes_busy_);
     outcomes_.update(rows);
+  }
+  if (leaves_) {
+    const joint::Rows rows(batch, columns_of(*leaves_->spec()));
+    const std::lock_guard lock(outcomes_busy_);
+    leaves_->update(rows);
   }
   const std::lock_guard lock(unexpected_busy_);
   for (size_t i = 0; i < batch.columns().size(); ++i) {
@@ -339,6 +353,11 @@ void Profile::add_merged(const Profile& other) {
     joint_.reset();
   }
   outcomes_.merge(other.outcomes_);
+  if (leaves_ && other.leaves_) {
+    leaves_->merge(*other.leaves_);
+  } else if (other.leaves_) {
+    leaves_ = other.leaves_;
+  }
   given_.merge(other.given_);
   withdrawn_.merge(other.withdrawn_);
   n_rows_ = n_rows + n_theirs;
@@ -350,6 +369,9 @@ void Profile::check_outcomes(const Profile& other) const {
     for (const joint::OutcomeSet* theirs : {&other.outcomes_, &other.given_, &other.withdrawn_}) {
       ours->check_mergeable(*theirs);
     }
+  }
+  if (leaves_ && other.leaves_ && leaves_->spec()->id != other.leaves_->spec()->id) {
+    throw MergeError("leaves: the two sides count by other trees; count both with the same reference");
   }
   if (other.given_.most_rows() > kMaxRows - given_.most_rows() ||
       other.withdrawn_.most_rows() > kMaxRows - withdrawn_.most_rows()) {

@@ -16,6 +16,7 @@
 #include "tidegauge/joint/outcome_set.hpp"
 #include "tidegauge/profile/column.hpp"
 #include "tidegauge/profile/contents.hpp"
+#include "tidegauge/profile/leaf_outcomes.hpp"
 
 namespace tidegauge {
 
@@ -33,11 +34,12 @@ class Profile {
   /// Open: new columns get these accumulators.
   explicit Profile(uint8_t accumulators);
   /// Closed: exactly these columns, whose names must differ, some of them together if there is a joint spec,
-  /// and how right a model is by these; `with_parts` also keeps the joint of random parts of the rows. Throws
-  /// SchemaError.
+  /// and how right a model is by these, also by leaf; `with_parts` also keeps the joint of random parts of
+  /// the rows. Throws SchemaError.
   explicit Profile(std::vector<std::shared_ptr<const ColumnSpec>> specs,
                    std::shared_ptr<const joint::Spec> joint = nullptr, bool with_parts = false,
-                   const std::vector<joint::OutcomeSpec>& outcomes = {});
+                   const std::vector<joint::OutcomeSpec>& outcomes = {},
+                   std::shared_ptr<const LeafSpec> leaves = nullptr);
   Profile(const Profile& other);
 
   /// Adds the rows of a batch, using up to n_threads threads (0: one for each core). Throws ArrowError if any
@@ -46,8 +48,8 @@ class Profile {
   void update(const arrow::Batch& batch, unsigned n_threads);
 
   /// Adds another profile's rows. Columns are united by name; one that a side lacks was absent from all its
-  /// rows. The sum has a joint if both sides have one, a side without rows aside; the outcomes of whichever
-  /// side has some. Throws MergeError.
+  /// rows. The sum has a joint if both sides have one, a side without rows aside; the outcomes and leaves of
+  /// whichever side has some. Throws MergeError.
   void merge(const Profile& other);
 
   /// Some rows' profile from its parts: columns of a closed profile, all of n_rows rows.
@@ -66,6 +68,8 @@ class Profile {
   const std::optional<joint::Joint>& joint() const { return joint_; }
   /// How right a model is, of the rows that were counted by it, as they came.
   const joint::OutcomeSet& outcomes() const { return outcomes_; }
+  /// Its rows by leaf, if they are counted so; as they came, without labels that came late.
+  const std::optional<LeafOutcomes>& leaves() const { return leaves_; }
   /// The same with the labels that came late; nothing where these are of rows that are not here.
   std::optional<joint::OutcomeSet> labelled_outcomes() const;
 
@@ -97,6 +101,7 @@ class Profile {
   Profile() = default;
   void add_column(std::unique_ptr<Column> column);
   void require_whole() const;
+  void require_columns(const std::vector<std::string>& names) const;
   void check_outcomes(const Profile& other) const;
   Contents contents() const;
 
@@ -135,6 +140,7 @@ class Profile {
   Unexpected unexpected_;
   std::optional<joint::Joint> joint_;
   joint::OutcomeSet outcomes_;
+  std::optional<LeafOutcomes> leaves_;
   joint::OutcomeSet given_, withdrawn_;  // labels that came late: kept apart, since their rows may come later
   std::atomic<bool> whole_{true};        // until a change breaks off
   mutable ForkSafeMutex mutex_;          // shared by updates of a closed profile, for which what follows is

@@ -50,7 +50,7 @@ SegmentedProfile::SegmentedProfile(const std::vector<std::shared_ptr<const Colum
                                    std::vector<std::vector<std::string>> dimensions, size_t max_segments,
                                    const std::vector<std::vector<SegmentKey>>& reserved,
                                    const Outcomes& outcomes)
-    : total_(specs, std::move(joint), false, outcomes.of_total),
+    : total_(specs, std::move(joint), false, outcomes.of_total, outcomes.leaves),
       light_(light(specs)),
       no_outcomes_(Profile(specs, nullptr, false, outcomes.of_segments).outcomes()),
       index_(std::move(dimensions), specs, max_segments, reserved) {
@@ -268,6 +268,7 @@ std::vector<uint64_t> SegmentedProfile::n_other_rows() const {
 size_t SegmentedProfile::memory_bytes() const {
   const std::lock_guard alone(total_.mutex_);
   size_t n = index_.memory_bytes() + total_.outcomes_.memory_bytes();
+  if (total_.leaves_) n += total_.leaves_->memory_bytes();
   for (const auto& column : total_.columns_) n += column->memory_bytes(total_.n_rows_);
   for (const auto& dimension : dimensions_) {
     for (const Segment& segment : dimension->segments) {

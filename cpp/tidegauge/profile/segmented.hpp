@@ -22,9 +22,10 @@ namespace tidegauge {
 /// those of a Profile do; every other call is alone with it. A refused update changes nothing.
 class SegmentedProfile {
  public:
-  /// By what all rows are counted, and by what those of a segment: perhaps fewer cells.
+  /// By what all rows are counted, and by what those of a segment: perhaps fewer cells, and no leaves.
   struct Outcomes {
     std::vector<joint::OutcomeSpec> of_total, of_segments;
+    std::shared_ptr<const LeafSpec> leaves;  // or null
   };
 
   SegmentedProfile(const std::vector<std::shared_ptr<const ColumnSpec>>& specs,

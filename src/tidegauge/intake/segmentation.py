@@ -26,7 +26,10 @@ class Segmentation:
     InputError for columns that cannot be segments and for a budget too small for any.
     """
 
-    __slots__ = ("_joint", "_names", "_outcomes", "_reserved", "_segment_outcomes", "max_segments", "specs")
+    __slots__ = (
+        *("_joint", "_leaves", "_names", "_outcomes", "_reserved", "_segment_outcomes"),
+        *("max_segments", "specs"),
+    )
 
     def __init__(
         self, reference: Reference, dimensions: Sequence[str | Sequence[str]], budget_bytes: int
@@ -35,6 +38,7 @@ class Segmentation:
         self.specs = [column.spec for column in held.columns]
         self._joint = held.joint_spec
         self._outcomes = held.outcomes
+        self._leaves = held.leaves
         self._segment_outcomes = light_outcomes(held.outcomes, reference.schema)
         self._names = [
             (each,) if isinstance(each, str) else tuple(each) for each in checked(reference, dimensions)
@@ -64,6 +68,7 @@ class Segmentation:
             reserved=self._reserved,
             outcomes=self._outcomes,
             segment_outcomes=self._segment_outcomes,
+            leaves=self._leaves,
         )
 
     def key(self, dimension: int, values: Values | None) -> str:

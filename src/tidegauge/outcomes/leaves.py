@@ -84,6 +84,17 @@ def learn_leaves(
     )
 
 
+def pruned(leaves: Leaves, max_leaves: int) -> Leaves:
+    """Return the tree as it was when it had `max_leaves` leaves; the same if it has no more."""
+    n_nodes = min(2 * max_leaves - 1, len(leaves.column))
+    column, left, right = (each[:n_nodes].copy() for each in (leaves.column, leaves.left, leaves.right))
+    later = left >= n_nodes
+    column[later] = left[later] = right[later] = -1
+    ends = column < 0
+    leaf = np.where(ends, np.cumsum(ends) - 1, -1).astype(np.int64)
+    return Leaves(column, leaves.goes_left[:n_nodes], left, right, leaf)
+
+
 def leaf_of(leaves: Leaves, bins: npt.ArrayLike) -> Ints:
     """Return the leaf of every row of `bins` `[rows, columns]`, `[rows]`; a bin never seen goes right."""
     codes = np.asarray(bins)

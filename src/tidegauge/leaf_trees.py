@@ -1,0 +1,245 @@
+"""In which segments a score means something else: a small tree on a reference's columns, kept if it helps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tidegauge import _core
+from tidegauge.outcome_specs import Outcomes, coarser, thresholds_of
+from tidegauge.outcomes.binary_counts import BinaryCounts, count_binary
+from tidegauge.outcomes.calibrator import fit_calibrator
+from tidegauge.outcomes.leaf_calibrator import fit_leaf_calibrator
+from tidegauge.outcomes.leaves import Leaves, leaf_of, learn_leaves, pruned
+from tidegauge.schema import Column, Schema
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.uint8]
+Flags = npt.NDArray[np.bool_]
+
+SAMPLED_ROWS = 1 << 16
+MOST_COLUMNS = 64
+CUTS = 62  # of a number, and categories told apart; one more code for any other value, one for none
+LEAVES = (2, 4, 8, 16)
+BLOCKS = 5
+GAIN_ERRORS = 2.0  # standard errors that a gain on rows not learned from must have
+MIN_LABELLED, MIN_RARER = 2_000, 100
+
+
+class FeatureRows:
+    """Rows of the columns that a tree could ask for, of the first score and of the label, spread over all.
+
+    At most SAMPLED_ROWS. None are taken for a schema without a label or a score, or with a weight: counts by
+    leaf have none.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        label, score = schema.with_role("label")[:1], schema.with_role("score")[:1]
+        counted = bool(label and score) and not schema.with_role("weight")
+        features = [column.name for column in schema.values() if is_asked(column)][:MOST_COLUMNS]
+        self.names = [*features, *score, *label] if counted else []
+        self._stride, self._n_seen = 1, 0
+        self._parts: list[tuple[int, _core.Batch]] = []  # the number of the first row of each
+
+    def update(self, batch: _core.Batch) -> None:
+        """Take every stride-th row; the stride doubles whenever there are too many."""
+        if not self.names:
+            return
+        first = -self._n_seen % self._stride
+        taken = np.arange(first, batch.n_rows, self._stride, dtype=np.int64)
+        there = [field[0] for field in batch.fields]
+        places = [there.index(name) for name in self.names if name in there]
+        if len(taken):
+            self._parts.append((self._n_seen + first, batch.select(places).take(taken)))
+        self._n_seen += batch.n_rows
+        while self.n_rows > SAMPLED_ROWS:
+            self._stride *= 2
+            self._parts = [part for each in self._parts if (part := self._thinned(*each))[1].n_rows]
+
+    def _thinned(self, first: int, part: _core.Batch) -> tuple[int, _core.Batch]:
+        """Keep the rows whose number is a multiple of the new stride: every other one."""
+        skipped = int(first % self._stride != 0)
+        kept = np.arange(skipped, part.n_rows, 2, dtype=np.int64)
+        return first + skipped * self._stride // 2, part.take(kept)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows taken."""
+        return sum(part.n_rows for _, part in self._parts)
+
+    def codes(self, columns: Sequence[_core.LeafColumn]) -> Codes:
+        """The code of each row in each column, `[rows, columns]`."""
+        found = [np.stack([each.read(part) for each in columns], axis=1) for _, part in self._parts]
+        return np.concatenate(found) if found else np.empty((0, len(columns)), dtype=np.uint8)
+
+    def scored(self, outcomes: _core.BinaryOutcomes) -> tuple[Floats, Codes]:
+        """The score of each row and what became of it: 0 and 1 are labels, above them it is not counted."""
+        found = [outcomes.read(part)[:2] for _, part in self._parts]
+        scores, labels = zip(*found, strict=True)
+        return np.concatenate(scores), np.concatenate(labels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labelled:
+    """Labelled rows: `codes` `[rows, columns]`, `score` and `label` `[rows]`; the edges of score cells.
+
+    `unordered` `[columns]` says whose codes have no order.
+    """
+
+    codes: Codes
+    score: Floats
+    label: Floats
+    unordered: Flags
+    edges: Floats
+
+    def where(self, kept: Flags) -> Labelled:
+        """Return some of the rows."""
+        return replace(self, codes=self.codes[kept], score=self.score[kept], label=self.label[kept])
+
+    def cells(self) -> npt.NDArray[np.int64]:
+        """Return the cell of each score."""
+        return np.searchsorted(self.edges, self.score, side="right")
+
+    def counts(self) -> BinaryCounts:
+        """Return the rows by cell and label."""
+        return count_binary(self.score, self.label, self.edges)
+
+
+def chosen_leaves(
+    schema: Schema, specs: Iterable[_core.ColumnSpec], rows: FeatureRows, outcomes: Sequence[Outcomes]
+) -> _core.LeafOutcomes | None:
+    """Return counts by leaf of no rows, None where a tree would not help.
+
+    The tree of 2, 4, 8 or 16 leaves is grown on label - calibrated score (`learn_leaves`). How many is asked
+    of blocks of the rows, in their order: calibrated by leaf on the other four, each of five is predicted.
+    The size with the least squared error is taken, if its gain over one calibrator for all is 2 standard
+    errors, by how blocks differ. It takes 2,000 labelled rows, 100 of the rarer class.
+    """
+    scored = [each for each in outcomes if isinstance(each, _core.BinaryOutcomes)]
+    if not scored or not rows.n_rows or scored[0].score not in rows.names:
+        return None
+    counts = coarser(scored[0], thresholds_of(schema[scored[0].score]))
+    columns = [column for spec in specs if (column := leaf_column(spec, schema)) is not None]
+    score, label = rows.scored(counts)
+    known = (label < 2) & np.isfinite(score)
+    truth = label[known].astype(np.float64)
+    if not columns or len(truth) < MIN_LABELLED or min(truth.sum(), (1 - truth).sum()) < MIN_RARER:
+        return None
+    unordered = np.array([column.kind != "number" for column in columns])
+    labelled = Labelled(rows.codes(columns)[known], score[known], truth, unordered, counts.edges)
+    n_leaves = leaves_that_help(labelled)
+    if n_leaves < 2:
+        return None
+    tree = with_unseen(grown(labelled, n_leaves), labelled.codes, columns)
+    return _core.LeafOutcomes(counts, *native(tree, columns))
+
+
+def is_asked(column: Column) -> bool:
+    """Tell whether a tree may ask for a column: a feature or segment that is judged, of few codes."""
+    asked = column.role in {"feature", "segment"} and column.judge
+    return asked and column.kind in {"number", "boolean", "category"}
+
+
+def leaf_column(spec: _core.ColumnSpec, schema: Schema) -> _core.LeafColumn | None:
+    """Return a column as a tree asks for it, by some of its edges or categories; None if it may not."""
+    if not is_asked(schema[spec.name]):
+        return None
+    if spec.kind == "boolean":
+        return _core.LeafColumn(spec.name, "boolean")
+    if spec.kind == "number" and spec.edges is not None and len(spec.edges):
+        edges = np.unique(spec.edges.astype(np.float64)) + 0.0
+        some = np.unique(np.linspace(0, len(edges) - 1, min(CUTS, len(edges))).astype(np.int64))
+        return _core.LeafColumn(spec.name, "number", cuts=edges[some])
+    hashes = spec.category_hashes
+    if spec.kind == "category" and hashes is not None and len(hashes):
+        return _core.LeafColumn(spec.name, "category", hashes=hashes[:CUTS])
+    return None
+
+
+def leaves_that_help(rows: Labelled) -> int:
+    """Return how many leaves predict rows best that they were not learned from; 1 where none does surely."""
+    n = len(rows.label)
+    gains = np.array([gains_on(rows, np.arange(n) * BLOCKS // n == k) for k in range(BLOCKS)])
+    best = int(np.argmax(gains.sum(axis=0)))
+    gain = gains[:, best]
+    error = gain.std(ddof=1) * np.sqrt(BLOCKS)  # of their sum
+    return LEAVES[best] if gain.sum() > GAIN_ERRORS * error else 1
+
+
+def gains_on(rows: Labelled, held: Flags) -> list[float]:
+    """Return by how much the squared error of the `held` rows falls, for each number of leaves."""
+    learned, left_out = rows.where(~held), rows.where(held)
+    cell = left_out.cells()
+    plain = fit_calibrator(learned.counts()).probabilities[cell]
+    largest = grown(learned, LEAVES[-1])
+    found = []
+    for most in LEAVES:
+        tree = pruned(largest, most)
+        leaf = leaf_of(tree, learned.codes)
+        parts = [learned.where(leaf == k).counts() for k in range(tree.n_leaves)]
+        told = fit_leaf_calibrator(parts).probabilities[leaf_of(tree, left_out.codes), cell]
+        found.append(float(((plain - left_out.label) ** 2 - (told - left_out.label) ** 2).sum()))
+    return found
+
+
+def grown(rows: Labelled, most: int) -> Leaves:
+    """Grow a tree on label - calibrated score."""
+    calibrated = fit_calibrator(rows.counts()).probabilities[rows.cells()]
+    return learn_leaves(rows.codes, rows.label - calibrated, rows.unordered, most)
+
+
+def with_unseen(tree: Leaves, codes: Codes, columns: Sequence[_core.LeafColumn]) -> Leaves:
+    """Send what a node never saw to its larger side: a missing value, and a category or boolean.
+
+    A number that it never saw lies between others, which have a side. `goes_left` becomes as wide as the
+    column with most codes.
+    """
+    n_codes = max(column.n_codes for column in columns)
+    goes_left = np.zeros((len(tree.column), n_codes), dtype=np.bool_)
+    goes_left[:, : tree.goes_left.shape[1]] = tree.goes_left
+    rows = {0: np.arange(len(codes))}
+    for node in np.flatnonzero(tree.column >= 0).tolist():
+        at = int(tree.column[node])
+        code = codes[rows[node], at]
+        chosen = goes_left[node, code]
+        rows[int(tree.left[node])], rows[int(tree.right[node])] = rows[node][chosen], rows[node][~chosen]
+        unseen = np.bincount(code, minlength=n_codes) == 0
+        if columns[at].kind == "number":
+            unseen[: columns[at].n_codes - 1] = False
+        goes_left[node, unseen] = 2 * chosen.sum() > len(code)
+    return Leaves(tree.column, goes_left, tree.left, tree.right, tree.leaf)
+
+
+def native(
+    tree: Leaves, columns: Sequence[_core.LeafColumn]
+) -> tuple[list[_core.LeafColumn], list[tuple[int, Codes, int, int]]]:
+    """Return the columns that a tree asks for, with the cuts and categories it tells apart, and nodes."""
+    used = list(dict.fromkeys(tree.column[tree.column >= 0].tolist()))
+    kept = []
+    codes_of: dict[int, npt.NDArray[np.int64]] = {}  # of a column, those that stand for all its codes
+    for at in used:
+        column = columns[at]
+        tables = tree.goes_left[tree.column == at, : column.n_codes]
+        if column.kind == "boolean":
+            codes_of[at] = np.arange(3)
+            kept.append(column)
+            continue
+        last = column.n_codes - 2  # numbers beyond all cuts, or any other category
+        if column.kind == "number":
+            told = np.flatnonzero((tables[:, 1 : last + 1] != tables[:, :last]).any(axis=0))
+            kept.append(_core.LeafColumn(column.name, "number", cuts=column.cuts[told]))
+        else:
+            told = np.flatnonzero((tables[:, :last] != tables[:, last : last + 1]).any(axis=0))
+            kept.append(_core.LeafColumn(column.name, "category", hashes=column.hashes[told]))
+        codes_of[at] = np.concatenate([told, [last, last + 1]])
+    nodes: list[tuple[int, Codes, int, int]] = []
+    for node, at in enumerate(tree.column.tolist()):
+        if at < 0:
+            nodes.append((-1, np.empty(0, dtype=np.uint8), 0, 0))
+            continue
+        sides = tree.goes_left[node, codes_of[at]].astype(np.uint8)
+        nodes.append((used.index(at), sides, int(tree.left[node]), int(tree.right[node])))
+    return kept, nodes
