@@ -134,7 +134,7 @@ def test_others(timed: Timed, kind: str) -> None:
         batch = _core.batch_from_arrays(["p", "y"], columns)
     outcomes.update(batch)
     if isinstance(outcomes, _core.RegressionOutcomes):
-        assert outcomes.sums()[0] == pytest.approx((columns[0] - columns[1]).sum(), rel=1e-9)
+        assert outcomes.sums()["residual"][1] == pytest.approx((columns[0] - columns[1]).sum(), rel=1e-9)
     else:
         expected = np.bincount(columns[0] * 10 + columns[1], minlength=100).reshape(10, 10)
         np.testing.assert_array_equal(outcomes.counts()[:10, :10], expected)

@@ -33,9 +33,11 @@ def edges(*values: float) -> bytes:
 
 SPECS = {
     2: [
-        (named("y", "y") + edges(0.0), "they must be two"),
-        (named("y", "label") + edges(-0.0), "an edge of minus zero"),
-        (named("y", "label") + varint(9) + reals(0.0), "announces 9 items"),
+        (named("y", "y", "", "") + edges(0.0), "they must be two"),
+        (named("y", "label", "", "") + edges(-0.0), "an edge of minus zero"),
+        (named("y", "label", "", "") + varint(9) + reals(0.0), "announces 9 items"),
+        (named("y", "label", "low", "") + edges(0.0), "'low' is only one of them"),
+        (named("y", "label", "low", "low") + edges(0.0), "must be different columns"),
     ],
     1: [
         (named("said", "label") + b"\2", "neither texts nor numbers"),
@@ -133,21 +135,29 @@ def test_confusion_outcomes() -> None:
         refused(outcomes((1, CONFUSION + state)), why)
 
 
-REGRESSION = named("y", "label") + edges(0.0)
+REGRESSION = named("y", "label", "", "") + edges(0.0)
+BOUNDED = named("y", "label", "low", "high") + edges(0.0)
+# A prediction of 1.5 and a label of 1: e, e^2, |e|, y, y^2, e^2 above, relative, symmetric and of logarithms.
+ONE_ROW = [0.5, 0.25, 0.5, 1, 1, 0.25, 0.5, 0.25, 0.4, 0.16, 0.05, 0.0025]
 
 
 def regression(
-    n: int = 1, others: tuple[int, ...] = (0,) * 8, cells: tuple[int, ...] = (2, 0, 0, 1)
+    n: int = 1,
+    others: tuple[int, ...] = (0,) * 8,
+    cells: tuple[int, ...] = (2, 0, 0, 1),
+    spec: bytes = REGRESSION,
 ) -> bytes:
     """Without sums: how many are labelled, and what became of others."""
-    return REGRESSION + varint(n, *others) + varint(*cells)
+    return spec + varint(n, *others) + varint(*cells)
 
 
-def of_one(at: int = 0, value: float = 0.5) -> bytes:
-    """The sums of one residual and one label, each as a value and a rest, one of them another."""
-    sums = [0.5, 0, 0.25, 0, 0.5, 0, 1, 0, 1, 0]
+def of_one(
+    at: int = 0, value: float = 0.5, parts: tuple[int, ...] = (1, 1), sides: tuple[int, ...] = (0, 0, 0)
+) -> bytes:
+    """The parts and sums of one row, each as a value and a rest, one of them another."""
+    sums = [x for value in ONE_ROW for x in (value, 0.0)]
     sums[at] = value
-    return reals(*sums)
+    return varint(*parts, *sides) + reals(*sums)
 
 
 def test_regression_outcomes() -> None:
@@ -156,6 +166,7 @@ def test_regression_outcomes() -> None:
         regression() + of_one(0, -0.5),
         regression() + of_one(6, -3.0),
         regression() + of_one(3, -0.25),
+        *(regression(spec=BOUNDED) + of_one(sides=sides) for sides in [(0, 1, 0), (0, 0, 0)]),
         regression(0, (1, *[0] * 7), (2, 0, 1)),
     ]:
         data = outcomes((2, state))
@@ -166,11 +177,26 @@ def test_regression_outcomes() -> None:
         (regression(cells=(1, 1)) + of_one(), "do not add up to its labelled rows"),
         (regression(cells=(2, 1, 1)) + of_one(), "do not add up to its labelled rows"),
         *(
+            (regression(spec=BOUNDED) + of_one(parts=parts, sides=sides), "more rows in a part than in all")
+            for parts, sides in [
+                ((2, 1), (0, 0, 0)),
+                ((1, 2), (0, 0, 0)),
+                ((1, 1), (1, 1, 0)),
+                ((1, 1), (2**64 - 1, 2, 0)),
+            ]
+        ),
+        (regression() + of_one(sides=(0, 1, 0)), "more rows in a part than in all"),
+        (regression() + of_one(parts=(0, 1)), "a sum that no rows have"),
+        (regression() + of_one(parts=(1, 0)), "a sum that no rows have"),
+        *(
             (regression() + of_one(at, value), "a sum that no rows have")
             for at, value in [
                 *((0, x) for x in (NAN, INF, -0.0, 2.0**1000)),
                 *((1, x) for x in (NAN, -0.0, -(2.0**1000))),
-                *((at, -1.0) for at in (2, 3, 4, 8)),
+                *((at, -1.0) for at in (2, 4, 8, 10, 12, 14, 16, 18, 20, 22)),
+                *((at, -0.5) for at in (3, 11)),
+                (16, 3.0),
+                (18, 6.0),
             ]
         ),
     ]:

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -410,6 +411,103 @@ def test_integers_that_are_no_class_never_pass_for_one(value: int) -> None:
     assert far.counts()[3].sum() == (value != -1)
 
 
+def check_regression(outcomes: _core.RegressionOutcomes, p: np.ndarray, y: np.ndarray) -> None:
+    """Every sum against the exact one of the rows, which all have a label."""
+    rows = [(Fraction(float(a)), Fraction(float(b))) for a, b in zip(p, y, strict=True)]
+    added: dict[str, list[float]] = {name: [] for name in outcomes.sums()}
+    for guess, truth in rows:
+        e = float(guess) - float(truth)
+        exact = {"residual": e, "squared": e * e, "absolute": abs(e), "label": float(truth)}
+        exact |= {"label_squared": float(truth * truth), "over_squared": e * e if e > 0 else 0.0}
+        whole = abs(guess) + abs(truth)
+        symmetric = 2 * abs(e) / float(whole) if whole else 0.0
+        exact |= {"symmetric": symmetric, "symmetric_squared": symmetric**2}
+        if truth and abs(Fraction(e) / truth) <= Fraction(2) ** 470:
+            relative = abs(Fraction(e) / truth)
+            exact |= {"relative": float(relative), "relative_squared": float(relative**2)}
+        if guess > -1 and truth > -1:
+            gap = float(Fraction(e) / (1 + truth))
+            gap = (math.log1p(gap) if abs(gap) < 0.5 else math.log((1 + guess) / (1 + truth))) ** 2
+            exact |= {"log_squared": gap, "log_fourth": gap * gap}
+        for name, value in exact.items():
+            added[name].append(value)
+    for name, (n, total) in outcomes.sums().items():
+        of = added[name]
+        slack = 1e-13 * sum(map(abs, of))
+        assert n == len(of), name
+        assert abs(total - math.fsum(of)) <= slack, name
+
+
+NUMBERS = st.one_of(
+    st.sampled_from([0.0, -1.0, 1.0, -0.5, 5e-324, -1 + 2**-53]),
+    st.floats(-(2.0**60), 2.0**60, allow_subnormal=True),
+)
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=40), st.integers(0, 40))
+def test_relative_errors_of_any_numbers(rows: list[tuple[float, float]], cut: int) -> None:
+    def of(part: list[tuple[float, float]]) -> _core.RegressionOutcomes:
+        return counted(
+            _core.RegressionOutcomes("p", "y", [0.0]),
+            {"p": np.array([a for a, _ in part]), "y": np.array([b for _, b in part])},
+        )
+
+    whole = of(rows)
+    check_regression(whole, np.array([a for a, _ in rows]), np.array([b for _, b in rows]))
+    parts = of(rows[:cut])
+    parts.merge(of(rows[cut:]))
+    for name, (n, total) in whole.sums().items():
+        assert parts.sums()[name] == (n, pytest.approx(total, rel=1e-12, abs=1e-300)), name
+    parts.subtract(of(rows[cut:]))
+    assert [n for n, _ in parts.sums().values()] == [n for n, _ in of(rows[:cut]).sums().values()]
+    parts.subtract(of(rows[:cut]))
+    assert parts.to_bytes() == of([]).to_bytes()
+
+
+def test_labels_beside_their_predicted_interval() -> None:
+    bounded = _core.RegressionOutcomes("p", "y", [0.0], lower="low", upper="high")
+    rows = [
+        (5.0, 4.0, 6.0, "inside"),
+        (4.0, 4.0, 6.0, "inside"),
+        (6.0, 4.0, 6.0, "inside"),
+        (3.0, 4.0, 6.0, "below"),
+        (7.0, 4.0, 6.0, "above"),
+        (7.0, -math.inf, math.inf, "inside"),
+        (7.0, 7.5, 6.0, "below"),  # bounds the wrong way around hold nothing
+        (5.0, None, 6.0, None),
+        (5.0, 4.0, math.nan, None),
+        (None, 4.0, 6.0, None),
+        (math.inf, 4.0, 6.0, None),
+    ]
+    y, low, high = (pa.array([row[i] for row in rows], from_pandas=False) for i in range(3))
+    table = pa.table({"p": np.full(len(rows), 5.0), "y": y, "low": low, "high": high})
+    expected = Counter(row[3] for row in rows)
+    assert counted(bounded, table).sides() == tuple(expected[side] for side in ("below", "inside", "above"))
+    again = _core.RegressionOutcomes.from_bytes(bounded.to_bytes())
+    assert again.sides() == bounded.sides()
+    for begin in range(len(rows)):
+        again.merge(counted(_core.RegressionOutcomes.from_bytes(bounded.to_bytes()), table.slice(begin, 1)))
+    unbounded = counted(_core.RegressionOutcomes("p", "y", [0.0]), table)
+    assert unbounded.sides() is None
+    for columns in (["low"], ["high"], []):
+        part = counted(
+            _core.RegressionOutcomes("p", "y", [0.0], lower="low", upper="high"),
+            table.select(["p", "y", *columns]),
+        )
+        assert part.sides() == (0, 0, 0)
+    late = _core.RegressionOutcomes("p", "y", [0.0], lower="low", upper="high")
+    for batch in batches(table):
+        values, codes, others = late.read(batch)
+        assert values.shape == (len(rows), 3)
+        late.add(values, codes, others)
+    assert (
+        late.to_bytes()
+        == counted(_core.RegressionOutcomes("p", "y", [0.0], lower="low", upper="high"), table).to_bytes()
+    )
+    with pytest.raises(SchemaError, match="no rows that were read"):
+        late.add(values[:, :2], codes, others)
+
+
 def test_regression() -> None:
     draw = np.random.default_rng(9)
     truth = draw.lognormal(3, 1, 5_000)
@@ -437,8 +535,7 @@ def test_regression() -> None:
     homes = Counter(home for _, _, home in strange.values())
     assert {home: n for home, n in outcomes.homes.items() if n} == {**homes, "labelled": len(e)}
     assert outcomes.n_rows == 5_000
-    expected = [math.fsum(x) for x in (e, e * e, abs(e), y, y * y)]
-    assert outcomes.sums() == pytest.approx(expected, rel=1e-15)
+    check_regression(outcomes, guess[kept], y)
     np.testing.assert_array_equal(
         outcomes.counts(), np.bincount(np.searchsorted(edges, e, side="right"), minlength=42)
     )
@@ -449,7 +546,8 @@ def test_regression() -> None:
     outcomes.merge(more)
     outcomes.subtract(more)
     again = _core.RegressionOutcomes.from_bytes(before)
-    assert outcomes.sums() == pytest.approx(again.sums(), rel=1e-14)
+    for name, (n, total) in again.sums().items():
+        assert outcomes.sums()[name] == (n, pytest.approx(total, rel=1e-12)), name
     assert np.array_equal(outcomes.counts(), again.counts())
     outcomes.subtract(outcomes.copy())
     assert outcomes.to_bytes() == _core.RegressionOutcomes("p", "y", edges).to_bytes()
@@ -474,6 +572,10 @@ MAKERS: dict[str, Callable[[], Outcomes]] = {
     "regression": lambda: counted(
         _core.RegressionOutcomes("p", "y", [-1.0, 1.0]),
         {"p": np.array([1.0, 5.0]), "y": np.array([1.5, 2.0])},
+    ),
+    "regression with bounds": lambda: counted(
+        _core.RegressionOutcomes("p", "y", [-1.0, 1.0], lower="a", upper="b"),
+        {"p": np.array([1.0, 5.0]), "y": np.array([0.0, -2.0]), "a": np.zeros(2), "b": np.ones(2)},
     ),
 }
 
@@ -560,6 +662,9 @@ def test_unlike_outcomes_do_not_merge(other: Callable[[], _core.BinaryOutcomes])
         (lambda: _core.ConfusionOutcomes("a", "a", [1]), "must be two"),
         (lambda: _core.ConfusionOutcomes("a", "b", []), "are 0; 1 to 253"),
         (lambda: _core.RegressionOutcomes("a", "a", [0.0]), "must be two"),
+        (lambda: _core.RegressionOutcomes("a", "b", [0.0], lower="c"), "'c' is only one of them"),
+        (lambda: _core.RegressionOutcomes("a", "b", [0.0], lower="c", upper="c"), "different columns"),
+        (lambda: _core.RegressionOutcomes("a", "b", [0.0], lower="b", upper="c"), "different columns"),
     ],
 )
 def test_what_cannot_be_counted_says_why(make: Callable[[], Outcomes], message: str) -> None:

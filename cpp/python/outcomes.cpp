@@ -50,9 +50,26 @@ std::vector<T> copied(const py::object& array, const char* what) {
   return to_vector<T>(held);
 }
 
+/// `values` [n], or [n, width].
 py::tuple to_arrays(const joint::Coded& rows) {
-  return py::make_tuple(to_array<double>(rows.values), to_array<joint::Code>(rows.codes),
-                        to_array<double>(rows.others));
+  py::array_t<double> values = to_array<double>(rows.values);
+  if (rows.width > 1) {
+    const auto width = static_cast<py::ssize_t>(rows.width);
+    values = values.reshape({static_cast<py::ssize_t>(rows.codes.size()), width});
+  }
+  return py::make_tuple(values, to_array<joint::Code>(rows.codes), to_array<double>(rows.others));
+}
+
+/// What to_arrays made.
+joint::Coded from_arrays(const py::object& values, const py::object& codes, const py::object& others) {
+  joint::Coded rows;
+  const auto held = values.cast<Array<double>>();
+  if (held.ndim() != 1 && held.ndim() != 2) throw SchemaError("outcomes: values have one or two dimensions");
+  rows.values.assign(held.data(), held.data() + held.size());
+  if (held.ndim() == 2) rows.width = static_cast<size_t>(held.shape(1));
+  rows.codes = copied<joint::Code>(codes, "codes");
+  rows.others = copied<double>(others, "others");
+  return rows;
 }
 
 template <class State>
@@ -94,8 +111,7 @@ py::class_<Outcomes<State>> register_one(py::module_& m, const char* name) {
       .def(
           "add",
           [](Self& self, const py::object& values, const py::object& codes, const py::object& others) {
-            const joint::Coded rows{copied<double>(values, "values"), copied<joint::Code>(codes, "codes"),
-                                    copied<double>(others, "others")};
+            const joint::Coded rows = from_arrays(values, codes, others);
             const Unlocked unlocked;
             self.update(rows);
           },
@@ -243,11 +259,16 @@ void register_confusion(py::module_& m) {
 void register_regression(py::module_& m) {
   using Self = Outcomes<Regression>;
   register_one<Regression>(m, "RegressionOutcomes")
-      .def(py::init([](std::string prediction, std::string label, const Array<double>& edges) {
-             return std::make_unique<Self>(joint::RegressionSpec::make(
-                 std::move(prediction), std::move(label), to_vector<double>(edges)));
+      .def(py::init([](std::string prediction, std::string label, const Array<double>& edges,
+                       std::string lower, std::string upper) {
+             return std::make_unique<Self>(
+                 joint::RegressionSpec::make(std::move(prediction), std::move(label),
+                                             to_vector<double>(edges), std::move(lower), std::move(upper)));
            }),
-           py::arg("prediction"), py::arg("label"), py::arg("edges"))
+           py::arg("prediction"), py::arg("label"), py::arg("edges"), py::kw_only(), py::arg("lower") = "",
+           py::arg("upper") = "")
+      .def_property_readonly("lower", [](const Self& self) { return to_text(self.spec().lower); })
+      .def_property_readonly("upper", [](const Self& self) { return to_text(self.spec().upper); })
       .def_property_readonly("prediction", [](const Self& self) { return to_text(self.spec().prediction); })
       .def_property_readonly("edges",
                              [](const Self& self) { return to_array<double>(self.spec().edges->values); })
@@ -266,11 +287,25 @@ void register_regression(py::module_& m) {
                                return homes;
                              })
       .def("counts", [](const Self& self) { return to_array<uint64_t>(self.state().cells()); })
-      .def("sums", [](const Self& self) {
+      .def("sums",
+           [](const Self& self) {
+             constexpr const char* kNames[] = {
+                 "residual",      "squared",           "absolute",    "label",
+                 "label_squared", "over_squared",      "relative",    "relative_squared",
+                 "symmetric",     "symmetric_squared", "log_squared", "log_fourth"};
+             const Regression state = snapshot(self);
+             py::dict sums;
+             for (size_t of = 0; of < Regression::kSums; ++of) {
+               sums[kNames[of]] = py::make_tuple(state.rows_of(static_cast<Regression::Of>(of)),
+                                                 state.sum(static_cast<Regression::Of>(of)));
+             }
+             return sums;
+           })
+      .def("sides", [](const Self& self) -> py::object {
         const Regression state = snapshot(self);
-        return py::make_tuple(state.sum(Regression::residual), state.sum(Regression::squared),
-                              state.sum(Regression::absolute), state.sum(Regression::label),
-                              state.sum(Regression::label_squared));
+        if (!state.spec()->bounded()) return py::none();
+        return py::make_tuple(state.side(joint::Side::below), state.side(joint::Side::inside),
+                              state.side(joint::Side::above));
       });
 }
 

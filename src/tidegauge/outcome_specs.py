@@ -94,20 +94,28 @@ def chosen_outcomes(schema: Schema, rows: LabelledRows) -> list[Outcomes]:
                 score.name, label.name, edges, positive=positive, negative=negative, weight=weight
             )
             found.append(counts)
+    bounds: tuple[str, ...] = (*schema.with_role("lower"), *schema.with_role("upper"))
     for name in schema.with_role("prediction"):
-        found.append(of_prediction(schema[name], label, rows, seen))
+        found.append(of_prediction(schema[name], label, rows, seen, bounds))
+        bounds = ()  # of the first alone
     return found
 
 
-def of_prediction(prediction: Column, label: Column, rows: LabelledRows, seen: Counter[Value]) -> Outcomes:
-    """Return counts by class, or by error where label and prediction are numbers that are no classes."""
+def of_prediction(
+    prediction: Column, label: Column, rows: LabelledRows, seen: Counter[Value], bounds: Sequence[str] = ()
+) -> Outcomes:
+    """Return counts by class, or by error where label and prediction are numbers that are no classes.
+
+    `bounds` are the columns of the lower and the upper bound of a predicted interval, if there are such.
+    """
     predicted = Counter(value for value in rows.of(prediction.name) if is_known(value))
     if prediction.kind == label.kind == "number" and not are_classes(seen, predicted):
         error = numbers(rows.of(prediction.name)) - numbers(rows.of(label.name))
         known = error[np.isfinite(error)]
         ranks = np.linspace(0.0, 1.0, RESIDUAL_CELLS - 1)
         edges = np.unique(np.quantile(known, ranks, method="inverted_cdf")) if len(known) else np.zeros(1)
-        return _core.RegressionOutcomes(prediction.name, label.name, edges + 0.0)
+        lower, upper = bounds or ("", "")
+        return _core.RegressionOutcomes(prediction.name, label.name, edges + 0.0, lower=lower, upper=upper)
     ranked = [value for value, _ in (seen + predicted).most_common(_core.MAX_CLASSES)]
     classes = sorted(ranked, key=lambda value: (isinstance(value, str), value))
     return _core.ConfusionOutcomes(prediction.name, label.name, classes)

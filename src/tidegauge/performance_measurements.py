@@ -22,7 +22,7 @@ from tidegauge.outcomes.limits import (
     status_of,
 )
 from tidegauge.outcomes.metric import Metric
-from tidegauge.outcomes.metric_sets import Worth, metrics_of_class
+from tidegauge.outcomes.metric_sets import QUANTILES, Worth, metrics_of_class
 from tidegauge.outcomes.regression import RegressionSums
 from tidegauge.outcomes.windowed import WindowedMetrics
 from tidegauge.performance_estimates import Estimator
@@ -32,13 +32,21 @@ from tidegauge.window import SECOND, Window
 MIN_LABELLED = 100  # rows; with fewer a metric is told and not judged
 MIN_RARER = 20  # labelled rows of the rarer class, where there are classes
 # Told and not judged unless asked for: another one says the same (2 AUC - 1, lift times q, accuracy, an error
-# squared or halved), or chance moves it to one side (the calibration error, which is never below 0).
+# squared or halved), chance moves it to one side (the calibration error, which is never below 0), or it is
+# the loss of a quantile that a prediction need not be.
 TOLD_ONLY = frozenset(
     (
-        *("gini", "capture_at_0.1", "mean_squared_error", "pinball_loss_0.5"),
+        *("gini", "capture_at_0.1", "mean_squared_error"),
+        *(f"pinball_loss_{q:g}" for q in QUANTILES),
         *("micro_precision", "micro_recall", "micro_f1", "expected_calibration_error"),
     )
 )
+# Metrics of a predicted number that are not of all labelled rows, and what the others are like.
+_LEFT_OUT = {
+    "mean_absolute_percentage_error": "have a label of 0",
+    "mean_squared_log_error": "have a label or a prediction of -1 or less",
+    "interval_coverage": "lack a bound",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +133,7 @@ class Teller:
             if metric.value is None and now.n_labelled:
                 self.note(f"{metric.reason}; so undefined:", name)
             yield self.measurement(metric, reference.get(name), told, judged)
+        self.note_left_out(metrics)
         if now.matrix is None or now.task != "class":
             return
         for place, label in enumerate(now.classes):
@@ -155,6 +164,14 @@ class Teller:
         told, judged = Told("estimated", now.n_rows, held, None), self.judged(metrics, reference)
         for name, metric in metrics.items():
             yield self.measurement(metric, reference[name], told, judged)
+
+    def note_left_out(self, metrics: Mapping[str, Metric]) -> None:
+        """Note how many labelled rows have no part in a metric of a predicted number."""
+        for name, why in _LEFT_OUT.items():
+            metric = metrics.get(name)
+            if metric is not None and metric.n < self.now.n_labelled:
+                n = self.now.n_labelled - metric.n
+                self.note(f"{n:,.0f} of {self.now.n_labelled:,} labelled rows {why}; without them:", name)
 
     def note(self, words: str, metric: str = "") -> None:
         """Keep a sentence about the column, and the metric it is true of."""

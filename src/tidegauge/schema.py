@@ -24,6 +24,8 @@ Role = Literal[
     "segment",
     "weight",
     "query",
+    "lower",
+    "upper",
     "attribution",
     "ignored",
 ]
@@ -34,11 +36,13 @@ KINDS_OF_ROLE: dict[str, tuple[str, ...]] = {
     "score": ("number", "embedding"),
     "attribution": ("number", "embedding"),
     "weight": ("number",),
+    "lower": ("number",),
+    "upper": ("number",),
     "timestamp": ("time",),
     "labelled_at": ("time",),
     "segment": ("category", "boolean", "number"),
 }
-SINGLE_ROLES = ("timestamp", "labelled_at", "weight", "query")
+SINGLE_ROLES = ("timestamp", "labelled_at", "weight", "query", "lower", "upper")
 UNJUDGED_ROLES = ("id", "timestamp", "labelled_at", "query", "ignored")
 
 
@@ -112,7 +116,8 @@ class Column:
 class Schema(Mapping[str, Column]):
     """Columns by name, in order; immutable and hashable.
 
-    Raises SchemaError for a name given twice, and for a second column of a role that one column fills.
+    Raises SchemaError for a name given twice, for a second column of a role that one column fills, and for
+    one bound of an interval without the other.
     """
 
     __slots__ = ("_columns",)
@@ -127,6 +132,11 @@ class Schema(Mapping[str, Column]):
             names = self.with_role(role)
             if len(names) > 1:
                 raise SchemaError(f"columns {list(names)} all have the role {role}: one column has it")
+        bounds = [*self.with_role("lower"), *self.with_role("upper")]
+        if len(bounds) == 1:
+            raise SchemaError(
+                f"column {bounds[0]!r} is one bound of a predicted interval: name both, lower= and upper="
+            )
 
     def __getitem__(self, name: str) -> Column:
         return self._columns[name]
@@ -182,6 +192,8 @@ class Schema(Mapping[str, Column]):
         segments: str | Sequence[str] = (),
         weight: str | None = None,
         query: str | None = None,
+        lower: str | None = None,
+        upper: str | None = None,
         attribution: str | Sequence[str] = (),
         ignored: str | Sequence[str] = (),
     ) -> Schema:
@@ -190,6 +202,8 @@ class Schema(Mapping[str, Column]):
         `positive` is that of the labels, `threshold` that of the scores (see `Column`). `labelled_at` is when
         a row's label became known: a reference with it knows how right the model seemed at any age of its
         labels, so that windows whose labels are still coming are held against the like.
+        `lower` and `upper` are the bounds of an interval that is predicted beside a number: how often the
+        label lies in it is told with the first `prediction`.
         `data` is anything `tidegauge.arrow.batches` takes. Ids, timestamps, queries, ignored columns, times
         and unsupported columns are not judged. Raises SchemaError, with near misses, for a missing name,
         one given two roles, and a kind that cannot fill its role.
@@ -206,6 +220,8 @@ class Schema(Mapping[str, Column]):
             "segment": segments,
             "weight": weight,
             "query": query,
+            "lower": lower,
+            "upper": upper,
             "attribution": attribution,
             "ignored": ignored,
         }

@@ -30,7 +30,10 @@ Hashes = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """What a state reads of rows, see `_core.BinaryOutcomes.read`; of labels, without `values`."""
+    """What a state reads of rows, see `_core.BinaryOutcomes.read`; of labels, without `values`.
+
+    `values` [n], or [n, numbers of a row].
+    """
 
     values: npt.NDArray[Any]
     codes: Bytes
@@ -138,8 +141,13 @@ def bytes_of_row(states: Sequence[Coded], n_dimensions: int) -> int:
     return (
         20
         + 2 * n_dimensions
-        + sum(each.values.itemsize + 1 + (8 if len(each.others) else 0) for each in states)
+        + sum(row_bytes_of(each.values) + 1 + (8 if len(each.others) else 0) for each in states)
     )
+
+
+def row_bytes_of(values: npt.NDArray[Any]) -> int:
+    """Return how many bytes the values of one row take."""
+    return values.itemsize * (values.shape[1] if values.ndim > 1 else 1)
 
 
 def coded_rows(outcomes: Sequence[Outcomes], batch: _core.Batch) -> tuple[Coded, ...]:

@@ -195,7 +195,7 @@ struct ConfusionAdaptor : Members<joint::Confusion> {
 };
 
 struct AnsweredRow {
-  double prediction = 0, label = 0;
+  double prediction = 0, label = 0, lower = 0, upper = 0;
   joint::Answer answer = joint::Answer::labelled;
 };
 
@@ -203,7 +203,8 @@ struct RegressionAdaptor : Members<joint::Regression> {
   using Value = AnsweredRow;
   static constexpr bool order_free = false;
   static std::shared_ptr<const joint::RegressionSpec> spec() {
-    static const auto made = joint::RegressionSpec::make("prediction", "label", {-1.0, 0.0, 0.5, 2.0});
+    static const auto made =
+        joint::RegressionSpec::make("prediction", "label", {-1.0, 0.0, 0.5, 2.0}, "lower", "upper");
     return made;
   }
   static State make() { return State(spec()); }
@@ -215,8 +216,10 @@ struct RegressionAdaptor : Members<joint::Regression> {
     for (Value& row : rows) {
       row.answer = static_cast<joint::Answer>(random() % 4 ? 0 : random() % joint::kAnswers);
       if (row.answer != joint::Answer::labelled) continue;
-      row.label = gaussian(random) * 1e3;
+      row.label = random() % 20 ? gaussian(random) * (random() % 2 ? 1e3 : 1) : 0;
       row.prediction = row.label + gaussian(random) * (seed == 4 && random() % 30 == 0 ? 1e140 : 1.0);
+      row.lower = random() % 30 ? row.prediction - 1 : NAN;
+      row.upper = random() % 30 ? row.prediction + 1 : NAN;
     }
     return rows;
   }
@@ -227,7 +230,11 @@ struct RegressionAdaptor : Members<joint::Regression> {
       predictions.push_back(row.prediction), labels.push_back(row.label), answers.push_back(row.answer);
     }
     for_tiles(rows.size(), [&](size_t begin, size_t n) {
-      state.update(predictions.data() + begin, labels.data() + begin, answers.data() + begin, n);
+      double bounds[2 * joint::kTile];
+      for (size_t i = 0; i < n; ++i) {
+        bounds[i] = rows[begin + i].lower, bounds[joint::kTile + i] = rows[begin + i].upper;
+      }
+      state.update(predictions.data() + begin, labels.data() + begin, answers.data() + begin, bounds, n);
     });
   }
   static void check(const State& state, std::span<const Value> rows) {
@@ -235,6 +242,7 @@ struct RegressionAdaptor : Members<joint::Regression> {
     const std::vector<double>& edges = spec()->edges->values;
     std::vector<uint64_t> cells(edges.size() + 1), answers(joint::kAnswers);
     long double sums[State::kSums] = {}, sizes[State::kSums] = {};
+    uint64_t n_relative = 0, n_logs = 0, sides[joint::kSides] = {};
     for (const Value& row : rows) {
       ++answers[static_cast<size_t>(row.answer)];
       if (row.answer != joint::Answer::labelled) continue;
@@ -242,7 +250,20 @@ struct RegressionAdaptor : Members<joint::Regression> {
       const auto e = static_cast<long double>(residual), y = static_cast<long double>(row.label);
       ++cells[static_cast<size_t>(
           std::count_if(edges.begin(), edges.end(), [&](double edge) { return edge <= residual; }))];
-      const long double added[State::kSums] = {e, e * e, std::fabs(e), y, y * y};
+      const long double whole = std::fabs(y) + std::fabs(static_cast<long double>(row.prediction));
+      const bool is_relative = row.label != 0 && std::fabs(residual / row.label) <= joint::kMaxValue;
+      const long double r = is_relative ? std::fabs(e / y) : 0, s = whole > 0 ? 2 * std::fabs(e) / whole : 0;
+      const bool has_logs = row.label > -1 && row.prediction > -1;
+      const long double gap =
+          has_logs ? std::log1p(static_cast<long double>(row.prediction)) - std::log1p(y) : 0;
+      n_relative += is_relative;
+      n_logs += has_logs;
+      if (!std::isnan(row.lower) && !std::isnan(row.upper)) {
+        ++sides[row.label < row.lower ? 0 : row.label > row.upper ? 2 : 1];
+      }
+      const long double added[State::kSums] = {
+          e,     e * e,     std::fabs(e),         y, y * y, e > 0 ? e * e : 0, r, r * r, s,
+          s * s, gap * gap, gap * gap * gap * gap};
       for (size_t of = 0; of < State::kSums; ++of) sums[of] += added[of], sizes[of] += std::fabs(added[of]);
     }
     require(state.cells() == cells, "a cell is wrong");
@@ -251,7 +272,15 @@ struct RegressionAdaptor : Members<joint::Regression> {
     }
     for (size_t of = 0; of < State::kSums; ++of) {
       const long double error = static_cast<long double>(state.sum(State::Of(of))) - sums[of];
-      require(std::fabs(error) <= 1e-15L * sizes[of], "a sum is wrong");
+      // Of logarithms that nearly cancel, what rounding leaves of each.
+      const long double slack = of >= State::log_squared ? 1e-12L * static_cast<long double>(n_logs) : 0;
+      require(std::fabs(error) <= (of >= State::relative ? 4e-15L : 1e-15L) * sizes[of] + slack,
+              "sum " + std::to_string(of) + " is wrong");
+    }
+    require(state.rows_of(State::relative) == n_relative && state.rows_of(State::log_squared) == n_logs,
+            "rows with relative errors are counted wrong");
+    for (size_t i = 0; i < joint::kSides; ++i) {
+      require(state.side(static_cast<joint::Side>(i)) == sides[i], "a side is wrong");
     }
   }
   static void query(const State& state) { state.sum(State::residual); }

@@ -318,11 +318,14 @@ def test_numbers_are_labels_of_a_regression(url, late, clock):
             "time": pa.array(late.T0 + rng.integers(0, DAY, n), pa.timestamp("ns")),
             "prediction": rng.normal(size=n),
             "weight": rng.random(n),
+            "low": pa.array(rng.normal(-1, 1, n), mask=rng.random(n) < 0.1),
+            "high": rng.normal(1, 1, n),
         }
     )
     label = rows["prediction"].to_numpy() + rng.normal(size=n)
     joined = rows.append_column("label", pa.array(label))
     roles = {"prediction": "prediction", "label": "label", "id": "id", "timestamp": "time"}
+    roles |= {"lower": "low", "upper": "high"}
     reference = tg.Reference.fit(joined, schema=tg.Schema.infer(joined, **roles))
     wrong = pa.table({"id": rows["id"], "label": pa.array(np.where(np.arange(n) % 5, label, label + 1))})
     amiss = pa.table({"id": [0, 1, 2], "label": [float("nan"), float("inf"), 1e300]})
@@ -338,7 +341,10 @@ def test_numbers_are_labels_of_a_regression(url, late, clock):
         (counts,) = archive.merged("m")._core.outcomes
         assert counts.homes == alone.homes
         assert np.array_equal(counts.counts(), alone.counts())
-        assert counts.sums() == pytest.approx(alone.sums(), rel=1e-12, abs=1e-9)
+        assert counts.sides() == alone.sides()
+        assert min(alone.sides()) > 0
+        for name, (of_rows, total) in alone.sums().items():
+            assert counts.sums()[name] == (of_rows, pytest.approx(total, rel=1e-12, abs=1e-9)), name
 
 
 def test_texts_are_labels_of_many_classes_and_new_ones_are_other(url, late, clock):

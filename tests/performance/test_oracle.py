@@ -169,19 +169,34 @@ def test_numbers_are_measured_as_by_scikit_learn() -> None:
 
     def rows(n: int) -> pa.Table:
         label = rng.gamma(4, 2.5, n)
-        return pa.table({"guess": label + rng.normal(0.1, 1.0, n), "truth": label})
+        guess = label + rng.normal(0.1, 1.0, n)
+        return pa.table({"guess": guess, "truth": label, "low": guess - 1, "high": guess + 1.5})
 
     train, now = rows(N), rows(N)
-    schema = tg.Schema.infer(train, prediction="guess", label="truth")
+    schema = tg.Schema.infer(train, prediction="guess", label="truth", lower="low", upper="high")
     reference = tg.Reference.fit(train, schema=schema)
     found = tg.performance(tg.profile(now, reference), reference)
     guess, truth = now["guess"].to_numpy(), now["truth"].to_numpy()
-    assert found.value("mean_absolute_error") == pytest.approx(sk.mean_absolute_error(truth, guess))
-    assert found.value("mean_squared_error") == pytest.approx(sk.mean_squared_error(truth, guess))
-    assert found.value("root_mean_squared_error") == pytest.approx(sk.root_mean_squared_error(truth, guess))
-    assert found.value("r2") == pytest.approx(sk.r2_score(truth, guess))
-    assert found.value("bias") == pytest.approx((guess - truth).mean())
-    assert found.value("pinball_loss_0.5") == pytest.approx(sk.mean_pinball_loss(truth, guess))
+    loggable = guess > -1
+    oracle = {
+        "mean_absolute_error": sk.mean_absolute_error(truth, guess),
+        "mean_squared_error": sk.mean_squared_error(truth, guess),
+        "root_mean_squared_error": sk.root_mean_squared_error(truth, guess),
+        "mean_absolute_percentage_error": sk.mean_absolute_percentage_error(truth, guess),
+        "symmetric_absolute_percentage_error": np.mean(2 * abs(guess - truth) / (abs(guess) + abs(truth))),
+        "mean_squared_log_error": sk.mean_squared_log_error(truth[loggable], guess[loggable]),
+        "r2": sk.r2_score(truth, guess),
+        "bias": (guess - truth).mean(),
+        **{f"pinball_loss_{q}": sk.mean_pinball_loss(truth, guess, alpha=q) for q in (0.1, 0.5, 0.9)},
+        "interval_coverage": ((truth >= guess - 1) & (truth <= guess + 1.5)).mean(),
+        "below_interval": (truth < guess - 1).mean(),
+        "above_interval": (truth > guess + 1.5).mean(),
+    }
+    for name, wanted in oracle.items():
+        each = found.measurement(name)
+        assert each.value == pytest.approx(wanted, rel=1e-9, abs=1e-12), name
+        assert each.low <= each.value <= each.high, name
+    assert {each.name for each in found.measurements} == {*oracle, "median_absolute_error"}
     median = found.measurement("median_absolute_error")
     assert median.value == pytest.approx(sk.median_absolute_error(truth, guess), abs=2 * median.bound)
     assert found.status == "ok"
@@ -190,3 +205,20 @@ def test_numbers_are_measured_as_by_scikit_learn() -> None:
     half = 1.96 * np.sqrt((fourth - found.value("mean_squared_error") ** 2) / N)
     error = found.measurement("mean_squared_error")
     assert (error.high - error.low) / 2 == pytest.approx(half, rel=0.15)
+
+
+def test_rows_without_a_part_in_a_metric_of_numbers_are_told() -> None:
+    rng = np.random.default_rng(6)
+    truth = np.round(rng.normal(0, 2, 2_000))
+    guess = truth + rng.normal(0, 1, 2_000)
+    rows = pa.table({"guess": guess, "truth": truth})
+    reference = tg.Reference.fit(rows, schema=tg.Schema.infer(rows, prediction="guess", label="truth"))
+    found = tg.performance(tg.profile(rows, reference), reference)
+    some, logs = truth != 0, (truth > -1) & (guess > -1)
+    relative = found.value("mean_absolute_percentage_error")
+    assert relative == pytest.approx(sk.mean_absolute_percentage_error(truth[some], guess[some]), rel=1e-9)
+    wanted = sk.mean_squared_log_error(truth[logs], guess[logs])
+    assert found.value("mean_squared_log_error") == pytest.approx(wanted, rel=1e-9)
+    told = "\n".join(found.notes)
+    assert f"{2_000 - some.sum()} of 2,000 labelled rows have a label of 0" in told
+    assert f"{2_000 - logs.sum():,} of 2,000 labelled rows have a label or a prediction of -1 or less" in told

@@ -154,7 +154,10 @@ std::vector<std::string> columns_of(const BinarySpec& spec) {
   return {spec.score, spec.label, spec.weight};
 }
 std::vector<std::string> columns_of(const ConfusionSpec& spec) { return {spec.prediction, spec.label}; }
-std::vector<std::string> columns_of(const RegressionSpec& spec) { return {spec.prediction, spec.label}; }
+std::vector<std::string> columns_of(const RegressionSpec& spec) {
+  if (!spec.bounded()) return {spec.prediction, spec.label};
+  return {spec.prediction, spec.label, spec.lower, spec.upper};
+}
 
 namespace {
 
@@ -232,10 +235,13 @@ void read_labels(const RegressionSpec& spec, const Rows& rows, Sink sink) {
   });
 }
 
-/// Calls sink(predictions, labels, answers, n) for each tile.
+/// Calls sink(predictions, labels, answers, bounds or null, n) for each tile; bounds as Regression takes
+/// them.
 template <class Sink>
 void read_rows(const RegressionSpec& spec, const Rows& rows, Sink sink) {
   Numbers predictions(rows.find(spec.prediction));
+  Numbers lower(spec.bounded() ? rows.find(spec.lower) : nullptr),
+      upper(spec.bounded() ? rows.find(spec.upper) : nullptr);
   constexpr Answer kOfPrediction[] = {Answer::prediction_null, Answer::prediction_mistyped,
                                       Answer::prediction_nan, Answer::prediction_infinite};
   read_labels(spec, rows, [&](int64_t begin, const double* labels, Answer* answers, int64_t n) {
@@ -245,9 +251,20 @@ void read_rows(const RegressionSpec& spec, const Rows& rows, Sink sink) {
       if (std::abs(predictions.values()[i]) > kMaxValue && answers[i] == Answer::labelled)
         answers[i] = Answer::beyond;
     }
-    sink(predictions.values(), labels, answers, static_cast<size_t>(n));
+    double bounds[2 * kTile];
+    double* to = bounds;
+    for (Numbers* each : {&lower, &upper}) {
+      if (!spec.bounded()) break;
+      bool missing[kTile] = {};
+      each->read(begin, n, [&](int64_t i, Missing) { missing[i] = true; });
+      for (int64_t i = 0; i < n; ++i) to[i] = missing[i] ? NAN : each->values()[i];
+      to += kTile;
+    }
+    sink(predictions.values(), labels, answers, spec.bounded() ? bounds : nullptr, static_cast<size_t>(n));
   });
 }
+
+size_t width_of(const RegressionSpec& spec) { return spec.bounded() ? 3 : 1; }
 
 template <class T>
 void append(std::vector<T>& to, const T* from, size_t n) {
@@ -277,9 +294,8 @@ void add_rows(Confusion& state, const Rows& rows) {
 
 void add_rows(Regression& state, const Rows& rows) {
   read_rows(*state.spec(), rows,
-            [&](const double* predictions, const double* labels, const Answer* answers, size_t n) {
-              state.update(predictions, labels, answers, n);
-            });
+            [&](const double* predictions, const double* labels, const Answer* answers, const double* bounds,
+                size_t n) { state.update(predictions, labels, answers, bounds, n); });
 }
 
 void for_scored_tiles(const BinarySpec& spec, const Rows& rows,
@@ -320,11 +336,16 @@ Coded coded(const ConfusionSpec& spec, const Rows& rows) {
 
 Coded coded(const RegressionSpec& spec, const Rows& rows) {
   Coded found;
+  found.width = width_of(spec);
   read_rows(spec, rows,
-            [&](const double* predictions, const double* labels, const Answer* answers, size_t n) {
-              append(found.values, predictions, n);
+            [&](const double* predictions, const double* labels, const Answer* answers, const double* bounds,
+                size_t n) {
               append(found.others, labels, n);
-              for (size_t i = 0; i < n; ++i) found.codes.push_back(static_cast<Code>(answers[i]));
+              for (size_t i = 0; i < n; ++i) {
+                found.codes.push_back(static_cast<Code>(answers[i]));
+                found.values.push_back(predictions[i]);
+                if (bounds) found.values.insert(found.values.end(), {bounds[i], bounds[kTile + i]});
+              }
             });
   return found;
 }
@@ -380,7 +401,7 @@ void for_tiles_of(size_t n_rows, Add add) {
 void add_coded(Binary& state, const Coded& rows) {
   const bool weighted = state.spec()->weighted();
   constexpr auto kLast = static_cast<Code>(Outcome::weight_unusable);
-  require(rows.values.size() == rows.codes.size() &&
+  require(rows.width == 1 && rows.values.size() == rows.codes.size() &&
           rows.others.size() == (weighted ? rows.codes.size() : 0));
   for (size_t i = 0; i < rows.codes.size(); ++i) {
     const Code code = rows.codes[i];
@@ -398,7 +419,7 @@ void add_coded(Binary& state, const Coded& rows) {
 
 void add_coded(Confusion& state, const Coded& rows) {
   const Classes& classes = state.spec()->classes;
-  require(rows.values.size() == rows.codes.size() && rows.others.empty());
+  require(rows.width == 1 && rows.values.size() == rows.codes.size() && rows.others.empty());
   std::vector<Code> predicted;
   for (size_t i = 0; i < rows.codes.size(); ++i) {
     require(rows.codes[i] <= classes.mistyped() && rows.values[i] >= 0 &&
@@ -409,18 +430,25 @@ void add_coded(Confusion& state, const Coded& rows) {
 }
 
 void add_coded(Regression& state, const Coded& rows) {
-  require(rows.values.size() == rows.codes.size() && rows.others.size() == rows.codes.size());
-  require(all_finite(rows.values) && all_finite(rows.others));
+  const size_t width = width_of(*state.spec()), n_rows = rows.codes.size();
+  require(rows.width == width && rows.values.size() == n_rows * width && rows.others.size() == n_rows);
+  require(all_finite(rows.others));
   std::vector<Answer> answers;
-  for (size_t i = 0; i < rows.codes.size(); ++i) {
-    require(rows.codes[i] < kAnswers);
+  for (size_t i = 0; i < n_rows; ++i) {
+    require(rows.codes[i] < kAnswers && std::isfinite(rows.values[width * i]));
     const auto answer = static_cast<Answer>(rows.codes[i]);
-    const double most = std::max(std::abs(rows.values[i]), std::abs(rows.others[i]));
+    const double most = std::max(std::abs(rows.values[width * i]), std::abs(rows.others[i]));
     require(answer != Answer::labelled || most <= kMaxValue);
     answers.push_back(answer);
   }
-  for_tiles_of(rows.codes.size(), [&](size_t begin, size_t n) {
-    state.update(&rows.values[begin], &rows.others[begin], &answers[begin], n);
+  for_tiles_of(n_rows, [&](size_t begin, size_t n) {
+    double predictions[kTile], bounds[2 * kTile];
+    for (size_t i = 0; i < n; ++i) {
+      const double* row = &rows.values[width * (begin + i)];
+      predictions[i] = row[0];
+      if (width == 3) bounds[i] = row[1], bounds[kTile + i] = row[2];
+    }
+    state.update(predictions, &rows.others[begin], &answers[begin], width == 3 ? bounds : nullptr, n);
   });
 }
 

@@ -60,13 +60,14 @@ void add_rows(Regression& state, const Rows& rows);
 void for_scored_tiles(const BinarySpec& spec, const Rows& rows,
                       const std::function<void(int64_t, const double*, Code*, size_t)>& use);
 
-/// Rows as a state sees them, for later: each a number (the score, or the prediction: of a matrix its code),
-/// what became of it (an Outcome, the code of a label, or an Answer), and the weight or the label's number
-/// where there is one.
+/// Rows as a state sees them, for later: each `width` numbers (the score, or the prediction: of a matrix its
+/// code, of an interval its bounds behind it, NaN where there are none), what became of it (an Outcome, the
+/// code of a label, or an Answer), and the weight or the label's number where there is one.
 struct Coded {
   std::vector<double> values;
   std::vector<Code> codes;
   std::vector<double> others;
+  size_t width = 1;
 };
 Coded coded(const BinarySpec& spec, const Rows& rows);
 Coded coded(const ConfusionSpec& spec, const Rows& rows);

@@ -123,7 +123,7 @@ def row_bytes(outcomes: Sequence[Outcomes], n_dimensions: int) -> int:
         if isinstance(each, _core.ConfusionOutcomes):
             n += 2
         elif isinstance(each, _core.RegressionOutcomes):
-            n += 17
+            n += 33 if each.lower else 17
         else:
             n += 17 if each.weight else 9
     return n

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tidegauge.measurement import Direction, Status
 from tidegauge.outcomes.intervals import Z
 from tidegauge.outcomes.metric import Metric
-from tidegauge.outcomes.metric_sets import TOP, Worth
+from tidegauge.outcomes.metric_sets import QUANTILES, TOP, Worth
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,6 +25,7 @@ SMALLEST_PART = 0.25  # of the usual rows: smaller windows of a reference are le
 
 # What a metric of these names spans; others span 1, and those of numbers what the labels vary by.
 _SPANS = {"gini": 2.0, "matthews_correlation": 2.0, "kappa": 2.0, f"lift_at_{TOP:g}": 1.0 / TOP}
+_SPANS |= {"symmetric_absolute_percentage_error": 2.0}
 # Where a metric for which lower is worse ends; others end at 0.
 _LOWEST = {"gini": -1.0, "matthews_correlation": -1.0, "kappa": -1.0, "r2": -inf, "business_value": -inf}
 _IN_UNITS = (
@@ -32,7 +33,7 @@ _IN_UNITS = (
     "root_mean_squared_error",
     "median_absolute_error",
     "bias",
-    "pinball_loss_0.5",
+    *(f"pinball_loss_{q:g}" for q in QUANTILES),
 )
 
 

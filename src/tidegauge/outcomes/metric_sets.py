@@ -17,6 +17,7 @@ from tidegauge.outcomes.states import two_by_two
 Worth = Sequence[Sequence[float]]
 
 TOP = 0.1  # the share of rows with top scores that lift and capture are told of
+QUANTILES = (0.1, 0.5, 0.9)  # that quantile losses are told of
 
 
 def score_metrics(counts: BinaryCounts, threshold: float, worth: Worth | None = None) -> dict[str, Metric]:
@@ -68,7 +69,7 @@ def metrics_of_class(matrix: npt.NDArray[np.float64], position: int) -> dict[str
 
 
 def number_metrics(sums: RegressionSums) -> dict[str, Metric]:
-    """Return what is told of a predicted number; relative errors where they were summed."""
+    """Return what is told of a predicted number; relative errors and sides where they were summed."""
     found = [
         regression.mean_absolute_error(sums),
         regression.root_mean_squared_error(sums),
@@ -76,7 +77,7 @@ def number_metrics(sums: RegressionSums) -> dict[str, Metric]:
         regression.r2(sums),
         regression.median_absolute_error(sums),
         regression.bias(sums),
-        regression.pinball_loss(sums),
+        *(regression.pinball_loss(sums, q) for q in QUANTILES),
     ]
     if sums.relative.n:
         found.append(regression.mean_absolute_percentage_error(sums))
@@ -84,6 +85,12 @@ def number_metrics(sums: RegressionSums) -> dict[str, Metric]:
         found.append(regression.symmetric_absolute_percentage_error(sums))
     if sums.logs.n:
         found.append(regression.mean_squared_log_error(sums))
+    if sums.sides.any():
+        found += [
+            regression.interval_coverage(sums),
+            regression.below_interval(sums),
+            regression.above_interval(sums),
+        ]
     return named(found)
 
 

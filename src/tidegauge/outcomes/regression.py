@@ -36,7 +36,9 @@ class RegressionSums:
     `[edges + 1]` counts rows by e between `edges`, frozen and ascending: (-inf, e0), [e0, e1), ..., [e_last,
     inf). What was not summed is empty (n = 0): `squares` sums e^2 and e^4, `relative` |e / label| of rows
     with a label other than 0, `symmetric` 2 |e| / (|label| + |prediction|), `logs` the square of log(1 +
-    prediction) - log(1 + label) of rows where both are above -1.
+    prediction) - log(1 + label) of rows where both are above -1. `over_square` is the part of the sum of e^2
+    that predictions above their label have, NaN where it was not summed. `sides` `[3]` counts labels below,
+    inside and above their predicted interval.
     """
 
     errors: Sums
@@ -48,6 +50,8 @@ class RegressionSums:
     relative: Sums = field(default_factory=Sums)
     symmetric: Sums = field(default_factory=Sums)
     logs: Sums = field(default_factory=Sums)
+    over_square: float = nan
+    sides: Floats = field(default_factory=lambda: np.zeros(3))
 
     def __add__(self, other: RegressionSums) -> RegressionSums:
         """Return the sums of the rows of both; ValueError for other edges."""
@@ -113,6 +117,7 @@ def _summed(prediction: Floats, label: Floats, weight: Floats, bounds: Floats) -
             np.divide(2 * np.abs(error), size, out=np.zeros_like(size), where=size > 0), weight
         ),
         logs=sums_of((np.log1p(prediction[loggable]) - np.log1p(label[loggable])) ** 2, weight[loggable]),
+        over_square=float((weight * np.maximum(error, 0.0) ** 2).sum()),
     )
 
 
@@ -181,23 +186,42 @@ def mean_squared_log_error(sums: RegressionSums) -> Metric:
 def pinball_loss(sums: RegressionSums, q: float = 0.5) -> Metric:
     """Return the quantile loss, the mean of q max(-e, 0) + (1 - q) max(e, 0); ValueError unless 0 < q < 1.
 
-    Exact: (|e| - e) / 2 and (|e| + e) / 2 are those parts. The interval takes every square with the larger of
-    q and 1 - q: exact for q = .5, too wide else.
+    Exact: (|e| - e) / 2 and (|e| + e) / 2 are those parts. Where the squares of the parts were not summed
+    apart, the interval takes every square with the larger of q and 1 - q: too wide, but for q = .5.
     """
     if not 0 < q < 1:
         raise ValueError(f"q is {q:g}; pass a quantile between 0 and 1")
     n, error = sums.errors.n, sums.errors.total
     total = q * (sums.absolute - error) / 2 + (1 - q) * (sums.absolute + error) / 2
-    losses = Sums(n, total, max(q, 1 - q) ** 2 * sums.errors.square)
+    square, over = sums.errors.square, sums.over_square
+    apart = q * q * max(square - over, 0.0) + (1 - q) ** 2 * over
+    losses = Sums(n, total, apart if isfinite(over) else max(q, 1 - q) ** 2 * square)
     return _metric(f"pinball_loss_{q:g}", sums, losses.mean, _above_zero(losses.interval))
 
 
-def interval_coverage(inside: float, n: float) -> Metric:
-    """Return the share of labels inside their predicted interval, to be held against the promised share."""
-    share = inside / n if n > 0 else nan
-    return measured(
-        "interval_coverage", share, wilson(share, n), n=n, direction="neutral", reason="no row has a label"
-    )
+def interval_coverage(sums: RegressionSums) -> Metric:
+    """Return the share of labels inside their predicted interval, to be held against the promised share.
+
+    Of rows with a label and both bounds; a label on a bound is inside.
+    """
+    return _share_of_sides("interval_coverage", sums, 1)
+
+
+def below_interval(sums: RegressionSums) -> Metric:
+    """Return the share of labels below their predicted interval."""
+    return _share_of_sides("below_interval", sums, 0)
+
+
+def above_interval(sums: RegressionSums) -> Metric:
+    """Return the share of labels above their predicted interval."""
+    return _share_of_sides("above_interval", sums, 2)
+
+
+def _share_of_sides(name: str, sums: RegressionSums, side: int) -> Metric:
+    n = float(sums.sides.sum())
+    share = float(sums.sides[side]) / n if n > 0 else nan
+    reason = "no row has a label and both bounds"
+    return measured(name, share, wilson(share, n), n=n, direction="neutral", reason=reason)
 
 
 def median_absolute_error(sums: RegressionSums) -> Metric:

@@ -80,15 +80,26 @@ def regression_sums(outcomes: _core.RegressionOutcomes) -> RegressionSums:
     """
     cells = outcomes.counts().astype(np.float64)
     n = float(cells.sum())
-    error, square, absolute, label, label_square = outcomes.sums()
-    edges = outcomes.edges
+    sums, edges = outcomes.sums(), outcomes.edges
+    square = sums["squared"][1]
+    sides = outcomes.sides()
+
+    def both(value: str, squared: str) -> Sums:
+        rows, total = sums[value]
+        return Sums(float(rows), total, sums[squared][1])
+
     return RegressionSums(
-        errors=Sums(n, error, square),
-        absolute=absolute,
-        labels=Sums(n, label, label_square),
+        errors=both("residual", "squared"),
+        absolute=sums["absolute"][1],
+        labels=both("label", "label_squared"),
         edges=edges,
         cells=cells,
         squares=Sums(n, square, fourth_powers(edges, cells, square)) if n else Sums(),
+        relative=both("relative", "relative_squared"),
+        symmetric=both("symmetric", "symmetric_squared"),
+        logs=both("log_squared", "log_fourth"),
+        over_square=sums["over_squared"][1],
+        sides=np.zeros(3) if sides is None else np.array(sides, np.float64),
     )
 
 
