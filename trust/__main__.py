@@ -3,6 +3,7 @@
     python -m trust change                       what every change must pass, always the same cases
     python -m trust deep --budget 2h             new cases for so long, added to the totals kept so far
     python -m trust try PART FIRST [N]           these cases again
+    python -m trust settle                       what was found over the code as it is, again
     python -m trust table                        the totals of deep runs over the code as it is
     python -m trust page                         writes the totals into docs/reliability.md
 
@@ -106,6 +107,16 @@ def try_(name: str, first: int, n: int, seconds: float, is_json: bool) -> None:
     for what, level in outcome.levels.items():
         click.echo(f"{level:9g} {what}")
     raise SystemExit(bool(outcome.findings))
+
+
+@main.command(name="settle")
+@click.option("--totals", "path", type=click.Path(dir_okay=False, path_type=Path), default=KEPT)
+def settle_(path: Path) -> None:
+    """Try what was found again: what the same code no longer shows was the harness, since fixed."""
+    numbers, kept = totals.load(path)
+    runs.settle(PARTS, kept, tell)
+    totals.save(path, numbers, kept)
+    close(kept, PARTS, is_deep=True)
 
 
 @main.command(name="table")

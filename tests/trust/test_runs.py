@@ -156,3 +156,20 @@ def test_the_page_gets_the_totals_of_the_code_that_was_tried_most():
     assert "| p | 900 of 1,000 cases | 60 s | none | 2026-01-02, old | refused: 3 |" in written
     assert "| q | 0 of 1,000 cases |" in written
     assert table_module.with_totals(written, [part(), part("q")], kept) == written
+
+
+def test_a_finding_that_the_same_code_no_longer_shows_is_settled():
+    """Case 2 still breaks; case 1 was the harness, and a crash that names no case stays."""
+    broken = part(run=lambda first, n, seconds: Outcome(n, ["bad"] if first == 2 else []))
+    found = ["worse; again: python -m trust try p 1", "bad; again: python -m trust try p 2", "crashed"]
+    here = totals.Total("p", totals.code_digest(), "", "", 9, findings=list(found))
+    other = totals.Total("p", "other code", "", "", 9, findings=list(found))
+    told = []
+    apart = lambda piece: (piece.part.run(piece.first, piece.n, piece.seconds), 0.0)  # noqa: E731
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "run_apart", apart)
+        runs.settle([broken], [here, other], lambda piece, *_: told.append(piece.first))
+    assert told == [1, 2]
+    assert here.findings == found[1:]
+    assert here.counts == {runs.SETTLED: 1}
+    assert other.findings == found
