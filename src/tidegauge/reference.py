@@ -19,8 +19,9 @@ from tidegauge.arrow import batches
 from tidegauge.arrow.batches import refuse_missing
 from tidegauge.edges import fit_edges
 from tidegauge.errors import DecodeError, InputError, SchemaError
-from tidegauge.leaf_trees import FeatureRows, chosen_leaves
+from tidegauge.leaf_trees import FeatureRows, chosen_leaves, leaf_errors
 from tidegauge.outcome_specs import LabelledRows, Outcomes, chosen_outcomes, light_outcomes
+from tidegauge.outcomes.leaf_errors import LeafErrors
 from tidegauge.outcomes.windowed import WindowedNote, from_note, to_note, windowed_metrics
 from tidegauge.profiles import Profile, accumulator_bits, write_file
 from tidegauge.reference_windows import ReferenceWindows, Splitter, from_text, to_text
@@ -43,11 +44,12 @@ class Reference:
 
     `schema`: a `Schema`, with notices on columns that are profiled but not judged. `profile`: the reference's
     own rows, a `Profile`. `windows`: how they lay in time (`ReferenceWindows`), None unless `fit` was told.
-    `segments`: light profiles of the rows of each segment by its key, {} unless `fit` was told. Made by `fit`
-    or `from_bytes`; immutable.
+    `segments`: light profiles of the rows of each segment by its key, {} unless `fit` was told.
+    `leaf_errors`: how far a predicted number was off, by the leaves of a tree, None unless one was found
+    (`LeafErrors`). Made by `fit` or `from_bytes`; immutable.
     """
 
-    __slots__ = ("_specs", "profile", "schema", "segments", "windows")
+    __slots__ = ("_specs", "leaf_errors", "profile", "schema", "segments", "windows")
 
     def __init__(
         self,
@@ -55,8 +57,10 @@ class Reference:
         schema: Schema,
         windows: ReferenceWindows | None = None,
         segments: Mapping[str, Profile] | None = None,
+        leaf_errors: LeafErrors | None = None,
     ) -> None:
         self.profile = profile
+        self.leaf_errors = leaf_errors
         self.schema = schema
         self.windows = windows
         self.segments = dict(segments or {})
@@ -86,6 +90,9 @@ class Reference:
         reference then keeps how its own windows of that length differed, by the column `timestamp` (None
         takes the one with that role in `schema`), and judges later ones by that; take a month or more. Rows
         without a time count in the reference and in no window, and an InputWarning says how many.
+        Among rows with a label it looks for segments in which a score means something else, or a predicted
+        number is further off, than elsewhere: up to 16 leaves of a tree on the judged features, kept if they
+        predict rows better that the tree was not grown on. `performance` then estimates by them.
         `segments`: columns, or several together, whose values are counted apart as well (a category, a
         boolean, a whole number): a verdict then tells in which of them a change lies.
 
@@ -107,9 +114,10 @@ class Reference:
         joint = None if accumulators == "light" else joint_spec(sampled, specs, schema, edges)
         outcomes = kept or chosen_outcomes(schema, labelled)
         if edges is not None and kept:
-            leaves = edges.profile._core.leaves
+            leaves = None if edges.leaf_errors else edges.profile._core.leaves
         else:
             leaves = chosen_leaves(schema, specs, by_feature, outcomes)
+        by_leaf = leaf_errors(leaves, by_feature, outcomes)
         profile = Profile(_core.Profile(specs, joint, with_parts=True, outcomes=outcomes, leaves=leaves))
         light = light_outcomes(outcomes, schema)
         split = None if window is None else Splitter(specs, timestamp_of(schema, timestamp), window, light)
@@ -132,9 +140,8 @@ class Reference:
                 lambda parts: windowed_metrics(all_counted(each, schema) for each in parts),
             )
         shown = with_shown_names(profile)
-        if by_segment is None:
-            return cls(shown, schema, windows)
-        return cls(shown, schema, windows, profiles_of(by_segment, dimensions, shown))
+        found = {} if by_segment is None else profiles_of(by_segment, dimensions, shown)
+        return cls(shown, schema, windows, found, by_leaf)
 
     def __contains__(self, name: object) -> bool:
         return name in self._specs
@@ -154,6 +161,8 @@ class Reference:
             whole["segments"] = {
                 key: base64.b64encode(each.to_bytes()).decode() for key, each in self.segments.items()
             }
+        if self.leaf_errors is not None:
+            whole["leaf_errors"] = dataclasses.asdict(self.leaf_errors)
         note = json.dumps(whole if len(whole) > 1 else columns)
         return self.profile._core.to_bytes(with_edges=True, note=note)
 
@@ -211,7 +220,20 @@ def decoded(data: bytes | bytearray | memoryview) -> Profile | Reference:
         }
     except (SchemaError, InputError, binascii.Error) as error:
         raise DecodeError(f"reference: its schema or segments cannot be read: {error}") from error
-    return Reference(profile, schema, windows, segments)
+    return Reference(profile, schema, windows, segments, checked(found.leaf_errors, profile))
+
+
+def checked(errors: LeafErrors | None, profile: Profile) -> LeafErrors | None:
+    """Return the errors by leaf. Raises DecodeError unless they are sums, one for each of its leaves."""
+    if errors is None:
+        return None
+    leaves = profile._core.leaves
+    sums = dataclasses.astuple(errors)
+    if leaves is None or any(len(each) != leaves.n_leaves for each in sums):
+        raise DecodeError("reference: errors by leaf, but not one for each leaf of its tree")
+    if not np.isfinite(sums).all() or min(map(min, (sums[0], *sums[2:]))) < 0:
+        raise DecodeError("reference: errors by leaf that no rows have")
+    return errors
 
 
 def sample(
@@ -384,6 +406,7 @@ class Note:
     windows: str | None = None
     metrics: list[WindowedNote] = dataclasses.field(default_factory=list)
     segments: dict[str, str] = dataclasses.field(default_factory=dict)
+    leaf_errors: LeafErrors | None = None
 
 
 def note_of(note: str) -> Note:
