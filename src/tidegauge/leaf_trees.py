@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tidegauge import _core
 from tidegauge.outcome_specs import Outcomes, coarser, thresholds_of
-from tidegauge.outcomes.binary_counts import BinaryCounts, count_binary
+from tidegauge.outcomes.binary_counts import BinaryCounts
 from tidegauge.outcomes.calibrator import fit_calibrator
 from tidegauge.outcomes.leaf_calibrator import fit_leaf_calibrator
 from tidegauge.outcomes.leaf_errors import LeafErrors, sum_errors
@@ -102,38 +102,42 @@ class FeatureRows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """Labelled rows of a score: `codes` `[rows, columns]`, `score` and `label` `[rows]`.
+    """Labelled rows of a score: `codes` `[rows, columns]`, the `cell` of the score and the `label` `[rows]`.
 
     `unordered` `[columns]` says whose codes have no order; `edges` are those of the score's cells.
     """
 
     codes: Codes
     unordered: Flags
-    score: Floats
+    cell: Ints
     label: Floats
     edges: Floats
 
     def where(self, kept: Flags) -> Labelled:
         """Return some of the rows."""
-        return replace(self, codes=self.codes[kept], score=self.score[kept], label=self.label[kept])
+        return replace(self, codes=self.codes[kept], cell=self.cell[kept], label=self.label[kept])
 
     def residual(self) -> Floats:
         """Return what a tree is grown on: label - calibrated score."""
-        return self.label - fit_calibrator(self.counts()).probabilities[self.cells()]
+        (whole,) = self.counts(np.zeros(len(self.label), dtype=np.int64), 1)
+        return self.label - fit_calibrator(whole).probabilities[self.cell]
 
-    def losses(self, learned: Labelled, leaf_here: Ints, leaf_there: Ints, n_leaves: int) -> float:
+    def loss(self, learned: Labelled, leaf_here: Ints, leaf_there: Ints, n_leaves: int) -> float:
         """Return the squared error of what the leaves of `learned` say of these rows."""
-        parts = [learned.where(leaf_there == k).counts() for k in range(n_leaves)]
-        told = fit_leaf_calibrator(parts).probabilities[leaf_here, self.cells()]
+        told = fit_leaf_calibrator(learned.counts(leaf_there, n_leaves)).probabilities[leaf_here, self.cell]
         return float(((told - self.label) ** 2).sum())
 
-    def cells(self) -> Ints:
-        """Return the cell of each score."""
-        return np.searchsorted(self.edges, self.score, side="right")
-
-    def counts(self) -> BinaryCounts:
-        """Return the rows by cell and label."""
-        return count_binary(self.score, self.label, self.edges)
+    def counts(self, leaf: Ints, n_leaves: int) -> list[BinaryCounts]:
+        """Return the rows of each leaf by cell and label; their scores are not summed."""
+        n_cells = len(self.edges) + 1
+        at, nothing = leaf * n_cells + self.cell, np.zeros(n_cells)
+        shape = (n_leaves, n_cells)
+        rows = np.bincount(at, minlength=n_leaves * n_cells).reshape(shape).astype(np.float64)
+        found = np.bincount(at, weights=self.label, minlength=n_leaves * n_cells).reshape(shape)
+        return [
+            BinaryCounts(self.edges, found[k], rows[k] - found[k], nothing, nothing, nothing)
+            for k in range(n_leaves)
+        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,7 +156,7 @@ class Missed:
         """Return what a tree is grown on."""
         return self.missed - float(self.missed.mean())
 
-    def losses(self, learned: Missed, leaf_here: Ints, leaf_there: Ints, n_leaves: int) -> float:
+    def loss(self, learned: Missed, leaf_here: Ints, leaf_there: Ints, n_leaves: int) -> float:
         """Return the squared error of the leaves' means."""
         rows = np.maximum(np.bincount(leaf_there, minlength=n_leaves), 1)
         means = np.bincount(leaf_there, weights=learned.missed, minlength=n_leaves) / rows
@@ -184,7 +188,8 @@ def chosen_leaves(
         truth = label[known].astype(np.float64)
         if not columns or min(truth.sum(), (1 - truth).sum()) < MIN_RARER:
             return None
-        given = Labelled(rows.codes(columns)[known], unordered(columns), score[known], truth, counts.edges)
+        cell = np.searchsorted(counts.edges, score[known], side="right")
+        given = Labelled(rows.codes(columns)[known], unordered(columns), cell, truth, counts.edges)
         return tree_that_helps(given, columns, counts)
     if isinstance(judged, _core.RegressionOutcomes):
         columns = leaf_columns(specs, schema, judged.prediction)
@@ -285,7 +290,7 @@ def gains_on(rows: Rows, held: Flags) -> list[float]:
     def loss(most: int) -> float:
         tree = pruned(largest, most)
         here, there = leaf_of(tree, left_out.codes), leaf_of(tree, learned.codes)
-        return left_out.losses(learned, here, there, tree.n_leaves)
+        return left_out.loss(learned, here, there, tree.n_leaves)
 
     whole = loss(1)
     return [whole - loss(most) for most in LEAVES]
