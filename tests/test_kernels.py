@@ -434,3 +434,21 @@ def test_the_oracle_of_power_sums_is_the_definition():
     lanes = power_lanes(x, 1.0)
     for power in range(1, 5):
         assert Fraction(lanes[power].sum()) == sum((Fraction(v) - 1) ** power for v in x)
+
+
+@at_every_level
+@pytest.mark.parametrize("n_cuts", [0, 1, 3, 15, 40])
+def test_bits_left_open_by_cuts(level, n_cuts):
+    draw = np.random.default_rng(n_cuts)
+    cuts = np.unique(draw.normal(size=n_cuts))
+    flips = draw.integers(0, 2**63, len(cuts)).astype(np.uint64)
+    x = np.concatenate([values_near(cuts) if n_cuts else floats(40, 3), [np.nan, np.inf, -np.inf, 0.0, -0.0]])
+    expected = []
+    for value in x.tolist():
+        kept = 0x5A5A
+        for cut, flip in zip(cuts.tolist(), flips.tolist(), strict=True):
+            kept ^= flip if value >= cut else 0
+        expected.append(77 if math.isnan(value) else kept)
+    for n in (0, 1, 7, 8, 9, len(x)):
+        found = _contract.kernel_narrow_f64(level, x[:n], cuts, flips, 0x5A5A, 77)
+        assert found.tolist() == expected[:n]

@@ -20,5 +20,6 @@ def test_every_accumulator_has_its_laws() -> None:
         "joint",
         "binary",
         "confusion",
+        "leaves",
         "regression",
     }

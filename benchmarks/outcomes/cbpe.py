@@ -1,7 +1,8 @@
 """Estimates without labels beside NannyML's and the truth: `python -m benchmarks.outcomes.cbpe FOLDER`.
 
 FOLDER is where benchmarks/peers/run.py makes its environments (nannyml is made if missing), and where
-NannyML's own data sets and answers are kept (FOLDER/answers). Every estimate is made from score cells alone.
+NannyML's own data sets and answers are kept (FOLDER/answers). A second folder, of public data sets, adds what
+estimates by segments gain on them (segments.py). Every estimate is made from score cells alone.
 Times are the least CPU seconds of some runs, from raw rows to the estimates of all chunks.
 """
 
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from benchmarks.outcomes.segments import compare_all
 from benchmarks.statistics.peers.run import environment
 
 from tidegauge.outcomes.binary_counts import BinaryCounts, count_binary
@@ -200,6 +202,8 @@ def main() -> None:
         subprocess.run(asked, check=True)
     for path in sorted(answers.glob("*.json")):
         compare(path.stem, answers)
+    if len(sys.argv) > 2:
+        compare_all(folder / "sets", Path(sys.argv[2]))
 
 
 if __name__ == "__main__":

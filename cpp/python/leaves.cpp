@@ -19,6 +19,7 @@ arrow::Kind kind_named(const std::string& name);  // spec.cpp
 namespace {
 
 using Binary = joint::Outcomes<joint::Binary>;
+using Regression = joint::Outcomes<joint::Regression>;
 template <class T>
 using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
 using Node = std::tuple<int64_t, Array<uint8_t>, size_t, size_t>;  // column, or -1; its codes; children
@@ -40,6 +41,19 @@ py::list nodes_of(const LeafTree& tree) {
     found.append(py::make_tuple(column, to_array<uint8_t>(node.goes_left), node.left, node.right));
   }
   return found;
+}
+
+LeafSpec::Judged judged_by(const py::object& outcomes) {
+  if (py::isinstance<Binary>(outcomes)) return outcomes.cast<const Binary&>().shared_spec();
+  if (py::isinstance<Regression>(outcomes)) return outcomes.cast<const Regression&>().shared_spec();
+  throw SchemaError("leaves: " + py::repr(outcomes).cast<std::string>() +
+                    " is neither BinaryOutcomes nor RegressionOutcomes");
+}
+
+/// The score, or the predicted number.
+const std::string& column_of(const LeafSpec& spec) {
+  if (const auto* score = std::get_if<0>(&spec.judged)) return (*score)->score;
+  return std::get<1>(spec.judged)->prediction;
 }
 
 LeafOutcomes snapshot(const Leaves& self) {
@@ -102,10 +116,11 @@ void register_leaves(py::module_& m) {
             return to_array<uint8_t>(codes);
           },
           py::arg("batch"), "The code of each row.");
-  py::class_<Leaves>(m, "LeafOutcomes", "Rows by leaf of a tree, cell of a score, and label.")
-      .def(py::init([](const Binary& outcomes, const std::vector<LeafColumn>& columns,
+  py::class_<Leaves>(m, "LeafOutcomes",
+                     "Rows by leaf of a tree, cell of a score, and label; or of a predicted number.")
+      .def(py::init([](const py::object& outcomes, const std::vector<LeafColumn>& columns,
                        const std::vector<Node>& nodes) {
-             return std::make_unique<Leaves>(LeafSpec::make(tree_of(columns, nodes), outcomes.shared_spec()));
+             return std::make_unique<Leaves>(LeafSpec::make(tree_of(columns, nodes), judged_by(outcomes)));
            }),
            py::arg("outcomes"), py::arg("columns"), py::arg("nodes"),
            "A node is (column, its codes that go left as 1, left, right), a leaf (-1, [], 0, 0).")
@@ -118,10 +133,14 @@ void register_leaves(py::module_& m) {
           "copy", [](const Leaves& self) { return std::make_unique<Leaves>(self.state()); },
           py::call_guard<Unlocked>())
       .def_property_readonly("id", [](const Leaves& self) { return self.spec().id; })
-      .def_property_readonly("score", [](const Leaves& self) { return to_text(self.spec().outcome->score); })
-      .def_property_readonly("label", [](const Leaves& self) { return to_text(self.spec().outcome->label); })
+      .def_property_readonly("column", [](const Leaves& self) { return to_text(column_of(self.spec())); })
+      .def_property_readonly("label", [](const Leaves& self) { return to_text(self.spec().label()); })
       .def_property_readonly(
-          "edges", [](const Leaves& self) { return to_array<double>(self.spec().outcome->edges->values); })
+          "edges",
+          [](const Leaves& self) {
+            const auto* score = std::get_if<0>(&self.spec().judged);
+            return to_array<double>(score ? (*score)->edges->values : std::vector<double>());
+          })
       .def_property_readonly("columns", [](const Leaves& self) { return self.spec().tree->columns(); })
       .def_property_readonly("nodes", [](const Leaves& self) { return nodes_of(*self.spec().tree); })
       .def_property_readonly("n_leaves", [](const Leaves& self) { return self.spec().tree->n_leaves(); })
@@ -129,7 +148,7 @@ void register_leaves(py::module_& m) {
       .def_property_readonly("n_homeless", [](const Leaves& self) { return snapshot(self).n_homeless(); })
       .def(
           "counts", [](const Leaves& self) { return counts_of(snapshot(self)); },
-          "[leaves, (negative, positive, unlabelled), cells].")
+          "[leaves, (negative, positive, unlabelled), cells]; labelled rows of a number are negative.")
       .def("to_bytes",
            [](const Leaves& self) {
              ByteWriter out;

@@ -1,24 +1,27 @@
-"""In which segments a score means something else: a small tree on a reference's columns, kept if it helps."""
+"""Segments in which a score means something else, or errors are larger: a small tree, kept if it helps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from tidegauge import _core
 from tidegauge.outcome_specs import Outcomes, coarser, thresholds_of
-from tidegauge.outcomes.binary_counts import BinaryCounts, count_binary
+from tidegauge.outcomes.binary_counts import BinaryCounts
 from tidegauge.outcomes.calibrator import fit_calibrator
 from tidegauge.outcomes.leaf_calibrator import fit_leaf_calibrator
+from tidegauge.outcomes.leaf_errors import LeafErrors, sum_errors
 from tidegauge.outcomes.leaves import Leaves, leaf_of, learn_leaves, pruned
 from tidegauge.schema import Column, Schema
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 
 SAMPLED_ROWS = 1 << 16
 MOST_COLUMNS = 64
@@ -27,20 +30,23 @@ LEAVES = (2, 4, 8, 16)
 BLOCKS = 5
 GAIN_ERRORS = 2.0  # standard errors that a gain on rows not learned from must have
 MIN_LABELLED, MIN_RARER = 2_000, 100
+WITHIN = 0.99  # a larger error counts as the error of this rank
 
 
 class FeatureRows:
-    """Rows of the columns that a tree could ask for, of the first score and of the label, spread over all.
+    """Rows of the columns that a tree could ask for, of what is judged and of the label, spread over all.
 
-    At most SAMPLED_ROWS. None are taken for a schema without a label or a score, or with a weight: counts by
-    leaf have none.
+    What is judged is the first score, without one the first prediction that is a number. At most
+    SAMPLED_ROWS. None are taken for a schema without these, or with a weight: counts by leaf have none.
     """
 
     def __init__(self, schema: Schema) -> None:
-        label, score = schema.with_role("label")[:1], schema.with_role("score")[:1]
-        counted = bool(label and score) and not schema.with_role("weight")
+        label = schema.with_role("label")[:1]
+        numbers = [name for name in schema.with_role("prediction") if schema[name].kind == "number"]
+        judged = (schema.with_role("score") or tuple(numbers))[:1]
+        counted = bool(label and judged) and not schema.with_role("weight")
         features = [column.name for column in schema.values() if is_asked(column)][:MOST_COLUMNS]
-        self.names = [*features, *score, *label] if counted else []
+        self.names = list(dict.fromkeys([*features, *judged, *label])) if counted else []
         self._stride, self._n_seen = 1, 0
         self._parts: list[tuple[int, _core.Batch]] = []  # the number of the first row of each
 
@@ -75,37 +81,89 @@ class FeatureRows:
         found = [np.stack([each.read(part) for each in columns], axis=1) for _, part in self._parts]
         return np.concatenate(found) if found else np.empty((0, len(columns)), dtype=np.uint8)
 
+    def leaf(self, leaves: _core.LeafOutcomes) -> Codes:
+        """The leaf of each row."""
+        return np.concatenate([leaves.leaf_of(part) for _, part in self._parts])
+
     def scored(self, outcomes: _core.BinaryOutcomes) -> tuple[Floats, Codes]:
         """The score of each row and what became of it: 0 and 1 are labels, above them it is not counted."""
-        found = [outcomes.read(part)[:2] for _, part in self._parts]
-        scores, labels = zip(*found, strict=True)
-        return np.concatenate(scores), np.concatenate(labels)
+        scores, labels, _ = self._read(outcomes)
+        return scores, labels.astype(np.uint8)
+
+    def errors(self, outcomes: _core.RegressionOutcomes) -> Floats:
+        """Prediction - label of each row, NaN where one of them is not there."""
+        predictions, answers, labels = self._read(outcomes)
+        return np.where(answers == 0, predictions - labels, np.nan)
+
+    def _read(self, outcomes: _core.BinaryOutcomes | _core.RegressionOutcomes) -> tuple[Floats, ...]:
+        found = [outcomes.read(part) for _, part in self._parts]
+        return tuple(np.concatenate(each) for each in zip(*found, strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """Labelled rows: `codes` `[rows, columns]`, `score` and `label` `[rows]`; the edges of score cells.
+    """Labelled rows of a score: `codes` `[rows, columns]`, the `cell` of the score and the `label` `[rows]`.
 
-    `unordered` `[columns]` says whose codes have no order.
+    `unordered` `[columns]` says whose codes have no order; `edges` are those of the score's cells.
     """
 
     codes: Codes
-    score: Floats
-    label: Floats
     unordered: Flags
+    cell: Ints
+    label: Floats
     edges: Floats
 
     def where(self, kept: Flags) -> Labelled:
         """Return some of the rows."""
-        return replace(self, codes=self.codes[kept], score=self.score[kept], label=self.label[kept])
+        return replace(self, codes=self.codes[kept], cell=self.cell[kept], label=self.label[kept])
 
-    def cells(self) -> npt.NDArray[np.int64]:
-        """Return the cell of each score."""
-        return np.searchsorted(self.edges, self.score, side="right")
+    def residual(self) -> Floats:
+        """Return what a tree is grown on: label - calibrated score."""
+        (whole,) = self.counts(np.zeros(len(self.label), dtype=np.int64), 1)
+        return self.label - fit_calibrator(whole).probabilities[self.cell]
 
-    def counts(self) -> BinaryCounts:
-        """Return the rows by cell and label."""
-        return count_binary(self.score, self.label, self.edges)
+    def loss(self, learned: Labelled, leaf_here: Ints, leaf_there: Ints, n_leaves: int) -> float:
+        """Return the squared error of what the leaves of `learned` say of these rows."""
+        told = fit_leaf_calibrator(learned.counts(leaf_there, n_leaves)).probabilities[leaf_here, self.cell]
+        return float(((told - self.label) ** 2).sum())
+
+    def counts(self, leaf: Ints, n_leaves: int) -> list[BinaryCounts]:
+        """Return the rows of each leaf by cell and label; their scores are not summed."""
+        n_cells = len(self.edges) + 1
+        at, nothing = leaf * n_cells + self.cell, np.zeros(n_cells)
+        shape = (n_leaves, n_cells)
+        rows = np.bincount(at, minlength=n_leaves * n_cells).reshape(shape).astype(np.float64)
+        found = np.bincount(at, weights=self.label, minlength=n_leaves * n_cells).reshape(shape)
+        return [
+            BinaryCounts(self.edges, found[k], rows[k] - found[k], nothing, nothing, nothing)
+            for k in range(n_leaves)
+        ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Missed:
+    """Labelled rows of a predicted number: `missed` `[rows]` is by how much; the others as in `Labelled`."""
+
+    codes: Codes
+    unordered: Flags
+    missed: Floats
+
+    def where(self, kept: Flags) -> Missed:
+        """Return some of the rows."""
+        return replace(self, codes=self.codes[kept], missed=self.missed[kept])
+
+    def residual(self) -> Floats:
+        """Return what a tree is grown on."""
+        return self.missed - float(self.missed.mean())
+
+    def loss(self, learned: Missed, leaf_here: Ints, leaf_there: Ints, n_leaves: int) -> float:
+        """Return the squared error of the leaves' means."""
+        rows = np.maximum(np.bincount(leaf_there, minlength=n_leaves), 1)
+        means = np.bincount(leaf_there, weights=learned.missed, minlength=n_leaves) / rows
+        return float(((self.missed - means[leaf_here]) ** 2).sum())
+
+
+Rows = TypeVar("Rows", Labelled, Missed)
 
 
 def chosen_leaves(
@@ -113,28 +171,85 @@ def chosen_leaves(
 ) -> _core.LeafOutcomes | None:
     """Return counts by leaf of no rows, None where a tree would not help.
 
-    The tree of 2, 4, 8 or 16 leaves is grown on label - calibrated score (`learn_leaves`). How many is asked
-    of blocks of the rows, in their order: calibrated by leaf on the other four, each of five is predicted.
-    The size with the least squared error is taken, if its gain over one calibrator for all is 2 standard
-    errors, by how blocks differ. It takes 2,000 labelled rows, 100 of the rarer class.
+    The tree of 2, 4, 8 or 16 leaves is grown on label - calibrated score, or on |prediction - label|
+    (`learn_leaves`). How many is asked of blocks of the rows, in their order: with what the leaves of the
+    other four mean, each of five is predicted. The size with the least squared error is taken, if its gain
+    over no tree is 2 standard errors, by how blocks differ. It takes 2,000 labelled rows, of a score 100 of
+    the rarer class.
     """
-    scored = [each for each in outcomes if isinstance(each, _core.BinaryOutcomes)]
-    if not scored or not rows.n_rows or scored[0].score not in rows.names:
+    judged = next((each for each in outcomes if name_of(each) in rows.names), None)
+    if judged is None or not rows.n_rows:
         return None
-    counts = coarser(scored[0], thresholds_of(schema[scored[0].score]))
-    columns = [column for spec in specs if (column := leaf_column(spec, schema)) is not None]
-    score, label = rows.scored(counts)
-    known = (label < 2) & np.isfinite(score)
-    truth = label[known].astype(np.float64)
-    if not columns or len(truth) < MIN_LABELLED or min(truth.sum(), (1 - truth).sum()) < MIN_RARER:
+    if isinstance(judged, _core.BinaryOutcomes):
+        counts = coarser(judged, thresholds_of(schema[judged.score]))
+        columns = leaf_columns(specs, schema)
+        score, label = rows.scored(counts)
+        known = (label < 2) & np.isfinite(score)
+        truth = label[known].astype(np.float64)
+        if not columns or min(truth.sum(), (1 - truth).sum()) < MIN_RARER:
+            return None
+        cell = np.searchsorted(counts.edges, score[known], side="right")
+        given = Labelled(rows.codes(columns)[known], unordered(columns), cell, truth, counts.edges)
+        return tree_that_helps(given, columns, counts)
+    if isinstance(judged, _core.RegressionOutcomes):
+        columns = leaf_columns(specs, schema, judged.prediction)
+        missed = np.abs(rows.errors(judged))
+        known = np.isfinite(missed)
+        if not columns or not known.any():
+            return None
+        # A few errors far out would take all leaves for themselves.
+        missed = np.minimum(missed[known], np.quantile(missed[known], WITHIN))
+        far = Missed(rows.codes(columns)[known], unordered(columns), missed)
+        return tree_that_helps(far, columns, judged)
+    return None
+
+
+def tree_that_helps(
+    rows: Rows,
+    columns: Sequence[_core.LeafColumn],
+    counts: _core.BinaryOutcomes | _core.RegressionOutcomes,
+) -> _core.LeafOutcomes | None:
+    """Return counts by leaf of no rows, None for too few rows or where no tree helps surely."""
+    if len(rows.codes) < MIN_LABELLED:
         return None
-    unordered = np.array([column.kind != "number" for column in columns])
-    labelled = Labelled(rows.codes(columns)[known], score[known], truth, unordered, counts.edges)
-    n_leaves = leaves_that_help(labelled)
+    n_leaves = leaves_that_help(rows)
     if n_leaves < 2:
         return None
-    tree = with_unseen(grown(labelled, n_leaves), labelled.codes, columns)
-    return _core.LeafOutcomes(counts, *native(tree, columns))
+    tree = grown(rows, n_leaves)
+    if tree.n_leaves < 2:
+        return None
+    return _core.LeafOutcomes(counts, *native(with_unseen(tree, rows.codes, columns), columns))
+
+
+def leaf_errors(
+    leaves: _core.LeafOutcomes | None, rows: FeatureRows, outcomes: Sequence[Outcomes]
+) -> LeafErrors | None:
+    """Return the errors of the labelled rows by leaf, where these are of a predicted number."""
+    for each in outcomes:
+        if isinstance(each, _core.RegressionOutcomes) and leaves and leaves.column == each.prediction:
+            error = rows.errors(each)
+            known = np.isfinite(error)
+            return sum_errors(error[known], rows.leaf(leaves)[known], leaves.n_leaves)
+    return None
+
+
+def name_of(outcomes: Outcomes) -> str:
+    """Return the column that is judged."""
+    return outcomes.score if isinstance(outcomes, _core.BinaryOutcomes) else outcomes.prediction
+
+
+def unordered(columns: Sequence[_core.LeafColumn]) -> Flags:
+    """Tell whose codes have no order, `[columns]`."""
+    return np.array([column.kind != "number" for column in columns])
+
+
+def leaf_columns(
+    specs: Iterable[_core.ColumnSpec], schema: Schema, prediction: str = ""
+) -> list[_core.LeafColumn]:
+    """Return the columns that a tree may ask for, a predicted number among them."""
+    asked = [spec for spec in specs if is_asked(schema[spec.name]) or spec.name == prediction]
+    found = [column for spec in asked if (column := leaf_column(spec)) is not None]
+    return found[:MOST_COLUMNS]
 
 
 def is_asked(column: Column) -> bool:
@@ -143,10 +258,8 @@ def is_asked(column: Column) -> bool:
     return asked and column.kind in {"number", "boolean", "category"}
 
 
-def leaf_column(spec: _core.ColumnSpec, schema: Schema) -> _core.LeafColumn | None:
-    """Return a column as a tree asks for it, by some of its edges or categories; None if it may not."""
-    if not is_asked(schema[spec.name]):
-        return None
+def leaf_column(spec: _core.ColumnSpec) -> _core.LeafColumn | None:
+    """Return a column as a tree asks for it, by some of its edges or categories; None if it has none."""
     if spec.kind == "boolean":
         return _core.LeafColumn(spec.name, "boolean")
     if spec.kind == "number" and spec.edges is not None and len(spec.edges):
@@ -159,9 +272,9 @@ def leaf_column(spec: _core.ColumnSpec, schema: Schema) -> _core.LeafColumn | No
     return None
 
 
-def leaves_that_help(rows: Labelled) -> int:
+def leaves_that_help(rows: Rows) -> int:
     """Return how many leaves predict rows best that they were not learned from; 1 where none does surely."""
-    n = len(rows.label)
+    n = len(rows.codes)
     gains = np.array([gains_on(rows, np.arange(n) * BLOCKS // n == k) for k in range(BLOCKS)])
     best = int(np.argmax(gains.sum(axis=0)))
     gain = gains[:, best]
@@ -169,26 +282,23 @@ def leaves_that_help(rows: Labelled) -> int:
     return LEAVES[best] if gain.sum() > GAIN_ERRORS * error else 1
 
 
-def gains_on(rows: Labelled, held: Flags) -> list[float]:
+def gains_on(rows: Rows, held: Flags) -> list[float]:
     """Return by how much the squared error of the `held` rows falls, for each number of leaves."""
     learned, left_out = rows.where(~held), rows.where(held)
-    cell = left_out.cells()
-    plain = fit_calibrator(learned.counts()).probabilities[cell]
     largest = grown(learned, LEAVES[-1])
-    found = []
-    for most in LEAVES:
+
+    def loss(most: int) -> float:
         tree = pruned(largest, most)
-        leaf = leaf_of(tree, learned.codes)
-        parts = [learned.where(leaf == k).counts() for k in range(tree.n_leaves)]
-        told = fit_leaf_calibrator(parts).probabilities[leaf_of(tree, left_out.codes), cell]
-        found.append(float(((plain - left_out.label) ** 2 - (told - left_out.label) ** 2).sum()))
-    return found
+        here, there = leaf_of(tree, left_out.codes), leaf_of(tree, learned.codes)
+        return left_out.loss(learned, here, there, tree.n_leaves)
+
+    whole = loss(1)
+    return [whole - loss(most) for most in LEAVES]
 
 
-def grown(rows: Labelled, most: int) -> Leaves:
-    """Grow a tree on label - calibrated score."""
-    calibrated = fit_calibrator(rows.counts()).probabilities[rows.cells()]
-    return learn_leaves(rows.codes, rows.label - calibrated, rows.unordered, most)
+def grown(rows: Rows, most: int) -> Leaves:
+    """Grow a tree on what one answer for all leaves over."""
+    return learn_leaves(rows.codes, rows.residual(), rows.unordered, most)
 
 
 def with_unseen(tree: Leaves, codes: Codes, columns: Sequence[_core.LeafColumn]) -> Leaves:

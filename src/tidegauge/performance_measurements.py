@@ -10,7 +10,6 @@ import numpy as np
 
 from tidegauge.measurement import Kind, Measurement, Status
 from tidegauge.outcomes.counted import Counted
-from tidegauge.outcomes.estimated import estimate
 from tidegauge.outcomes.intervals import Z
 from tidegauge.outcomes.limits import (
     Limit,
@@ -25,7 +24,7 @@ from tidegauge.outcomes.metric import Metric
 from tidegauge.outcomes.metric_sets import QUANTILES, Worth, metrics_of_class
 from tidegauge.outcomes.regression import RegressionSums
 from tidegauge.outcomes.windowed import WindowedMetrics
-from tidegauge.performance_estimates import Estimator
+from tidegauge.performance_estimates import ErrorEstimator, Estimator
 from tidegauge.reference_windows import ReferenceWindows
 from tidegauge.window import SECOND, Window
 
@@ -144,20 +143,21 @@ class Teller:
             for name, metric in own.items():
                 yield replace(self.measurement(metric, theirs.get(name), told, frozenset()), label=label)
 
-    def estimated(self, estimator: Estimator) -> Iterator[Measurement]:
+    def estimated(self, estimator: Estimator | ErrorEstimator) -> Iterator[Measurement]:
         """Yield the metrics that all rows are expected to have."""
         before, now = self.before, self.now
         reference = before.metrics(self.settings.worth)
-        held = self.held_back(now.n_rows, int(estimator.expected_rarer), "rows with a score")
-        found = estimate(estimator.window, estimator.calibrator, estimator.threshold, self.settings.worth)
+        what = "rows with a prediction" if now.task == "number" else "rows with a score"
+        held = self.held_back(now.n_rows, int(estimator.expected_rarer), what)
+        found = estimator.estimates(self.settings.worth)
         metrics = {}
         for name in (name for name in reference if name in found):
             known, each = reference[name], found[name]
             low = high = None
             if each.value is not None and each.standard_error is not None:
-                low, high = (each.value - Z * each.standard_error, each.value + Z * each.standard_error)
-                if name != "business_value":
-                    low, high = max(low, 0.0), min(high, 1.0)
+                least, most = estimator.limits(name)
+                low = max(each.value - Z * each.standard_error, least)
+                high = min(each.value + Z * each.standard_error, most)
             metrics[name] = Metric(
                 name=name, value=each.value, low=low, high=high, direction=known.direction, n=each.n_rows
             )

@@ -17,7 +17,13 @@ from tidegauge.outcomes.counted import Counted, all_counted, in_cells_of
 from tidegauge.outcomes.metric_sets import Worth
 from tidegauge.outcomes.realised_error import RealisedError, realised_errors
 from tidegauge.performance_causes import causes_of
-from tidegauge.performance_estimates import Estimator, leaf_estimator, plain_estimator
+from tidegauge.performance_estimates import (
+    ErrorEstimator,
+    Estimator,
+    error_estimator,
+    leaf_estimator,
+    plain_estimator,
+)
 from tidegauge.performance_measurements import Settings, Teller, history_of
 from tidegauge.performance_result import (
     KINDS,
@@ -57,7 +63,8 @@ def performance(
     prediction, the profile was made with it. "realised" metrics are of the rows with a label, "estimated"
     ones of all rows, expected by what scores meant in the reference (CBPE: isotonic calibration, by segments
     where `Reference.fit` found some in which a score means something else; blind to a change of what a score
-    means; of binary scores only). The interval of an estimate says where the realised
+    means); of a predicted number where it found segments in which errors are larger, as large as they were
+    there. The interval of an estimate says where the realised
     metric of the very same rows is to be expected.
 
     A metric is judged on its worse side only. Its threshold is where clean windows do not come in more than
@@ -104,7 +111,14 @@ def performance(
     tables: list[ConfusionTable] = []
     errors: dict[str, RealisedError] = {}
     rests: list[str] = []  # on what estimates do
-    columns: dict[Kind, int] = {"realised": len(now), "estimated": sum(each.task == "score" for each in now)}
+    leaves = (profile._core.leaves, reference.profile._core.leaves)
+    of_numbers = {
+        each.column: error_estimator(each, *leaves, reference.leaf_errors)
+        for each in now
+        if each.task == "number"
+    }
+    n_estimated = sum(each.task == "score" for each in now) + sum(map(bool, of_numbers.values()))
+    columns: dict[Kind, int] = {"realised": len(now), "estimated": n_estimated}
     for current in now:
         like = alike(current, before)
         by_then = alike(current, as_known)
@@ -113,15 +127,16 @@ def performance(
         teller = Teller(settings, like, current, history, span, columns, notes)
         if "realised" in kinds:
             found += replace(teller, before=by_then, age_ns=age_ns).realised()
+        told: Estimator | ErrorEstimator | None = of_numbers.get(current.column)
         if isinstance(current.every, BinaryCounts):
             plain = plain_estimator(current, like)
-            told = leaf_estimator(current, profile._core.leaves, reference.profile._core.leaves) or plain
-            if "estimated" in kinds:
-                found += teller.estimated(told)
-                rests += [told.words] if told.words else []
+            told = by_leaf = leaf_estimator(current, *leaves) or plain
             if current.n_labelled and not errors:
                 # Labels that came late are in no leaf.
-                errors = told_errors(told if told.n_labelled == current.n_labelled else plain, worth)
+                errors = told_errors(by_leaf if by_leaf.n_labelled == current.n_labelled else plain, worth)
+        if told is not None and "estimated" in kinds:
+            found += teller.estimated(told)
+            rests += [told.words] if told.words else []
         if isinstance(current.state, BinaryCounts) and curve is None:
             curve = reliability_curve(current.state)
             curve = curve if len(curve.rows) else None

@@ -22,8 +22,9 @@ from tidegauge.errors import DecodeError, InputError, SchemaError
 from tidegauge.label_ages import AgeCounter, LabelAge
 from tidegauge.label_ages import from_note as from_ages
 from tidegauge.label_ages import to_note as to_ages
-from tidegauge.leaf_trees import FeatureRows, chosen_leaves
+from tidegauge.leaf_trees import FeatureRows, chosen_leaves, leaf_errors
 from tidegauge.outcome_specs import LabelledRows, Outcomes, chosen_outcomes, light_outcomes
+from tidegauge.outcomes.leaf_errors import LeafErrors
 from tidegauge.outcomes.windowed import WindowedNote, from_note, to_note, windowed_metrics
 from tidegauge.profiles import Profile, accumulator_bits, write_file
 from tidegauge.reference_windows import ReferenceWindows, Splitter, from_text, to_text
@@ -48,10 +49,11 @@ class Reference:
     own rows, a `Profile`. `windows`: how they lay in time (`ReferenceWindows`), None unless `fit` was told.
     `segments`: light profiles of the rows of each segment by its key, {} unless `fit` was told. `label_ages`:
     its outcomes as they were known when its labels were still coming, () unless a column of the schema says
-    when they came. Made by `fit` or `from_bytes`; immutable.
+    when they came. `leaf_errors`: how far a predicted number was off, by the leaves of a tree, None unless
+    one was found (`LeafErrors`). Made by `fit` or `from_bytes`; immutable.
     """
 
-    __slots__ = ("_specs", "label_ages", "profile", "schema", "segments", "windows")
+    __slots__ = ("_specs", "label_ages", "leaf_errors", "profile", "schema", "segments", "windows")
 
     def __init__(
         self,
@@ -60,8 +62,10 @@ class Reference:
         windows: ReferenceWindows | None = None,
         segments: Mapping[str, Profile] | None = None,
         label_ages: Sequence[LabelAge] = (),
+        leaf_errors: LeafErrors | None = None,
     ) -> None:
         self.profile = profile
+        self.leaf_errors = leaf_errors
         self.schema = schema
         self.windows = windows
         self.segments = dict(segments or {})
@@ -92,6 +96,9 @@ class Reference:
         reference then keeps how its own windows of that length differed, by the column `timestamp` (None
         takes the one with that role in `schema`), and judges later ones by that; take a month or more. Rows
         without a time count in the reference and in no window, and an InputWarning says how many.
+        Among rows with a label it looks for segments in which a score means something else, or a predicted
+        number is further off, than elsewhere: up to 16 leaves of a tree on the judged features, kept if they
+        predict rows better that the tree was not grown on. `performance` then estimates by them.
         `segments`: columns, or several together, whose values are counted apart as well (a category, a
         boolean, a whole number): a verdict then tells in which of them a change lies.
 
@@ -113,9 +120,10 @@ class Reference:
         joint = None if accumulators == "light" else joint_spec(sampled, specs, schema, edges)
         outcomes = kept or chosen_outcomes(schema, labelled)
         if edges is not None and kept:
-            leaves = edges.profile._core.leaves
+            leaves = None if edges.leaf_errors else edges.profile._core.leaves
         else:
             leaves = chosen_leaves(schema, specs, by_feature, outcomes)
+        by_leaf = leaf_errors(leaves, by_feature, outcomes)
         profile = Profile(_core.Profile(specs, joint, with_parts=True, outcomes=outcomes, leaves=leaves))
         light = light_outcomes(outcomes, schema)
         split = None if window is None else Splitter(specs, timestamp_of(schema, timestamp), window, light)
@@ -141,8 +149,9 @@ class Reference:
                 lambda parts: windowed_metrics(all_counted(each, schema) for each in parts),
             )
         shown = with_shown_names(profile)
-        segmented_profiles = None if by_segment is None else profiles_of(by_segment, dimensions, shown)
-        return cls(shown, schema, windows, segmented_profiles, () if by_age is None else by_age.ages())
+        found = {} if by_segment is None else profiles_of(by_segment, dimensions, shown)
+        ages = () if by_age is None else by_age.ages()
+        return cls(shown, schema, windows, found, ages, by_leaf)
 
     def __contains__(self, name: object) -> bool:
         return name in self._specs
@@ -164,6 +173,8 @@ class Reference:
             }
         if self.label_ages:
             whole["label_ages"] = to_ages(self.label_ages)
+        if self.leaf_errors is not None:
+            whole["leaf_errors"] = dataclasses.asdict(self.leaf_errors)
         note = json.dumps(whole if len(whole) > 1 else columns)
         return self.profile._core.to_bytes(with_edges=True, note=note)
 
@@ -222,7 +233,20 @@ def decoded(data: bytes | bytearray | memoryview) -> Profile | Reference:
     except (SchemaError, InputError, binascii.Error) as error:
         raise DecodeError(f"reference: its schema or segments cannot be read: {error}") from error
     ages = from_ages(found.label_ages, core.outcomes)
-    return Reference(profile, schema, windows, segments, ages)
+    return Reference(profile, schema, windows, segments, ages, checked(found.leaf_errors, profile))
+
+
+def checked(errors: LeafErrors | None, profile: Profile) -> LeafErrors | None:
+    """Return the errors by leaf. Raises DecodeError unless they are sums, one for each of its leaves."""
+    if errors is None:
+        return None
+    leaves = profile._core.leaves
+    sums = dataclasses.astuple(errors)
+    if leaves is None or any(len(each) != leaves.n_leaves for each in sums):
+        raise DecodeError("reference: errors by leaf, but not one for each leaf of its tree")
+    if not np.isfinite(sums).all() or min(map(min, (sums[0], *sums[2:]))) < 0:
+        raise DecodeError("reference: errors by leaf that no rows have")
+    return errors
 
 
 def sample(
@@ -396,6 +420,7 @@ class Note:
     metrics: list[WindowedNote] = dataclasses.field(default_factory=list)
     segments: dict[str, str] = dataclasses.field(default_factory=dict)
     label_ages: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    leaf_errors: LeafErrors | None = None
 
 
 def note_of(note: str) -> Note:

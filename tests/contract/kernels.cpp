@@ -204,6 +204,17 @@ py::tuple fixed(const std::string& level, const Array<double>& x, double scale) 
   return py::make_tuple(largest, z.first(n), squares.first(n));
 }
 
+/// What is left open of all bits.
+py::array_t<uint64_t> narrow(const std::string& level, const Array<double>& x, const Array<double>& cuts,
+                             const Array<uint64_t>& flips, uint64_t kept, uint64_t missing) {
+  const auto n = static_cast<size_t>(x.size());
+  Output<uint64_t> open(n);
+  std::fill_n(open.data(), n, ~uint64_t{0});
+  const kernels::Cuts among{cuts.data(), flips.data(), static_cast<size_t>(cuts.size()), kept, missing};
+  at_level(level).narrow_f64(x.data(), n, among, open.data());
+  return open.first(n);
+}
+
 template <class T>
 py::array_t<uint64_t> hash(const std::string& level, const Array<T>& x, uint64_t seed, uint64_t limit) {
   const kernels::Table& kernel = at_level(level);
@@ -249,6 +260,8 @@ void register_kernels(py::module_& m) {
   m.def("kernel_cells_f64", &cells<double>, py::arg("level"), py::arg("x"), py::arg("edges"));
   m.def("kernel_cells_i64", &cells<int64_t>, py::arg("level"), py::arg("x"), py::arg("edges"));
   m.def("kernel_fixed_f64", &fixed, py::arg("level"), py::arg("x"), py::arg("scale"));
+  m.def("kernel_narrow_f64", &narrow, py::arg("level"), py::arg("x"), py::arg("cuts"), py::arg("flips"),
+        py::arg("kept"), py::arg("missing"));
   m.def("kernel_score_f64", &score<double>, py::arg("level"), py::arg("x"), py::arg("edges"),
         py::arg("scores"));
   m.def("kernel_score_i64", &score<int64_t>, py::arg("level"), py::arg("x"), py::arg("edges"),

@@ -5,6 +5,7 @@
 
 #include <numeric>
 
+#include "leaf_adaptor.hpp"
 #include "outcome_adaptors.hpp"
 #include "sketch_adaptors.hpp"
 
@@ -34,6 +35,8 @@ const std::map<std::string, Laws>& accumulators() {
       {"binary, wide", laws<BinaryAdaptor<true, false>>()},
       {"binary, weighted", laws<BinaryAdaptor<false, true>>()},
       {"confusion", laws<ConfusionAdaptor>()},
+      {"leaves", laws<LeafAdaptor<false>>()},
+      {"leaves of numbers", laws<LeafAdaptor<true>>()},
       {"regression", laws<RegressionAdaptor>()},
   };
   return all;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -129,6 +131,10 @@ def test_one_leaf_is_the_plain_calibrator() -> None:
     assert a["roc_auc"].standard_error == pytest.approx(b["roc_auc"].standard_error)
 
 
+def logit(p: np.ndarray) -> np.ndarray:
+    return np.log(p / (1 - p))
+
+
 def test_a_small_leaf_is_shifted_and_shrunk() -> None:
     _, reference, _ = segmented(20_000, 0, 0.02)
     p = fit_calibrator(reference[0] + reference[1]).probabilities
@@ -141,15 +147,31 @@ def test_a_small_leaf_is_shifted_and_shrunk() -> None:
         return float(labelled @ (1 / (1 + np.exp(-np.log(p / (1 - p)) - offset)))) - small.positives.sum()
 
     shrunk = brentq(expected, -10, 10) * n / (n + 200)
-    by_hand = 1 / (1 + np.exp(-np.log(p / (1 - p)) - shrunk))
-    np.testing.assert_allclose(fit_leaf_calibrator(reference).probabilities[1], by_hand, atol=1e-9)
+    fitted = logit(fit_leaf_calibrator(reference).probabilities)
+    agreed = fitted[0] - logit(fit_calibrator(reference[0]).probabilities)  # by as much in every leaf
+    np.testing.assert_allclose(fitted[1], logit(p) + shrunk + agreed, atol=1e-9)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_at_the_references_own_mix_leaves_say_what_one_calibrator_says(turned: bool) -> None:
+    _, reference, _ = segmented(20_000, 0, 0.3)
+    if turned:  # a leaf in which the score means the opposite, which no monotone curve tells
+        small = reference[1]
+        reference[1] = replace(small, positives=small.negatives[::-1], negatives=small.positives[::-1])
+    whole = reference[0] + reference[1]
+    plain = estimate(whole, fit_calibrator(whole), 0.5)
+    by_leaf = estimate(reference, fit_leaf_calibrator(reference), 0.5)
+    for name, each in plain.items():
+        assert by_leaf[name].value == pytest.approx(each.value, rel=1e-9), name
 
 
 def test_a_leaf_without_labels_has_the_curve_of_the_whole() -> None:
     _, reference, _ = segmented(5_000, 0, 0.2)
     _, blank, _ = segmented(100, 1, 0.5, labelled=False)
     fitted = fit_leaf_calibrator([reference[0], blank[1]])
-    np.testing.assert_array_equal(fitted.probabilities[1], fit_calibrator(reference[0]).probabilities)
+    np.testing.assert_allclose(
+        fitted.probabilities[1], fit_calibrator(reference[0]).probabilities, rtol=1e-12
+    )
     assert np.isnan(fit_leaf_calibrator(blank).probabilities).all()
 
 

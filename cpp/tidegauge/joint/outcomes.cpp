@@ -179,9 +179,9 @@ void read_labels(const BinarySpec& spec, const Rows& rows, Sink sink) {
   });
 }
 
-/// Calls sink(begin, scores, outcomes, weights or null, n) for each tile.
+/// Calls sink(scores, outcomes, weights or null, n) for each tile.
 template <class Sink>
-void read_tiles(const BinarySpec& spec, const Rows& rows, Sink sink) {
+void read_rows(const BinarySpec& spec, const Rows& rows, Sink sink) {
   Numbers scores(rows.find(spec.score)), weights(spec.weighted() ? rows.find(spec.weight) : nullptr);
   kernels::table();  // throws where an instruction set is asked for that there is not
   read_labels(spec, rows, [&](int64_t begin, Code* outcomes, int64_t n) {
@@ -196,18 +196,8 @@ void read_tiles(const BinarySpec& spec, const Rows& rows, Sink sink) {
     scores.read(begin, n, [&](int64_t i, Missing how) {
       outcomes[i] = static_cast<Code>(static_cast<int>(Outcome::score_null) + static_cast<int>(how));
     });
-    const double* w = spec.weighted() ? weights.values() : nullptr;
-    sink(begin, scores.values(), outcomes, w, static_cast<size_t>(n));
+    sink(scores.values(), outcomes, spec.weighted() ? weights.values() : nullptr, static_cast<size_t>(n));
   });
-}
-
-/// Calls sink(scores, outcomes, weights or null, n) for each tile.
-template <class Sink>
-void read_rows(const BinarySpec& spec, const Rows& rows, Sink sink) {
-  read_tiles(spec, rows,
-             [&](int64_t, const double* scores, const Code* outcomes, const double* weights, size_t n) {
-               sink(scores, outcomes, weights, n);
-             });
 }
 
 ClassReader codes_of(const ConfusionSpec& spec, const ColumnView* column) {
@@ -300,8 +290,19 @@ void add_rows(Regression& state, const Rows& rows) {
 
 void for_scored_tiles(const BinarySpec& spec, const Rows& rows,
                       const std::function<void(int64_t, const double*, Code*, size_t)>& use) {
-  read_tiles(spec, rows, [&](int64_t begin, const double* scores, Code* outcomes, const double*, size_t n) {
+  int64_t begin = 0;
+  read_rows(spec, rows, [&](const double* scores, Code* outcomes, const double*, size_t n) {
     use(begin, scores, outcomes, n);
+    begin += static_cast<int64_t>(n);
+  });
+}
+
+void for_predicted_tiles(const RegressionSpec& spec, const Rows& rows,
+                         const std::function<void(int64_t, const Answer*, size_t)>& use) {
+  int64_t begin = 0;
+  read_rows(spec, rows, [&](const double*, const double*, const Answer* answers, size_t n) {
+    use(begin, answers, n);
+    begin += static_cast<int64_t>(n);
   });
 }
 

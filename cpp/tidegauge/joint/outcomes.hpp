@@ -55,10 +55,12 @@ void add_rows(Binary& state, const Rows& rows);
 void add_rows(Confusion& state, const Rows& rows);
 void add_rows(Regression& state, const Rows& rows);
 
-/// Calls use(begin, scores, outcomes, n) for each tile of at most kTile rows: what Binary::update takes of
-/// it, so NaN and infinite scores are among them. For whoever counts the same rows in another way.
+// For whoever counts the same rows in another way: calls use(begin, ...) for each tile of at most kTile rows
+// with what Binary::update takes of it (so NaN and infinite scores are among them), or with the answers.
 void for_scored_tiles(const BinarySpec& spec, const Rows& rows,
                       const std::function<void(int64_t, const double*, Code*, size_t)>& use);
+void for_predicted_tiles(const RegressionSpec& spec, const Rows& rows,
+                         const std::function<void(int64_t, const Answer*, size_t)>& use);
 
 /// Rows as a state sees them, for later: each `width` numbers (the score, or the prediction: of a matrix its
 /// code, of an interval its bounds behind it, NaN where there are none), what became of it (an Outcome, the

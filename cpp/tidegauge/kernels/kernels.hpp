@@ -33,6 +33,14 @@ struct TileFacts {
   int128 sum = 0;      // int64 only
 };
 
+/// What the place of a number among some cuts tells, as bits.
+struct Cuts {
+  const double* values;
+  const uint64_t* flips;
+  size_t n;
+  uint64_t kept, missing;
+};
+
 /// The functions that touch every value, compiled once for each instruction set. All levels compute the same
 /// bits. Pointers to values must be aligned for their type; sizes are numbers of values.
 struct Table {
@@ -63,6 +71,11 @@ struct Table {
   /// 2^-kFixedBits, each rounded to the nearest (ties to even); both have room for n + 8. Returns the largest
   /// |z| before the clamp, or NaN if an x is not finite; `scale` is at most 1.
   double (*fixed_f64)(const double* x, size_t n, double scale, int64_t* z, int64_t* squares);
+
+  /// Clears bits of open[i] by the place of x[i] among ascending cuts: keeps those of `kept` with, for each
+  /// cut at or below it, the bits of that cut's `flips` turned over; those of `missing` where x[i] is NaN.
+  /// `open` has room for n + 8.
+  void (*narrow_f64)(const double* x, size_t n, const Cuts& cuts, uint64_t* open);
 
   /// Writes the hashes (hash_bits of the canonical bits) of those values whose hash could change a distinct
   /// counter that ignores hashes h with (h << 12) >= limit. Returns how many were written.

@@ -287,6 +287,23 @@ double fixed_f64(const double* x, size_t n, double scale, int64_t* out, int64_t*
   return most;
 }
 
+void narrow_f64(const double* x, size_t n, const Cuts& cuts, uint64_t* open) {
+  const I64 missing = broadcast(static_cast<int64_t>(cuts.missing));
+  const auto bits_of = [&](F64 v) {
+    I64 found = broadcast(static_cast<int64_t>(cuts.kept));
+    for (size_t k = 0; k < cuts.n; ++k) {
+      found = found ^ ((v >= broadcast(cuts.values[k])) & static_cast<int64_t>(cuts.flips[k]));
+    }
+    return bits<U64>((found & (v == v)) | (missing & (v != v)));
+  };
+  size_t i = 0;
+  for (; n - i >= 8; i += 8) store(open + i, load(open + i) & bits_of(load(x + i)));
+  if (i == n) return;
+  double padded[8];
+  for (size_t j = 0; j < 8; ++j) padded[j] = x[i + j < n ? i + j : i];
+  store(open + i, load(open + i) & bits_of(load(padded)));
+}
+
 TIDEGAUGE_INLINE U64 canonical_bits(F64 v) { return bits<U64>(v + 0.0); }  // -0.0 hashes as 0.0
 TIDEGAUGE_INLINE U64 canonical_bits(I64 v) { return bits<U64>(v); }
 TIDEGAUGE_INLINE uint64_t canonical_bits(double v) {
@@ -424,6 +441,7 @@ const Table kTable = {TIDEGAUGE_TEXT(TIDEGAUGE_LEVEL),
                       cells_f64,
                       cells_i64,
                       fixed_f64,
+                      narrow_f64,
                       hash_f64,
                       hash_i64,
                       unseen,

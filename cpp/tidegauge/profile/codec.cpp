@@ -16,7 +16,7 @@
 //   regression),
 //          length varint, its spec and its counts
 //   LABL   labels that came late: those given, then those taken back, each as length varint and an OUTC, or 0
-//   LEAF   rows by leaf: the tree and the outcomes that are counted in it, rows without a home varint, counts
+//   LEAF   rows by leaf: the tree, the outcomes that are counted in its leaves, and counts
 //   NOTE   the caller's text
 //   MORE   unexpected columns by name: count varint, then name and rows
 

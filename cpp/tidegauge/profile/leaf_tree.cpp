@@ -10,6 +10,7 @@
 #include "tidegauge/arrow/read.hpp"
 #include "tidegauge/base/error.hpp"
 #include "tidegauge/joint/tile.hpp"
+#include "tidegauge/kernels/kernels.hpp"
 #include "tidegauge/profile/texts.hpp"
 
 namespace tidegauge {
@@ -18,8 +19,7 @@ namespace {
 using arrow::ColumnView;
 using arrow::Kind;
 constexpr const char* kWhat = "leaves";
-constexpr uint16_t kOpen = 0xffff;
-constexpr int64_t kLanes = 8;
+constexpr uint64_t kOpen = ~uint64_t{0};
 constexpr int64_t kRows = joint::kTile;  // at a time
 
 bool test(const uint64_t* words, int64_t i) { return (words[i >> 6] >> (i & 63)) & 1; }
@@ -54,15 +54,6 @@ const double* read_tile(const ColumnView& view, int64_t begin, int64_t n, double
     }
   }
   return buffer;
-}
-
-/// How many of the cuts are at or below each number of a group; `of_none` for NaN.
-void count_cuts(const double* x, const std::vector<double>& cuts, int64_t of_none, int64_t* counts) {
-  for (int64_t j = 0; j < kLanes; ++j) counts[j] = 0;
-  for (const double cut : cuts) {
-    for (int64_t j = 0; j < kLanes; ++j) counts[j] += x[j] >= cut;
-  }
-  for (int64_t j = 0; j < kLanes; ++j) counts[j] = x[j] == x[j] ? counts[j] : of_none;
 }
 
 /// Calls use(i, code) for rows of a category column that is no dictionary.
@@ -190,15 +181,17 @@ LeafTree::LeafTree(std::vector<LeafColumn> columns, std::vector<Node> nodes)
   require(std::count(parents.begin() + 1, parents.end(), size_t{1}) + 1 == std::ssize(nodes_),
           "a node without a parent, or with two");
   // Which leaves lie below a node: children come after their parents.
-  std::vector<uint16_t> below(nodes_.size());
+  std::vector<uint64_t> below(nodes_.size());
   for (size_t i = nodes_.size(), leaf = n_leaves_; i-- > 0;) {
     const Node& node = nodes_[i];
-    below[i] =
-        static_cast<uint16_t>(node.goes_left.empty() ? 1u << --leaf : below[node.left] | below[node.right]);
+    below[i] = node.goes_left.empty() ? uint64_t{1} << --leaf : below[node.left] | below[node.right];
     for (size_t code = 0; code < node.goes_left.size(); ++code) {
-      const unsigned closed = below[node.goes_left[code] ? node.right : node.left];
-      reach_[node.column][code] = static_cast<uint16_t>(reach_[node.column][code] & ~closed);
+      reach_[node.column][code] &= ~below[node.goes_left[code] ? node.right : node.left];
     }
+  }
+  for (const Reach& reach : reach_) {
+    flips_.emplace_back();
+    for (size_t code = 1; code < reach.size(); ++code) flips_.back().push_back(reach[code - 1] ^ reach[code]);
   }
 }
 
@@ -250,11 +243,11 @@ LeafReader::LeafReader(const LeafTree& tree, const joint::Rows& rows)
 }
 
 void LeafReader::read(int64_t begin, int64_t n, uint8_t* leaves) const {
-  uint16_t open[kRows];
+  uint64_t open[kRows + 8];
   std::fill_n(open, n, kOpen);
   for (size_t c = 0; c < views_.size(); ++c) {
     if (!views_[c]) {
-      const uint16_t missing = tree_.reach_[c].back();
+      const uint64_t missing = tree_.reach_[c].back();
       for (int64_t i = 0; i < n; ++i) open[i] &= missing;
     } else if (tree_.columns_[c].kind == Kind::number) {
       narrow_numbers(c, begin, n, open);
@@ -267,35 +260,32 @@ void LeafReader::read(int64_t begin, int64_t n, uint8_t* leaves) const {
   for (int64_t i = 0; i < n; ++i) leaves[i] = static_cast<uint8_t>(std::countr_zero(open[i]));
 }
 
-void LeafReader::narrow_numbers(size_t c, int64_t begin, int64_t n, uint16_t* open) const {
+void LeafReader::narrow_numbers(size_t c, int64_t begin, int64_t n, uint64_t* open) const {
   double buffer[kRows + 8];
   const double* x = read_tile(*views_[c], begin, n, buffer);
   const std::vector<double>& cuts = tree_.columns_[c].cuts;
-  const uint16_t* reach = tree_.reach_[c].data();
-  const auto missing = static_cast<int64_t>(tree_.columns_[c].missing());
-  int64_t counts[kLanes], i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    count_cuts(x + i, cuts, missing, counts);
-    for (int64_t j = 0; j < kLanes; ++j) open[i + j] &= reach[counts[j]];
-  }
-  if (i == n) return;
-  double last[kLanes] = {};
-  std::copy_n(x + i, n - i, last);
-  count_cuts(last, cuts, missing, counts);
-  for (int64_t j = 0; i < n; ++i, ++j) open[i] &= reach[counts[j]];
+  const LeafTree::Reach& reach = tree_.reach_[c];
+  const kernels::Cuts among{cuts.data(), tree_.flips_[c].data(), cuts.size(), reach.front(), reach.back()};
+  kernels::table().narrow_f64(x, static_cast<size_t>(n), among, open);
 }
 
-void LeafReader::narrow_booleans(size_t c, int64_t begin, int64_t n, uint16_t* open) const {
+void LeafReader::narrow_booleans(size_t c, int64_t begin, int64_t n, uint64_t* open) const {
   const LeafTree::Reach& reach = tree_.reach_[c];
   uint64_t words[kRows / 64] = {}, bits[kRows / 64] = {};
+  int64_t n_valid = 0;
   if (views_[c]->type.kind == Kind::boolean) {
-    arrow::read_validity(*views_[c], begin, n, words);
+    n_valid = arrow::read_validity(*views_[c], begin, n, words);
     arrow::read_booleans(*views_[c], begin, n, bits);
+  }
+  const uint64_t no = reach[0], turned = reach[0] ^ reach[1];
+  if (n_valid == n) {
+    for (int64_t i = 0; i < n; ++i) open[i] &= no ^ (turned & -uint64_t{test(bits, i)});
+    return;
   }
   for (int64_t i = 0; i < n; ++i) open[i] &= test(words, i) ? reach[test(bits, i)] : reach.back();
 }
 
-void LeafReader::narrow_categories(size_t c, int64_t begin, int64_t n, uint16_t* open) const {
+void LeafReader::narrow_categories(size_t c, int64_t begin, int64_t n, uint64_t* open) const {
   const ColumnView& view = *views_[c];
   const LeafTree::Reach& reach = tree_.reach_[c];
   if (entries_[c].empty()) {

@@ -64,12 +64,13 @@ class LeafTree {
  private:
   friend class LeafReader;
   /// The leaves that a code of a column leaves open, as bits: those of all columns have one in common.
-  using Reach = std::vector<uint16_t>;
+  using Reach = std::vector<uint64_t>;
 
   std::vector<LeafColumn> columns_;
   std::vector<Node> nodes_;
   size_t n_leaves_ = 0;
   std::vector<Reach> reach_;                                       // of each column
+  std::vector<Reach> flips_;                                       // where it changes from code to code
   std::vector<std::shared_ptr<const binning::Categories>> found_;  // of each column, or null
 };
 
@@ -82,13 +83,13 @@ class LeafReader {
   void read(int64_t begin, int64_t n, uint8_t* leaves) const;
 
  private:
-  void narrow_numbers(size_t c, int64_t begin, int64_t n, uint16_t* open) const;
-  void narrow_booleans(size_t c, int64_t begin, int64_t n, uint16_t* open) const;
-  void narrow_categories(size_t c, int64_t begin, int64_t n, uint16_t* open) const;
+  void narrow_numbers(size_t c, int64_t begin, int64_t n, uint64_t* open) const;
+  void narrow_booleans(size_t c, int64_t begin, int64_t n, uint64_t* open) const;
+  void narrow_categories(size_t c, int64_t begin, int64_t n, uint64_t* open) const;
 
   const LeafTree& tree_;
   std::vector<const arrow::ColumnView*> views_;  // of each column, or null
-  std::vector<std::vector<uint16_t>> entries_;   // of a dictionary, or empty
+  std::vector<std::vector<uint64_t>> entries_;   // of a dictionary, or empty
 };
 
 }  // namespace tidegauge

@@ -166,7 +166,7 @@ void Profile::check(const arrow::Batch& batch) const {
         "from_bytes(data, reference=...)");
   }
   if (!outcomes_.empty()) outcomes_.prepare();
-  if (leaves_) leaves_->spec()->outcome->edges->grid();
+  if (leaves_) leaves_->prepare();
 }
 
 /// False, and nothing is counted, where only who is alone can go on: there are parts, which go by the number

@@ -25,7 +25,10 @@ def fit_leaf_calibrator(reference: Sequence[BinaryCounts]) -> Calibrator:
 
     A leaf of at least 1,000 labelled rows has its own isotonic curve over the pools of the whole reference's.
     A smaller one has the whole's curve, shifted on the logit scale by the offset that makes its expected
-    positives equal its own, shrunk by n / (n + 200). ValueError for no leaf, or leaves over unlike edges.
+    positives equal its own, shrunk by n / (n + 200). Then all leaves are shifted, pool by pool of the whole,
+    so that at the reference's own mix they expect together what the whole does: monotone curves of leaves in
+    which a score means little, or the opposite, would not. ValueError for no leaf, or leaves over unlike
+    edges.
     """
     if not reference:
         raise ValueError("no leaf's counts to calibrate on; pass the counts of at least one leaf")
@@ -46,7 +49,8 @@ def fit_leaf_calibrator(reference: Sequence[BinaryCounts]) -> Calibrator:
         pools.append(pool + sum(len(each) for each in weights))
         curves.append(curve)
         weights.append(weight)
-    return Calibrator(whole.edges, np.array(curves), np.array(pools), np.concatenate(weights))
+    agreed = np.array(curves) if len(curves) == 1 else _agreed(np.array(curves), reference, whole.pools)
+    return Calibrator(whole.edges, agreed, np.array(pools), np.concatenate(weights))
 
 
 def unsupported_leaves(
@@ -88,7 +92,21 @@ def _shifted(probabilities: Floats, positives: Floats, labelled: Floats) -> Floa
     return _moved(probabilities, shrunk)
 
 
-def _moved(p: Floats, offset: float) -> Floats:
+def _agreed(curves: Floats, reference: Sequence[BinaryCounts], pools: npt.NDArray[np.int64]) -> Floats:
+    """Shift curves `[leaves, cells]` on the logit scale so that each pool expects the positives it has."""
+    labelled = np.array([leaf.positives + leaf.negatives for leaf in reference])
+    found = np.bincount(pools, weights=np.sum([leaf.positives for leaf in reference], axis=0))
+    low, high = np.full(len(found), -10.0), np.full(len(found), 10.0)
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        expected = np.bincount(pools, weights=(labelled * _moved(curves, middle[pools])).sum(axis=0))
+        few = expected < found
+        low, high = np.where(few, middle, low), np.where(few, high, middle)
+    known = np.bincount(pools, weights=labelled.sum(axis=0)) > 0
+    return _moved(curves, np.where(known, (low + high) / 2.0, 0.0)[pools])
+
+
+def _moved(p: Floats, offset: float | Floats) -> Floats:
     """Add an offset to p on the logit scale: p e^o / (1 - p + p e^o); 0 and 1 stay."""
     odds = np.exp(offset)
     return np.asarray(p * odds / (1.0 - p + p * odds))

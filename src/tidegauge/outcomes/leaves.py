@@ -53,10 +53,14 @@ def learn_leaves(
     _check(codes, residual, unordered)
     n_bins = int(codes.max(initial=0)) + 1
     least = max(min(1_000, len(residual) // 32) if min_rows is None else min_rows, 1)
+    # Splits that explain no more than rounding explain nothing.
+    rounding = 1e-12 * float(residual @ residual)
+    places = codes + n_bins * np.arange(codes.shape[1])  # of each bin among those of all columns
     rows_of = [np.arange(len(residual))]
     column, left, right = [-1], [-1], [-1]
     goes_left = [np.zeros(n_bins, dtype=np.bool_)]
-    best = [_best_split(codes, residual, unordered, n_bins, least)]
+    tables = [_tables(places, residual, n_bins)]
+    best = [_best_split(*tables[0], unordered, least, rounding)]
     for _ in range(max_leaves - 1):
         node = int(np.argmax([gain for gain, _, _ in best]))
         gain, at, side = best[node]
@@ -67,13 +71,19 @@ def learn_leaves(
         column[node], goes_left[node] = at, side
         left[node], right[node] = len(column), len(column) + 1
         best[node] = (0.0, -1, side)
-        for part in (rows[chosen], rows[~chosen]):
+        parts = rows[chosen], rows[~chosen]
+        # What is in one of the two is not in the other: only the smaller one is counted.
+        fewer = int(len(parts[1]) < len(parts[0]))
+        counted = _tables(places[parts[fewer]], residual[parts[fewer]], n_bins)
+        rest = tables[node][0] - counted[0], tables[node][1] - counted[1]
+        for part, table in zip(parts, (rest, counted) if fewer else (counted, rest), strict=True):
             rows_of.append(part)
+            tables.append(table)
             column.append(-1)
             left.append(-1)
             right.append(-1)
             goes_left.append(np.zeros(n_bins, dtype=np.bool_))
-            best.append(_best_split(codes[part], residual[part], unordered, n_bins, least))
+            best.append(_best_split(*table, unordered, least, rounding))
     ends = np.asarray(column, dtype=np.int64) < 0
     return Leaves(
         np.asarray(column, dtype=np.int64),
@@ -123,30 +133,34 @@ def _check(codes: npt.NDArray[np.generic], residual: Floats, unordered: Flags) -
         raise ValueError("residuals must be finite; leave out rows without a label or a score")
 
 
+def _tables(places: Ints, residual: Floats, n_bins: int) -> tuple[Floats, Floats]:
+    """Return the rows and the sum of residuals of each bin, `[columns, bins]`."""
+    n_columns = places.shape[1]
+    at, size = places.ravel(), n_columns * n_bins
+    rows = np.bincount(at, minlength=size).astype(np.float64)
+    sums = np.bincount(at, weights=np.repeat(residual, n_columns), minlength=size).astype(np.float64)
+    return rows.reshape(n_columns, n_bins), sums.reshape(n_columns, n_bins)
+
+
 def _best_split(
-    codes: npt.NDArray[np.generic], residual: Floats, unordered: Flags, n_bins: int, min_rows: int
+    rows: Floats, sums: Floats, unordered: Flags, min_rows: int, rounding: float
 ) -> tuple[float, int, Flags]:
     """Return (squares explained, column, which bins go left); the first is 0 where no split is to be had."""
-    n, total = len(residual), float(residual.sum())
-    best, at, side = 0.0, -1, np.zeros(n_bins, dtype=np.bool_)
-    # Splits that explain no more than rounding explain nothing.
-    rounding = 1e-12 * float(residual @ residual)
-    for j in range(codes.shape[1]) if n >= 2 * min_rows else ():
-        rows = np.bincount(codes[:, j], minlength=n_bins).astype(np.float64)
-        sums = np.bincount(codes[:, j], weights=residual, minlength=n_bins)
-        order = np.arange(n_bins)
-        if unordered[j]:
-            order = np.argsort(sums / np.maximum(rows, 1.0), kind="stable")
-        n_left, s_left = np.cumsum(rows[order])[:-1], np.cumsum(sums[order])[:-1]
-        n_right, s_right = n - n_left, total - s_left
-        allowed = (n_left >= min_rows) & (n_right >= min_rows)
-        if not allowed.any():
-            continue
-        between = s_left**2 / np.maximum(n_left, 1.0) + s_right**2 / np.maximum(n_right, 1.0)
-        gains = np.where(allowed, between - total**2 / n, -np.inf)
-        cut = int(np.argmax(gains))
-        if gains[cut] > max(best, rounding):
-            best, at = float(gains[cut]), j
-            side = np.zeros(n_bins, dtype=np.bool_)
-            side[order[: cut + 1]] = True
-    return best, at, side
+    n_columns, n_bins = rows.shape
+    side = np.zeros(n_bins, dtype=np.bool_)
+    if n_columns == 0 or n_bins < 2:
+        return 0.0, -1, side
+    n, total = float(rows[0].sum()), float(sums[0].sum())
+    means = np.where(rows > 0, sums / np.maximum(rows, 1.0), 0.0)
+    order = np.where(unordered[:, np.newaxis], np.argsort(means, axis=1, kind="stable"), np.arange(n_bins))
+    n_left = np.cumsum(np.take_along_axis(rows, order, axis=1), axis=1)[:, :-1]
+    s_left = np.cumsum(np.take_along_axis(sums, order, axis=1), axis=1)[:, :-1]
+    n_right, s_right = n - n_left, total - s_left
+    between = s_left**2 / np.maximum(n_left, 1.0) + s_right**2 / np.maximum(n_right, 1.0)
+    allowed = (n_left >= min_rows) & (n_right >= min_rows)
+    gains = np.where(allowed, between - total**2 / max(n, 1.0), -np.inf)
+    at, cut = divmod(int(np.argmax(gains)), n_bins - 1)
+    if not gains[at, cut] > rounding:
+        return 0.0, -1, side
+    side[order[at, : cut + 1]] = True
+    return float(gains[at, cut]), at, side
