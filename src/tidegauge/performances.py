@@ -16,8 +16,9 @@ from tidegauge.outcomes.calibrator import Calibrator, fit_calibrator
 from tidegauge.outcomes.counted import Counted, all_counted, in_cells_of
 from tidegauge.outcomes.metric_sets import Worth
 from tidegauge.outcomes.realised_error import RealisedError, realised_errors
+from tidegauge.outcomes.shift_parts import ShiftParts, shift_parts
 from tidegauge.performance_causes import causes_of
-from tidegauge.performance_measurements import Settings, Teller, history_of
+from tidegauge.performance_measurements import MIN_LABELLED, Settings, Teller, history_of, mature_share
 from tidegauge.performance_result import (
     KINDS,
     MATURE_COVERAGE,
@@ -91,6 +92,7 @@ def performance(
     curve: ReliabilityCurve | None = None
     tables: list[ConfusionTable] = []
     errors: dict[str, RealisedError] = {}
+    shift: list[ShiftParts] = []
     columns: dict[Kind, int] = {"realised": len(now), "estimated": sum(each.task == "score" for each in now)}
     for current in now:
         like = alike(current, before)
@@ -104,6 +106,16 @@ def performance(
             calibrator = fit_calibrator(like.state)
             if "estimated" in kinds:
                 found += teller.estimated(calibrator)
+            wanted = max(mature_share(like, mature_coverage) * current.n_rows, MIN_LABELLED)
+            shift += shift_parts(
+                current.column,
+                like.state,
+                current.every,
+                calibrator,
+                current.edge,
+                labelled=current.n_labelled >= wanted,
+                worth=worth,
+            ).values()
             if current.n_labelled and not errors:
                 errors = told_errors(current, calibrator, worth)
         if isinstance(current.state, BinaryCounts) and curve is None:
@@ -129,6 +141,7 @@ def performance(
         tolerance,
         mature_coverage,
         causes_of(profile, reference, segments or {}, kinds, worth),
+        tuple(shift),
     )
     return replace(made, summary=summary_of(made))
 

@@ -48,6 +48,7 @@ def section(performances: Sequence[Performance], summary: str | None = None) -> 
         "more_charts": max(len(charts) - MAX_CHARTS, 0),
         "reliability": "" if last.reliability is None else reliability_chart(last.reliability),
         "causes": causes_of(last),
+        "shift": last.shift,
         "tables": [table_of(each) for each in last.confusion if len(each.classes) <= MAX_CLASSES],
         "numbers_of": [each for each in known if each.label is None],
         "classes_of": [each for each in known if each.label is not None],
