@@ -32,8 +32,8 @@ PYTHON_LAYERS = [
     {"reference", "window_profiles"},
     {"segment_profiles"},
     {"drift", "quality", "intake", "archive"},
-    {"seasons", "performance_result", "performance_measurements", "performance_causes"},
-    {"comparison", "performances", "slice_search"},
+    {"seasons", "performance_result", "performance_measurements", "performance_causes", "fairness_result"},
+    {"comparison", "performances", "slice_search", "fairnesses"},
     {"scan_result"},
     {"window_scan"},
     {"performance_windows"},
@@ -49,6 +49,7 @@ PYTHON_LAYERS = [
 LATE = {
     ("tidegauge.comparison", "report"),
     ("tidegauge.performance_result", "report"),
+    ("tidegauge.fairness_result", "report"),
     ("tidegauge.performance_windows", "report"),
 }
 RANK = {name: rank for rank, layer in enumerate(PYTHON_LAYERS) for name in layer}

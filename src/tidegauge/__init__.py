@@ -12,6 +12,8 @@ from tidegauge.schema import Column, Schema
 if TYPE_CHECKING:
     from tidegauge.archive import Archive
     from tidegauge.comparison import Comparison, compare
+    from tidegauge.fairness_result import Fairness
+    from tidegauge.fairnesses import fairness
     from tidegauge.judging import judge
     from tidegauge.monitor import Health, Monitor
     from tidegauge.performance_result import Performance
@@ -31,6 +33,7 @@ __all__ = [
     "Archive",
     "Column",
     "Comparison",
+    "Fairness",
     "Health",
     "Monitor",
     "Performance",
@@ -45,6 +48,7 @@ __all__ = [
     "__version__",
     "compare",
     "errors",
+    "fairness",
     "find_slices",
     "judge",
     "load",
@@ -75,6 +79,8 @@ _LATER = {
     "Window": "window",
     "profile_segments": "segment_profiles",
     "Slices": "slice_search",
+    "Fairness": "fairness_result",
+    "fairness": "fairnesses",
     "find_slices": "slice_search",
     "profile_windows": "window_profiles",
     "ScanResult": "scan_result",

@@ -11,6 +11,7 @@ import click
 import tidegauge as tg
 from tidegauge.cli.archives import compact, judge, watch, windows
 from tidegauge.cli.bench import bench
+from tidegauge.cli.fairness import fairness
 from tidegauge.cli.gates import compare, scan
 from tidegauge.cli.labels import label
 from tidegauge.cli.outcomes import performance
@@ -31,7 +32,7 @@ def cli(debug: bool) -> None:
 
 
 COMMANDS = (
-    *(profile, reference, show, compare, scan, performance, slices),
+    *(profile, reference, show, compare, scan, performance, slices, fairness),
     *(watch, label, judge, windows, compact, bench),
 )
 for command in COMMANDS:
