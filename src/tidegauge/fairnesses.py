@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import log, nan
+from math import nan
 from typing import Literal
 
 from tidegauge.drift.multiplicity import benjamini_hochberg
@@ -14,12 +14,18 @@ from tidegauge.fairness_result import FacetRows, Fairness
 from tidegauge.measurement import Measurement, Status
 from tidegauge.outcomes.binary import accuracy, selection_rate
 from tidegauge.outcomes.counted import Outcomes, all_counted, counted
-from tidegauge.outcomes.facets import Facet, FacetMetric, facet_metrics, facet_of, together, turned
+from tidegauge.outcomes.facets import (
+    SHARES,
+    Facet,
+    facet_metrics,
+    facet_of,
+    of_selection,
+    together,
+    turned,
+    unlike_p,
+)
 from tidegauge.outcomes.fairness import FOUR_FIFTHS, generalized_entropy
-from tidegauge.outcomes.intervals import Z
-from tidegauge.outcomes.limits import error_of
 from tidegauge.outcomes.metric import Metric
-from tidegauge.outcomes.metric_change import two_sided
 from tidegauge.performance_causes import like, mean_weight, scaled
 from tidegauge.performance_measurements import MIN_LABELLED, MIN_RARER
 from tidegauge.profiles import Profile
@@ -29,11 +35,6 @@ from tidegauge.segments import parse_segment, segment_key, shown_segment
 
 SURE = 0.05  # false discoveries among the facets that are treated otherwise
 TOLERANCE = 0.1
-# Differences of shares that are judged; ratios and distances have no scale on which .1 would be a limit.
-JUDGED = (
-    *("demographic_parity_difference", "recall_difference", "specificity_difference"),
-    *("acceptance_rate_difference", "rejection_rate_difference", "accuracy_difference"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,29 +113,26 @@ def fairness(
     for d in now.facets:
         if d == key:
             continue
-        metrics = facet_metrics(*now.pair(d, key))
+        a, facet, strata = now.pair(d, key)
+        metrics = facet_metrics(a, facet, strata)
         before = facet_metrics(*then.pair(d, key)) if d in then.facets and len(then.facets) > 1 else {}
-        few = [each for each, told in metrics.items() if is_judged(each) and not enough(told, now, d, key)]
+        few = [each for each in metrics if each in SHARES and not enough(each, a, facet)]
         if few:
             notes.append(f"{shown_segment(parse_segment(d))}: too few rows to judge {', '.join(few)}")
-        found += [
-            measurement(
-                told,
-                before.get(each),
-                column=name,
-                facet=d,
-                held="insufficient" if each in few else None,
-                tolerance=tolerance,
-            )
-            for each, told in metrics.items()
-        ]
-    whole = entropy_of(now)
-    if whole is not None:
-        found.append(
-            measurement(whole, entropy_of(then), column=name, facet=None, held=None, tolerance=tolerance)
-        )
+        for each, metric in metrics.items():
+            made = measurement(metric, before.get(each), column=name, facet=d, tolerance=tolerance)
+            if each in SHARES and made.value is not None:
+                p = unlike_p(SHARES[each](a), SHARES[each](facet))
+                made = replace(made, p_value=p, status="insufficient" if each in few else made.status)
+            found.append(made)
+    whole, earlier = (
+        generalized_entropy(together(side.facets.values()).table) if side.facets else None
+        for side in (now, then)
+    )
+    assert whole is not None
+    found.append(measurement(whole, earlier, column=name, facet=None, tolerance=tolerance))
     judged = sure_ones(found)
-    made = Fairness(
+    outcome = Fairness(
         verdict_of_columns([each.status for each in judged if each.threshold is not None]),
         "",
         by,
@@ -147,7 +145,7 @@ def fairness(
         tuple(notes),
         tolerance,
     )
-    return replace(made, summary=summary_of(made))
+    return replace(outcome, summary=summary_of(outcome))
 
 
 def the_answers(reference: Reference, column: str | None) -> Outcomes:
@@ -202,54 +200,34 @@ def against(facets: Mapping[str, Facet], d: str, advantaged: str | None) -> tupl
     return together(facet for key, facet in facets.items() if key != d), facets.get(d, nothing)
 
 
-def entropy_of(side: Side) -> FacetMetric | None:
-    """Return the generalized entropy of all facets together, None without any."""
-    if not side.facets:
-        return None
-    whole = generalized_entropy(together(side.facets.values()).table)
-    return FacetMetric(whole, whole.n)
-
-
-def is_judged(name: str) -> bool:
-    """Tell whether a metric has a limit."""
-    return name == "disparate_impact" or name in JUDGED
-
-
-def enough(told: FacetMetric, side: Side, d: str, advantaged: str | None) -> bool:
+def enough(name: str, a: Facet, d: Facet) -> bool:
     """Tell whether both facets have rows enough to judge a metric by."""
-    a, other = against(side.facets, d, advantaged)
-    of_answers = told.metric.name in ("disparate_impact", "demographic_parity_difference")
-    rows = min(a.n_rows, other.n_rows) if of_answers else min(a.table.n, other.table.n)
-    return rows >= MIN_LABELLED and told.fewest >= MIN_RARER
+    share = SHARES[name]
+    rows = [each.n_rows if share is of_selection else each.table.n for each in (a, d)]
+    return min(rows) >= MIN_LABELLED and min(share(a)[1], share(d)[1]) >= MIN_RARER
 
 
 def measurement(
-    told: FacetMetric,
-    before: FacetMetric | None,
-    *,
-    column: str,
-    facet: str | None,
-    held: Status | None,
-    tolerance: float,
+    metric: Metric, before: Metric | None, *, column: str, facet: str | None, tolerance: float
 ) -> Measurement:
     """Return the measurement of a facet's metric, before it is known how sure all of them are."""
-    metric = told.metric
-    limit = FOUR_FIFTHS if metric.name == "disparate_impact" else tolerance if metric.name in JUDGED else None
+    limit = None
+    if metric.name in SHARES:
+        limit = FOUR_FIFTHS if metric.name == "disparate_impact" else tolerance
     status: Status = "undefined" if metric.value is None else "ok"
     if metric.value is not None and limit is not None:
-        status = held or status_of(metric, limit)
+        status = status_of(metric, limit)
     return Measurement(
         name=metric.name,
         value=metric.value,
         column=column,
         segment=facet,
-        n_reference=None if before is None else round(before.metric.n),
+        n_reference=None if before is None else round(before.n),
         n_current=round(metric.n),
         low=metric.low,
         high=metric.high,
-        p_value=None if limit is None else p_of(metric),
         direction=metric.direction,
-        reference_value=None if before is None else before.metric.value,
+        reference_value=None if before is None else before.value,
         threshold=limit,
         status=status,
         kind="realised",
@@ -266,19 +244,6 @@ def status_of(metric: Metric, limit: float) -> Status:
     if low > limit or high < -limit:
         return "alert"
     return "warning" if abs(metric.value) > limit else "ok"
-
-
-def p_of(metric: Metric) -> float | None:
-    """Return the p of "both facets are treated alike" by the interval, of a ratio by its logarithm's."""
-    low, high = metric.interval
-    if metric.value is None or not high > low:
-        return None
-    if metric.name == "disparate_impact":
-        if not low > 0:
-            return None
-        ends = log(low), log(high)
-        return two_sided((ends[0] + ends[1]) / 2, (ends[1] - ends[0]) / (2 * Z))
-    return two_sided(metric.value, error_of(metric))
 
 
 def sure_ones(found: Sequence[Measurement]) -> list[Measurement]:

@@ -18,7 +18,7 @@ from tests.report.test_page import require_sound
 import tidegauge as tg
 from tidegauge.errors import InputError
 from tidegauge.measurement import Status
-from tidegauge.outcomes.facets import CLARIFY
+from tidegauge.outcomes.facets import CLARIFY, unlike_p
 from tidegauge.report import render_fairness
 from tidegauge.segments import segment_key
 
@@ -338,3 +338,17 @@ def test_the_example_finds_what_census_data_are_known_for(
     assert "disparate_impact of sex=Female against sex=Male 0.2" in said
     assert "race=Other: too few rows to judge recall_difference" in said
     require_sound((tmp_path / "f.html").read_text())
+
+
+def test_the_p_of_unlike_shares_is_scipys() -> None:
+    from scipy.stats import chi2_contingency, fisher_exact
+
+    for a, d in (
+        ((30.0, 100.0), (50.0, 100.0)),
+        ((5.0, 40.0), (900.0, 2_000.0)),
+        ((19.0, 20.0), (300.0, 900.0)),
+    ):
+        table = [[a[0], a[1] - a[0]], [d[0], d[1] - d[0]]]
+        assert unlike_p(a, d) == pytest.approx(chi2_contingency(table, correction=True).pvalue)
+        assert 0.5 < unlike_p(a, d) / fisher_exact(table).pvalue < 6
+    assert unlike_p((10, 10), (20, 20)) == unlike_p((0, 0), (5, 10)) == 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import sqrt
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from tidegauge.outcomes.metric import Metric
 from tidegauge.outcomes.metric_sets import named
 from tidegauge.outcomes.states import confusion_matrix, two_by_two
 from tidegauge.schema import Schema
+
+Share = tuple[float, float]
 
 # The names of SageMaker Clarify. Flip test (FT) needs neighbours of rows, which no counts have.
 CLARIFY = {
@@ -59,14 +62,6 @@ class Facet:
     def answers(self) -> Confusion:
         """All rows by answer, as if each were labelled negative: for metrics that look at answers alone."""
         return Confusion(0.0, self.n_selected, 0.0, self.n_rejected)
-
-
-@dataclass(frozen=True, slots=True)
-class FacetMetric:
-    """A metric, and the fewest rows of a facet that it is a share of."""
-
-    metric: Metric
-    fewest: float
 
 
 def facet_of(outcomes: Outcomes, of: Counted, schema: Schema) -> Facet:
@@ -120,7 +115,7 @@ def together(facets: Iterable[Facet]) -> Facet:
 
 def facet_metrics(
     a: Facet, d: Facet, strata: Sequence[tuple[Facet, Facet]] | None = None
-) -> dict[str, FacetMetric]:
+) -> dict[str, Metric]:
     """Return every metric of the disadvantaged facet `d` against the advantaged `a`, by name.
 
     Those of labels come first, then those of answers. `class_imbalance`, `demographic_parity_difference`,
@@ -129,59 +124,91 @@ def facet_metrics(
     """
     one, other = a.table, d.table
     labels = [(table.negatives, table.positives) for table in (one, other)]
-    fewest = min(one.n, other.n)
-    found = [
-        (label_balance.class_imbalance(a.n_rows, d.n_rows), min(a.n_rows, d.n_rows)),
-        (
-            label_balance.label_proportion_difference(one.positives, one.n, other.positives, other.n),
-            fewest,
-        ),
-        *(
-            (distance(*labels), fewest)
-            for distance in (
-                label_balance.kullback_leibler,
-                label_balance.jensen_shannon,
-                label_balance.lp_norm,
-                label_balance.total_variation,
-                label_balance.largest_difference,
-            )
-        ),
+    of_labels = [
+        label_balance.class_imbalance(a.n_rows, d.n_rows),
+        label_balance.label_proportion_difference(one.positives, one.n, other.positives, other.n),
+        label_balance.kullback_leibler(*labels),
+        label_balance.jensen_shannon(*labels),
+        label_balance.lp_norm(*labels),
+        label_balance.total_variation(*labels),
+        label_balance.largest_difference(*labels),
+    ]
+    of_answers = [
+        fairness.demographic_parity_difference(a.answers, d.answers),
+        fairness.disparate_impact(a.answers, d.answers),
+        fairness.recall_difference(one, other),
+        fairness.specificity_difference(one, other),
+        fairness.acceptance_rate_difference(one, other),
+        fairness.rejection_rate_difference(one, other),
+        fairness.accuracy_difference(one, other),
+        fairness.conditional_acceptance_difference(one, other),
+        fairness.conditional_rejection_difference(one, other),
+        fairness.treatment_equality(one, other),
     ]
     if strata is not None:
-        by_label = [
-            [(each.table.negatives, each.table.positives) for each in side]
-            for side in zip(*strata, strict=True)
-        ]
+        sides = list(zip(*strata, strict=True))
+        by_label = [[(each.table.negatives, each.table.positives) for each in side] for side in sides]
         disparity = fairness.conditional_demographic_disparity(*by_label)
-        found.append((replace(disparity, name="conditional_demographic_disparity_labels"), fewest))
-    selected = min(one.true_positives + one.false_positives, other.true_positives + other.false_positives)
-    rejected = min(
-        one.n - one.true_positives - one.false_positives,
-        other.n - other.true_positives - other.false_positives,
-    )
-    of_labelled: list[tuple[Callable[[Confusion, Confusion], Metric], float]] = [
-        (fairness.recall_difference, min(one.positives, other.positives)),
-        (fairness.specificity_difference, min(one.negatives, other.negatives)),
-        (fairness.acceptance_rate_difference, selected),
-        (fairness.rejection_rate_difference, rejected),
-        (fairness.accuracy_difference, fewest),
-        (fairness.conditional_acceptance_difference, selected),
-        (fairness.conditional_rejection_difference, rejected),
-        (fairness.treatment_equality, min(one.false_positives, other.false_positives)),
-    ]
-    all_rows = min(a.n_rows, d.n_rows)
-    found += [
-        (fairness.demographic_parity_difference(a.answers, d.answers), all_rows),
-        (fairness.disparate_impact(a.answers, d.answers), all_rows),
-        *((metric(one, other), rows) for metric, rows in of_labelled),
-    ]
-    if strata is not None:
-        by_answer = [
-            [(each.n_rejected, each.n_selected) for each in side] for side in zip(*strata, strict=True)
-        ]
-        found.append((fairness.conditional_demographic_disparity(*by_answer), all_rows))
-    rows_of = [rows for _, rows in found]
-    return {
-        name: FacetMetric(metric, rows)
-        for (name, metric), rows in zip(named(metric for metric, _ in found).items(), rows_of, strict=True)
-    }
+        of_labels.append(replace(disparity, name="conditional_demographic_disparity_labels"))
+        by_answer = [[(each.n_rejected, each.n_selected) for each in side] for side in sides]
+        of_answers.append(fairness.conditional_demographic_disparity(*by_answer))
+    return named([*of_labels, *of_answers])
+
+
+def of_selection(facet: Facet) -> Share:
+    """Return (selected, all) rows."""
+    return facet.n_selected, facet.n_rows
+
+
+def of_recall(facet: Facet) -> Share:
+    """Return (answered so, all) positive rows."""
+    return facet.table.true_positives, facet.table.positives
+
+
+def of_specificity(facet: Facet) -> Share:
+    """Return (answered so, all) negative rows."""
+    return facet.table.true_negatives, facet.table.negatives
+
+
+def of_acceptance(facet: Facet) -> Share:
+    """Return (right, all) positive answers."""
+    return facet.table.true_positives, facet.table.true_positives + facet.table.false_positives
+
+
+def of_rejection(facet: Facet) -> Share:
+    """Return (right, all) negative answers."""
+    return facet.table.true_negatives, facet.table.true_negatives + facet.table.false_negatives
+
+
+def of_accuracy(facet: Facet) -> Share:
+    """Return (right, all) answers."""
+    return facet.table.true_positives + facet.table.true_negatives, facet.table.n
+
+
+# Of metrics that compare one share of each facet: (rows that count, rows) of a facet.
+SHARES: dict[str, Callable[[Facet], Share]] = {
+    "demographic_parity_difference": of_selection,
+    "disparate_impact": of_selection,
+    "recall_difference": of_recall,
+    "specificity_difference": of_specificity,
+    "acceptance_rate_difference": of_acceptance,
+    "rejection_rate_difference": of_rejection,
+    "accuracy_difference": of_accuracy,
+}
+
+
+def unlike_p(a: Share, d: Share) -> float:
+    """Return the two-sided p of "both shares are drawn alike"; 1 where a facet has no row.
+
+    The chi-square test of a two-by-two table with Yates' correction: far out in the tail, where intervals of
+    small facets promise too much, it stays within a few times Fisher's exact p.
+    """
+    from scipy.special import ndtr
+
+    (hits_a, n_a), (hits_d, n_d) = a, d
+    if not (n_a > 0 and n_d > 0):
+        return 1.0
+    pooled = (hits_a + hits_d) / (n_a + n_d)
+    variance = pooled * (1 - pooled) * (1 / n_a + 1 / n_d)
+    gap = abs(hits_a / n_a - hits_d / n_d) - (1 / n_a + 1 / n_d) / 2
+    return float(2 * ndtr(-gap / sqrt(variance))) if variance > 0 and gap > 0 else 1.0
