@@ -25,7 +25,7 @@ PYTHON_LAYERS = [
     {"frames"},
     {"schema", "ranks", "joints", "calendar", "score_cells"},
     {"column_profiles", "outcome_specs"},
-    {"waiting_rows", "outcomes"},
+    {"waiting_rows", "outcomes", "absolute_sums"},
     {"late_labels"},
     {"profiles"},
     {"reference_windows"},
@@ -33,7 +33,7 @@ PYTHON_LAYERS = [
     {"segment_profiles"},
     {"drift", "quality", "intake", "archive"},
     {"seasons", "performance_result", "performance_measurements", "performance_causes", "fairness_result"},
-    {"comparison", "performances", "slice_search", "fairnesses"},
+    {"comparison", "performances", "slice_search", "fairnesses", "attributions"},
     {"scan_result"},
     {"window_scan"},
     {"performance_windows"},
@@ -50,6 +50,7 @@ LATE = {
     ("tidegauge.comparison", "report"),
     ("tidegauge.performance_result", "report"),
     ("tidegauge.fairness_result", "report"),
+    ("tidegauge.attributions", "report"),
     ("tidegauge.performance_windows", "report"),
 }
 RANK = {name: rank for rank, layer in enumerate(PYTHON_LAYERS) for name in layer}

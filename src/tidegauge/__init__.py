@@ -11,6 +11,7 @@ from tidegauge.schema import Column, Schema
 
 if TYPE_CHECKING:
     from tidegauge.archive import Archive
+    from tidegauge.attributions import AttributionDrift, attribution_drift
     from tidegauge.comparison import Comparison, compare
     from tidegauge.fairness_result import Fairness
     from tidegauge.fairnesses import fairness
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Archive",
+    "AttributionDrift",
     "Column",
     "Comparison",
     "Fairness",
@@ -46,6 +48,7 @@ __all__ = [
     "Verdict",
     "Window",
     "__version__",
+    "attribution_drift",
     "compare",
     "errors",
     "fairness",
@@ -78,6 +81,8 @@ _LATER = {
     "performance_scan": "performance_windows",
     "Window": "window",
     "profile_segments": "segment_profiles",
+    "AttributionDrift": "attributions",
+    "attribution_drift": "attributions",
     "Slices": "slice_search",
     "Fairness": "fairness_result",
     "fairness": "fairnesses",

@@ -10,6 +10,7 @@ import click
 
 import tidegauge as tg
 from tidegauge.cli.archives import compact, judge, watch, windows
+from tidegauge.cli.attribution import attribution
 from tidegauge.cli.bench import bench
 from tidegauge.cli.fairness import fairness
 from tidegauge.cli.gates import compare, scan
@@ -32,7 +33,8 @@ def cli(debug: bool) -> None:
 
 
 COMMANDS = (
-    *(profile, reference, show, compare, scan, performance, slices, fairness),
+    *(profile, reference, show, compare, scan),
+    *(performance, slices, fairness, attribution),
     *(watch, label, judge, windows, compact, bench),
 )
 for command in COMMANDS:
