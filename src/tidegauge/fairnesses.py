@@ -23,6 +23,7 @@ from tidegauge.outcomes.facets import (
     together,
     turned,
     unlike_p,
+    without,
 )
 from tidegauge.outcomes.fairness import FOUR_FIFTHS, generalized_entropy
 from tidegauge.outcomes.metric import Metric
@@ -35,24 +36,28 @@ from tidegauge.segments import parse_segment, segment_key, shown_segment
 
 SURE = 0.05  # false discoveries among the facets that are treated otherwise
 TOLERANCE = 0.1
+NOTHING = together(())
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The facets of a column by segment key, and those within each stratum."""
+    """The facets of a column by segment key, all together, and the same within each stratum, if told."""
 
     facets: Mapping[str, Facet]
-    strata: Mapping[str, Mapping[str, Facet]] | None  # by stratum, then by facet
+    whole: Facet
+    strata: tuple[Side, ...] = ()
 
-    def pair(
-        self, d: str, advantaged: str | None
-    ) -> tuple[Facet, Facet, Sequence[tuple[Facet, Facet]] | None]:
-        """Return (advantaged, disadvantaged facet, both in each stratum)."""
-        a_and_d = against(self.facets, d, advantaged)
-        strata = None
-        if self.strata is not None:
-            strata = [against(each, d, advantaged) for each in self.strata.values()]
-        return *a_and_d, strata
+    def pair(self, d: str, advantaged: str | None) -> tuple[Facet, Facet]:
+        """Return (the advantaged facet, or all others; the disadvantaged one); of no rows if not there."""
+        facet = self.facets.get(d, NOTHING)
+        if advantaged is None:
+            return without(self.whole, facet), facet
+        return self.facets.get(advantaged, NOTHING), facet
+
+    def metrics(self, d: str, advantaged: str | None) -> dict[str, Metric]:
+        """Return every metric of one facet."""
+        strata = [each.pair(d, advantaged) for each in self.strata]
+        return facet_metrics(*self.pair(d, advantaged), strata or None)
 
 
 def fairness(
@@ -113,9 +118,9 @@ def fairness(
     for d in now.facets:
         if d == key:
             continue
-        a, facet, strata = now.pair(d, key)
-        metrics = facet_metrics(a, facet, strata)
-        before = facet_metrics(*then.pair(d, key)) if d in then.facets and len(then.facets) > 1 else {}
+        a, facet = now.pair(d, key)
+        metrics = now.metrics(d, key)
+        before = then.metrics(d, key) if d in then.facets and len(then.facets) > 1 else {}
         few = [each for each in metrics if each in SHARES and not enough(each, a, facet)]
         if few:
             notes.append(f"{shown_segment(parse_segment(d))}: too few rows to judge {', '.join(few)}")
@@ -125,11 +130,8 @@ def fairness(
                 p = unlike_p(SHARES[each](a), SHARES[each](facet))
                 made = replace(made, p_value=p, status="insufficient" if each in few else made.status)
             found.append(made)
-    whole, earlier = (
-        generalized_entropy(together(side.facets.values()).table) if side.facets else None
-        for side in (now, then)
-    )
-    assert whole is not None
+    earlier = generalized_entropy(then.whole.table) if then.facets else None
+    whole = generalized_entropy(now.whole.table)
     found.append(measurement(whole, earlier, column=name, facet=None, tolerance=tolerance))
     judged = sure_ones(found)
     outcome = Fairness(
@@ -189,15 +191,8 @@ def side_of(
             facets[of] = facet
         elif group is not None:
             strata.setdefault(segment_key({group: values[group]}), {})[of] = facet
-    return Side(facets, strata or None)
-
-
-def against(facets: Mapping[str, Facet], d: str, advantaged: str | None) -> tuple[Facet, Facet]:
-    """Return (the advantaged facet, or all others; the disadvantaged one); of no rows where there is none."""
-    nothing = together(())
-    if advantaged is not None:
-        return facets.get(advantaged, nothing), facets.get(d, nothing)
-    return together(facet for key, facet in facets.items() if key != d), facets.get(d, nothing)
+    inner = tuple(Side(each, together(each.values())) for each in strata.values())
+    return Side(facets, together(facets.values()), inner)
 
 
 def enough(name: str, a: Facet, d: Facet) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from math import sqrt
 
 import numpy as np
@@ -100,17 +101,30 @@ def turned(facet: Facet) -> Facet:
 
 def together(facets: Iterable[Facet]) -> Facet:
     """Return the rows of all facets as one."""
-    each = list(facets)
-    tables = [one.table for one in each]
-    counts = (
-        "true_positives false_positives false_negatives true_negatives positives_in_doubt negatives_in_doubt"
+    return reduce(joined, facets, Facet(Confusion(0.0, 0.0, 0.0, 0.0), 0.0, 0.0))
+
+
+def joined(one: Facet, other: Facet, sign: float = 1.0) -> Facet:
+    """Return the rows of both facets; with `sign` -1 those of the first that are not of the other one."""
+    a, b = one.table, other.table
+
+    def count(mine: float, theirs: float) -> float:
+        return max(mine + sign * theirs, 0.0)  # weights are doubles: a difference may be a rounding below 0
+
+    table = Confusion(
+        count(a.true_positives, b.true_positives),
+        count(a.false_positives, b.false_positives),
+        count(a.false_negatives, b.false_negatives),
+        count(a.true_negatives, b.true_negatives),
+        positives_in_doubt=a.positives_in_doubt + sign * b.positives_in_doubt,
+        negatives_in_doubt=a.negatives_in_doubt + sign * b.negatives_in_doubt,
     )
-    sums = {name: float(sum(getattr(table, name) for table in tables)) for name in counts.split()}
-    return Facet(
-        Confusion(**sums),
-        float(sum(one.n_selected for one in each)),
-        float(sum(one.n_rejected for one in each)),
-    )
+    return Facet(table, count(one.n_selected, other.n_selected), count(one.n_rejected, other.n_rejected))
+
+
+def without(whole: Facet, part: Facet) -> Facet:
+    """Return the rows of `whole` that are not of `part`, which it holds."""
+    return joined(whole, part, -1.0)
 
 
 def facet_metrics(
