@@ -29,8 +29,10 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 TOLERANCE = 0.01
 MATURE_COVERAGE = 0.9
 MAX_LINES = 40  # of a repr
+MAX_CAUSES = 8  # changes over segments that a repr tells
 MAX_NAMED = 3  # segments to which a sentence says that a change is owed
 SURE = 0.05  # false discoveries among these
+_CAUSES = ("change of", "of", "by", "change", "by rate", "by mix", "largest part")
 _HEADER = ("status", "metric", "of", "kind", "value", "95 % interval", "reference", "limit", "rows")
 
 
@@ -223,15 +225,50 @@ class Performance:
         """Return the summary, a table of the metrics, and the notes."""
         rows, left = self._rows()
         table = text_table(_HEADER, rows, right=(4, 6, 7, 8)) if rows else ""
-        lines = [self.summary, table, left, *self.notes]
-        return "\n".join(line if line is table else printable(line, None) for line in lines if line)
+        causes = text_table(_CAUSES, self._causes(), right=(3, 4, 5)) if self.causes else ""
+        lines = [self.summary, table, left, causes, *self.notes]
+        return "\n".join(line if line in (table, causes) else printable(line, None) for line in lines if line)
 
     def _repr_html_(self) -> str:
         """Return the same as HTML, without scripts, everything escaped."""
         rows, left = self._rows()
         table = html_table(_HEADER, rows, right=(4, 6, 7, 8)) if rows else ""
+        causes = html_table(_CAUSES, self._causes(), right=(3, 4, 5)) if self.causes else ""
         notes = "".join(f"<p>{escaped(note, None)}</p>" for note in (left, *self.notes) if note)
-        return f"<div><p>{escaped(self.summary, None)}</p>{table}{notes}</div>"
+        return f"<div><p>{escaped(self.summary, None)}</p>{table}{causes}{notes}</div>"
+
+    def told_causes(self) -> list[MetricChange]:
+        """Return the changes worth telling: of metrics with a warning or an alert, else of the first.
+
+        Those by one column come before those by several.
+        """
+        loud = {
+            (each.name, each.kind, each.column)
+            for each in self.measurements
+            if each.status in ("warning", "alert")
+        }
+        wanted = loud or {(each.name, each.kind, each.column) for each in self.causes[:1]}
+        found = [each for each in self.causes if (each.name, each.kind, each.column) in wanted]
+        return sorted(found, key=lambda each: len(each.by))
+
+    def _causes(self) -> list[tuple[str, ...]]:
+        """Return a row for each change that is told, with the segment that has the largest part in it."""
+        rows: list[tuple[str, ...]] = []
+        for each in self.told_causes()[:MAX_CAUSES]:
+            first = each.segments[0] if each.segments else None
+            largest = "" if first is None else shown_segment(parse_segment(first.segment))
+            rows.append(
+                (
+                    f"{each.kind} {each.name}",
+                    printable(each.column, 40),
+                    printable(", ".join(each.by), 40),
+                    f"{each.change:+.3g}",
+                    "" if each.rate is None else f"{each.rate:+.3g}",
+                    "" if each.mix is None else f"{each.mix:+.3g}",
+                    "" if first is None else f"{printable(largest, 60)} {first.part:+.3g}",
+                )
+            )
+        return rows
 
     def _rows(self) -> tuple[list[tuple[str, ...]], str]:
         """Return the rows to show, and a sentence about those left out: of classes there can be many."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from tests.performance.segmented_rows import SEGMENTS, fitted, rows_of
@@ -79,3 +80,17 @@ def test_the_page_has_both_parts(reference: tg.Reference) -> None:
     page = render_performance([told(reference, lost={"SE": 0.6})])
     assert 'class="shift"' in page
     assert 'class="causes"' in page
+    assert 'class="columns-of-change"' in page
+
+
+def test_a_repr_tells_the_largest_part_of_what_was_judged_worse(reference: tg.Reference) -> None:
+    found = told(reference, lost={"SE": 0.6})
+    cells = [re.split(r"  +", line) for line in repr(found).splitlines()]
+    (row,) = [each for each in cells if each[:1] == ["realised accuracy"] and each[2] == "country"]
+    part = found.cause("accuracy", "country").segments[0].part
+    assert row[-1] == f"country=SE {part:+.3g}"
+    assert "largest part" in found._repr_html_()
+    assert [len(each.by) for each in found.told_causes()] == sorted(
+        len(each.by) for each in found.told_causes()
+    )
+    assert "largest part" not in repr(tg.performance(tg.profile(rows_of(500, 1), reference), reference))
