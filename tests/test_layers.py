@@ -25,16 +25,16 @@ PYTHON_LAYERS = [
     {"frames"},
     {"schema", "ranks", "joints", "calendar", "score_cells"},
     {"column_profiles", "outcome_specs"},
-    {"waiting_rows", "outcomes", "label_ages"},
+    {"waiting_rows", "outcomes", "label_ages", "absolute_sums"},
     {"late_labels", "leaf_trees"},
     {"profiles"},
     {"reference_windows"},
     {"reference", "window_profiles"},
     {"segment_profiles"},
     {"drift", "quality", "intake", "archive"},
-    {"seasons", "performance_result", "performance_estimates"},
+    {"seasons", "performance_result", "performance_estimates", "fairness_result"},
     {"performance_measurements", "performance_causes"},
-    {"comparison", "performances", "slice_search"},
+    {"comparison", "performances", "slice_search", "fairnesses", "attributions"},
     {"scan_result"},
     {"window_scan"},
     {"performance_windows"},
@@ -50,6 +50,8 @@ PYTHON_LAYERS = [
 LATE = {
     ("tidegauge.comparison", "report"),
     ("tidegauge.performance_result", "report"),
+    ("tidegauge.fairness_result", "report"),
+    ("tidegauge.attributions", "report"),
     ("tidegauge.performance_windows", "report"),
 }
 RANK = {name: rank for rank, layer in enumerate(PYTHON_LAYERS) for name in layer}

@@ -77,7 +77,7 @@ test_set, production = rows("2026-01-05", 40_000), rows("2026-06-01", 20_000, lo
 
 
 def test_the_performance_of_the_example_is_told_with_and_without_labels(tmp_path: Path) -> None:
-    example = block_with("tg.performance(")
+    example = block_with("tg.performance_scan(")
     said = output_of(
         LABELLED + example + "\nprint(performance, tg.performance_scan(weeks, reference).since)", tmp_path
     )
@@ -85,6 +85,26 @@ def test_the_performance_of_the_example_is_told_with_and_without_labels(tmp_path
     assert "realised" in said
     assert "estimated" in said
     assert "2026-06-01" in said.splitlines()[-1]
+
+
+SEGMENTED = """
+place = np.random.default_rng(6)
+for side in (test_set, production):
+    side["country"] = place.choice(["PRT", "DEU"], len(side["p"]))
+    side["channel"] = place.choice(["app", "web"], len(side["p"]))
+wrong = (production["country"] == "PRT") & (place.random(len(production["p"])) < 0.5)
+production["y"][wrong] = place.random(wrong.sum()) < 0.4
+"""
+
+
+def test_the_causes_of_the_example_are_told(tmp_path: Path) -> None:
+    scan, causes = block_with("tg.performance_scan("), block_with("tg.find_slices(")
+    shown = "\nprint(performance.summary, tg.find_slices(parts, reference).summary, sep='|')"
+    summary, slices = output_of(LABELLED + SEGMENTED + scan + causes + shown, tmp_path).split("|")
+    assert "country=PRT -" in summary or "country=PRT +" in summary
+    assert "by rate" in summary
+    assert "inputs explain" in summary
+    assert slices.startswith("country=PRT worse by")
 
 
 def test_the_reports_of_the_example_are_written(tmp_path: Path) -> None:

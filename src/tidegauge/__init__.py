@@ -11,7 +11,10 @@ from tidegauge.schema import Column, Schema
 
 if TYPE_CHECKING:
     from tidegauge.archive import Archive
+    from tidegauge.attributions import AttributionDrift, attribution_drift
     from tidegauge.comparison import Comparison, compare
+    from tidegauge.fairness_result import Fairness
+    from tidegauge.fairnesses import fairness
     from tidegauge.judging import judge
     from tidegauge.monitor import Health, Monitor
     from tidegauge.performance_result import Performance
@@ -29,8 +32,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Archive",
+    "AttributionDrift",
     "Column",
     "Comparison",
+    "Fairness",
     "Health",
     "Monitor",
     "Performance",
@@ -43,8 +48,10 @@ __all__ = [
     "Verdict",
     "Window",
     "__version__",
+    "attribution_drift",
     "compare",
     "errors",
+    "fairness",
     "find_slices",
     "judge",
     "load",
@@ -74,7 +81,11 @@ _LATER = {
     "performance_scan": "performance_windows",
     "Window": "window",
     "profile_segments": "segment_profiles",
+    "AttributionDrift": "attributions",
+    "attribution_drift": "attributions",
     "Slices": "slice_search",
+    "Fairness": "fairness_result",
+    "fairness": "fairnesses",
     "find_slices": "slice_search",
     "profile_windows": "window_profiles",
     "ScanResult": "scan_result",

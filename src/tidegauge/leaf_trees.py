@@ -92,7 +92,8 @@ class FeatureRows:
 
     def errors(self, outcomes: _core.RegressionOutcomes) -> Floats:
         """Prediction - label of each row, NaN where one of them is not there."""
-        predictions, answers, labels = self._read(outcomes)
+        values, answers, labels = self._read(outcomes)
+        predictions = values[:, 0] if values.ndim > 1 else values  # bounds stand behind them
         return np.where(answers == 0, predictions - labels, np.nan)
 
     def _read(self, outcomes: _core.BinaryOutcomes | _core.RegressionOutcomes) -> tuple[Floats, ...]:

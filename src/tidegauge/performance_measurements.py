@@ -83,6 +83,11 @@ def history_of(
     return None
 
 
+def mature_share(before: Counted, mature_coverage: float) -> float:
+    """Return the share of rows that must have a label before these are a fair sample."""
+    return mature_coverage * (before.n_labelled / before.n_rows if before.n_rows else 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What is common to the metrics of a column and a kind: of `n` rows; `held` says why none is judged."""
@@ -115,8 +120,7 @@ class Teller:
         before, now = self.before, self.now
         metrics, reference = now.metrics(self.settings.worth), before.metrics(self.settings.worth)
         coverage = now.n_labelled / now.n_rows if now.n_rows else 0.0
-        usual = before.n_labelled / before.n_rows if before.n_rows else 1.0
-        wanted = self.settings.mature_coverage * usual
+        wanted = mature_share(before, self.settings.mature_coverage)
         held: Status | None
         if now.n_rows and coverage < wanted:
             held = "immature"

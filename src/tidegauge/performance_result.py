@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,17 +16,23 @@ from tidegauge.measurement import Kind, Measurement, Status, arrow_stream
 from tidegauge.outcomes.calibration import ReliabilityCurve
 from tidegauge.outcomes.metric_change import MetricChange, SegmentPart
 from tidegauge.outcomes.realised_error import RealisedError
+from tidegauge.outcomes.shift_parts import ShiftParts
 from tidegauge.profiles import write_file
 from tidegauge.segments import parse_segment, shown_segment
 from tidegauge.tables import escaped, html_table, printable, text_table
 from tidegauge.window import Window
 
+if TYPE_CHECKING:
+    from tidegauge.comparison import Comparison
+
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TOLERANCE = 0.01
 MATURE_COVERAGE = 0.9
 MAX_LINES = 40  # of a repr
+MAX_CAUSES = 8  # changes over segments that a repr tells
 MAX_NAMED = 3  # segments to which a sentence says that a change is owed
 SURE = 0.05  # false discoveries among these
+_CAUSES = ("change of", "of", "by", "change", "by rate", "by mix", "largest part")
 _HEADER = ("status", "metric", "of", "kind", "value", "95 % interval", "reference", "limit", "rows")
 
 
@@ -43,6 +49,22 @@ class ConfusionTable:
         return {"column": self.column, "classes": list(self.classes), "rows": self.rows.tolist()}
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnPart:
+    """What a metric's change owes to other shares of the values `by` a column, or several, in its unit.
+
+    `share` is `part` / change, None without a change. `drift` and `effect` are the status and the size that
+    `compare` told of a single column, None where it was not asked.
+    """
+
+    by: tuple[str, ...]
+    part: float
+    interval: tuple[float, float]
+    share: float | None
+    drift: Status | None = None
+    effect: float | None = None
+
+
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Performance:
     """The outcome of `performance`: a status, a sentence, and every metric as a Measurement.
@@ -53,7 +75,8 @@ class Performance:
     the curve of the first score that is a probability, `confusion` a table for each column with classes.
     `errors` say of an estimate how far off it was on the rows that have labels by now (estimated - realised).
     `notes` tell in sentences what could not be judged and why, `assumptions` what the verdict rests on.
-    `causes` are the changes of metrics over the segments that were given; `cause` finds one.
+    `causes` are the changes of metrics over the segments that were given; `cause` finds one. `shift` tells of
+    scores which part of each metric's change the inputs explain, and which not (`outcomes.shift_parts`).
     """
 
     status: Status
@@ -72,6 +95,7 @@ class Performance:
     tolerance: float = TOLERANCE
     mature_coverage: float = MATURE_COVERAGE
     causes: tuple[MetricChange, ...] = ()
+    shift: tuple[ShiftParts, ...] = ()
 
     @property
     def coverage(self) -> float | None:
@@ -127,6 +151,38 @@ class Performance:
             f"no {kind} change of {name!r} by {', '.join(columns)}; there are {'; '.join(have) or 'none'}"
         )
 
+    def shift_of(self, name: str, *, column: str | None = None) -> ShiftParts:
+        """Return both parts of one metric's change; KeyError if there are none."""
+        for each in self.shift:
+            if each.name == name and column in (None, each.column):
+                return each
+        have = ", ".join(dict.fromkeys(each.name for each in self.shift)) or "none"
+        raise KeyError(f"no parts of a change of {name!r}; there are {have}")
+
+    def columns(
+        self,
+        name: str,
+        kind: Kind = "estimated",
+        *,
+        column: str | None = None,
+        comparison: Comparison | None = None,
+    ) -> list[ColumnPart]:
+        """Return the columns that segments were made by, the largest part in a metric's change first.
+
+        A column's part is the mix of all its segments: what the change would be had only the shares of its
+        values changed. Parts of columns overlap where these move together, and do not add up. `comparison`
+        adds what `compare` found of each. `column`: the score or prediction, None the first. KeyError if no
+        change of this metric was split.
+        """
+        found = [each for each in self.causes if (each.name, each.kind) == (name, kind) and each.decomposes]
+        if not found:
+            have = sorted({each.name for each in self.causes if each.kind == kind and each.decomposes})
+            raise KeyError(f"no {kind} change of {name!r} is split; there are {', '.join(have) or 'none'}")
+        of = found[0].column if column is None else column
+        parts = [column_part(each, comparison) for each in found if each.column == of]
+        sign = 1.0 if found[0].change >= 0 else -1.0
+        return sorted(parts, key=lambda each: (-sign * each.part, each.by))
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything by name, JSON-able (no NaN, no NumPy)."""
         curve = self.reliability
@@ -145,6 +201,7 @@ class Performance:
             "assumptions": list(self.assumptions),
             "measurements": [each.to_dict() for each in self.measurements],
             "errors": {name: error_dict(each) for name, each in self.errors.items()},
+            "shift": [each.to_dict() for each in self.shift],
             "causes": [each.to_dict() for each in self.causes],
             "confusion": [each.to_dict() for each in self.confusion],
             "reliability": None
@@ -168,15 +225,50 @@ class Performance:
         """Return the summary, a table of the metrics, and the notes."""
         rows, left = self._rows()
         table = text_table(_HEADER, rows, right=(4, 6, 7, 8)) if rows else ""
-        lines = [self.summary, table, left, *self.notes]
-        return "\n".join(line if line is table else printable(line, None) for line in lines if line)
+        causes = text_table(_CAUSES, self._causes(), right=(3, 4, 5)) if self.causes else ""
+        lines = [self.summary, table, left, causes, *self.notes]
+        return "\n".join(line if line in (table, causes) else printable(line, None) for line in lines if line)
 
     def _repr_html_(self) -> str:
         """Return the same as HTML, without scripts, everything escaped."""
         rows, left = self._rows()
         table = html_table(_HEADER, rows, right=(4, 6, 7, 8)) if rows else ""
+        causes = html_table(_CAUSES, self._causes(), right=(3, 4, 5)) if self.causes else ""
         notes = "".join(f"<p>{escaped(note, None)}</p>" for note in (left, *self.notes) if note)
-        return f"<div><p>{escaped(self.summary, None)}</p>{table}{notes}</div>"
+        return f"<div><p>{escaped(self.summary, None)}</p>{table}{causes}{notes}</div>"
+
+    def told_causes(self) -> list[MetricChange]:
+        """Return the changes worth telling: of metrics with a warning or an alert, else of the first.
+
+        Those by one column come before those by several.
+        """
+        loud = {
+            (each.name, each.kind, each.column)
+            for each in self.measurements
+            if each.status in ("warning", "alert")
+        }
+        wanted = loud or {(each.name, each.kind, each.column) for each in self.causes[:1]}
+        found = [each for each in self.causes if (each.name, each.kind, each.column) in wanted]
+        return sorted(found, key=lambda each: len(each.by))
+
+    def _causes(self) -> list[tuple[str, ...]]:
+        """Return a row for each change that is told, with the segment that has the largest part in it."""
+        rows: list[tuple[str, ...]] = []
+        for each in self.told_causes()[:MAX_CAUSES]:
+            first = each.segments[0] if each.segments else None
+            largest = "" if first is None else shown_segment(parse_segment(first.segment))
+            rows.append(
+                (
+                    f"{each.kind} {each.name}",
+                    printable(each.column, 40),
+                    printable(", ".join(each.by), 40),
+                    f"{each.change:+.3g}",
+                    "" if each.rate is None else f"{each.rate:+.3g}",
+                    "" if each.mix is None else f"{each.mix:+.3g}",
+                    "" if first is None else f"{printable(largest, 60)} {first.part:+.3g}",
+                )
+            )
+        return rows
 
     def _rows(self) -> tuple[list[tuple[str, ...]], str]:
         """Return the rows to show, and a sentence about those left out: of classes there can be many."""
@@ -198,6 +290,17 @@ class Performance:
             for each in shown[:MAX_LINES]
         ]
         return rows, f"and {hidden:,} more measurements" if hidden > 0 else ""
+
+
+def column_part(change: MetricChange, comparison: Comparison | None) -> ColumnPart:
+    """Return what a change owes to the mix of all segments by some columns."""
+    assert change.mix is not None
+    assert change.mix_interval is not None
+    share = change.mix / change.change if change.change else None
+    of = None if comparison is None or len(change.by) > 1 else comparison.columns.get(change.by[0])
+    if of is None:
+        return ColumnPart(change.by, change.mix, change.mix_interval, share)
+    return ColumnPart(change.by, change.mix, change.mix_interval, share, of.status, of.effect)
 
 
 def error_dict(error: RealisedError) -> dict[str, Any]:
@@ -239,6 +342,8 @@ def summary_of(made: Performance) -> str:
         by_split = sorted(loud, key=lambda each: (each.name, each.kind, each.column) not in splits)
         why = next((words for each in by_split if (words := why_of(made.causes, each, first))), "")
         told += f"; {why}" if why else ""
+        parts = next((words for each in loud if (words := words_of_shift(made.shift, each, first))), "")
+        told += f"; {parts}" if parts else ""
         return f"{made.status}: {told} ({share})"
     firsts = []
     for kind in KINDS:
@@ -281,6 +386,27 @@ def why_of(causes: Sequence[MetricChange], of: Measurement, named: Measurement) 
         return f"{told}, and no segment stands out"
     words = [f"{shown_segment(parse_segment(part.segment))} {words_of_part(part)}" for part in surest[1]]
     return f"{told}: {', '.join(words[:MAX_NAMED])}"
+
+
+def words_of_shift(shift: Sequence[ShiftParts], of: Measurement, named: Measurement) -> str:
+    """Say what inputs explain of a change, and what not; "" where that is not known.
+
+    "inputs explain -.05 (-.06 to -.04), concept drift .00 (...)", of another metric than was `named` before
+    with its name.
+    """
+    for each in shift:
+        if (each.name, each.column) == (of.name, of.column):
+            name = "" if of is named else f" of {each.name}"
+            told = f"inputs explain {each.inputs:+.3g}{name} ({words_of_interval(each.inputs_interval)})"
+            if each.concept is None or each.concept_interval is None:
+                return told
+            return f"{told}, concept drift {each.concept:+.3g} ({words_of_interval(each.concept_interval)})"
+    return ""
+
+
+def words_of_interval(interval: tuple[float, float]) -> str:
+    """Return both ends."""
+    return f"{interval[0]:+.3g} to {interval[1]:+.3g}"
 
 
 def stands_out(change: MetricChange, limit: float) -> list[SegmentPart]:

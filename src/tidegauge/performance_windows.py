@@ -21,7 +21,7 @@ from tidegauge.outcomes.intervals import Z
 from tidegauge.outcomes.limits import spread_of
 from tidegauge.outcomes.metric_sets import Worth
 from tidegauge.outcomes.sums import Sums
-from tidegauge.performance_measurements import history_of
+from tidegauge.performance_measurements import history_of, mature_share
 from tidegauge.performance_result import MATURE_COVERAGE, TOLERANCE, Performance
 from tidegauge.performances import alike, performance, status_of_all
 from tidegauge.profiles import Profile, write_file
@@ -220,8 +220,7 @@ def sums_of_windows(
         sums = Sums()
         if now is not None and now.n_rows:
             like = alike(now, before)
-            usual = like.n_labelled / like.n_rows if like.n_rows else 1.0
-            if now.n_labelled >= mature * usual * now.n_rows:
+            if now.n_labelled >= mature_share(like, mature) * now.n_rows:
                 sums = bounded_sums(now, like).get(name, sums)
         found.append(sums)
     return found

@@ -16,6 +16,7 @@ from tidegauge.outcomes.calibration import ReliabilityCurve, reliability_curve
 from tidegauge.outcomes.counted import Counted, all_counted, in_cells_of
 from tidegauge.outcomes.metric_sets import Worth
 from tidegauge.outcomes.realised_error import RealisedError, realised_errors
+from tidegauge.outcomes.shift_parts import ShiftParts, shift_parts
 from tidegauge.performance_causes import causes_of
 from tidegauge.performance_estimates import (
     ErrorEstimator,
@@ -24,7 +25,7 @@ from tidegauge.performance_estimates import (
     leaf_estimator,
     plain_estimator,
 )
-from tidegauge.performance_measurements import Settings, Teller, history_of
+from tidegauge.performance_measurements import MIN_LABELLED, Settings, Teller, history_of, mature_share
 from tidegauge.performance_result import (
     KINDS,
     MATURE_COVERAGE,
@@ -64,8 +65,7 @@ def performance(
     ones of all rows, expected by what scores meant in the reference (CBPE: isotonic calibration, by segments
     where `Reference.fit` found some in which a score means something else; blind to a change of what a score
     means); of a predicted number where it found segments in which errors are larger, as large as they were
-    there. The interval of an estimate says where the realised
-    metric of the very same rows is to be expected.
+    there. The interval of an estimate says where the realised metric of the very same rows is to be expected.
 
     A metric is judged on its worse side only. Its threshold is where clean windows do not come in more than
     `budget` of cases, all judged metrics of a kind together: from the error of the reference's own value, of
@@ -107,8 +107,6 @@ def performance(
     as_known = before if then is None else all_counted(then.outcomes, reference.schema)
     found: list[Measurement] = []
     notes: dict[str, list[str]] = {}
-    curve: ReliabilityCurve | None = None
-    tables: list[ConfusionTable] = []
     errors: dict[str, RealisedError] = {}
     rests: list[str] = []  # on what estimates do
     leaves = (profile._core.leaves, reference.profile._core.leaves)
@@ -119,6 +117,7 @@ def performance(
     }
     n_estimated = sum(each.task == "score" for each in now) + sum(map(bool, of_numbers.values()))
     columns: dict[Kind, int] = {"realised": len(now), "estimated": n_estimated}
+    shift: list[ShiftParts] = []
     for current in now:
         like = alike(current, before)
         by_then = alike(current, as_known)
@@ -131,17 +130,23 @@ def performance(
         if isinstance(current.every, BinaryCounts):
             plain = plain_estimator(current, like)
             told = by_leaf = leaf_estimator(current, *leaves) or plain
+            assert isinstance(like.state, BinaryCounts)
+            wanted = max(mature_share(like, mature_coverage) * current.n_rows, MIN_LABELLED)
+            shift += shift_parts(
+                current.column,
+                like.state,
+                current.every,
+                plain.calibrator,
+                current.edge,
+                labelled=current.n_labelled >= wanted,
+                worth=worth,
+            ).values()
             if current.n_labelled and not errors:
                 # Labels that came late are in no leaf.
                 errors = told_errors(by_leaf if by_leaf.n_labelled == current.n_labelled else plain, worth)
         if told is not None and "estimated" in kinds:
             found += teller.estimated(told)
             rests += [told.words] if told.words else []
-        if isinstance(current.state, BinaryCounts) and curve is None:
-            curve = reliability_curve(current.state)
-            curve = curve if len(curve.rows) else None
-        if current.matrix is not None:
-            tables.append(ConfusionTable(current.column, current.classes, current.matrix))
     refuse_unknown(settings.judged, found)
     early = as_known[0].n_labelled < before[0].n_labelled  # of which the reference's segments know nothing
     comparable = [kind for kind in kinds if not (early and kind == "realised")]
@@ -153,8 +158,10 @@ def performance(
         now[0].n_labelled,
         as_known[0].n_labelled,
         interval,
-        curve,
-        tuple(tables),
+        curve_of(now),
+        tuple(
+            ConfusionTable(each.column, each.classes, each.matrix) for each in now if each.matrix is not None
+        ),
         errors,
         tuple(" ".join(part for part in (told, ", ".join(names)) if part) for told, names in notes.items()),
         (*assumptions_of(windows, then), *rests),
@@ -162,8 +169,15 @@ def performance(
         tolerance,
         mature_coverage,
         causes_of(profile, reference, segments or {}, comparable, worth),
+        tuple(shift),
     )
     return replace(made, summary=summary_of(made))
+
+
+def curve_of(found: Sequence[Counted]) -> ReliabilityCurve | None:
+    """Return the curve of the first score that is a probability with labels, None where there is none."""
+    curves = (reliability_curve(each.state) for each in found if isinstance(each.state, BinaryCounts))
+    return next((curve for curve in curves if len(curve.rows)), None)
 
 
 def status_of_all(statuses: Collection[Status]) -> Status:

@@ -55,7 +55,7 @@ class Reference:
 
     __slots__ = ("_specs", "label_ages", "leaf_errors", "profile", "schema", "segments", "windows")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         profile: Profile,
         schema: Schema,

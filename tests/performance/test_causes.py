@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 from tests.performance.segmented_rows import COUNTRIES, SEGMENTS, fitted, rows_of
+from tests.report.test_page import require_sound
 
 import tidegauge as tg
 from tidegauge.errors import InputError, MergeError
 from tidegauge.mix_and_rate import split_change, split_with_errors
 from tidegauge.outcomes.metric_change import MAX_TOLD
+from tidegauge.report import render_performance
 from tidegauge.segments import OTHER, segment_key
 
 SE = segment_key({"country": "SE"})
@@ -396,3 +398,66 @@ def test_the_command_passes_segments_by_itself(
     assert "country=SE" in found["summary"]
     wanted = told(reference, rows).to_dict()
     assert found["causes"] == json.loads(json.dumps(wanted["causes"]))
+
+
+def test_classes_have_their_accuracy_split() -> None:
+    def classes(n: int, seed: int, wrong: float) -> pa.Table:
+        rng = np.random.default_rng(seed)
+        country = rng.choice(COUNTRIES, n)
+        truth = rng.choice(["x", "y", "z"], n)
+        off = rng.random(n) < np.where(country == "SE", wrong, 0.1)
+        return pa.table(
+            {"country": country, "said": np.where(off, rng.choice(["x", "y", "z"], n), truth), "was": truth}
+        )
+
+    then, now = classes(6_000, 1, 0.1), classes(4_000, 2, 0.5)
+    schema = tg.Schema.infer(then, prediction="said", label="was")
+    reference = tg.Reference.fit(then, schema=schema, segments=["country"])
+    segments = tg.profile_segments(now, reference, ["country"])
+    found = tg.performance(tg.profile(now, reference), reference, segments=segments)
+    change = found.cause("accuracy", "country")
+    assert change.change == pytest.approx(
+        found.value("accuracy") - found.measurement("accuracy").reference_value
+    )
+    assert change.segments[0].segment == SE
+    frame = now.to_pandas()
+    own = frame[frame.country == "SE"]
+    assert change.segments[0].current_value == pytest.approx((own.said == own.was).mean())
+    assert {each.name for each in found.causes} == {"accuracy"}
+
+
+def test_merged_windows_are_told_as_their_rows_are(reference: tg.Reference) -> None:
+    windows = [rows_of(3_000, seed, lost={"SE": 0.4}) for seed in (51, 52, 53)]
+    whole = told(reference, pa.concat_tables(windows))
+    parts = [tg.profile_segments(each, reference, SEGMENTS) for each in windows]
+    merged = {key: tg.merge(part[key] for part in parts if key in part) for key in {**parts[0], **parts[1]}}
+    profile = tg.merge(tg.profile(each, reference) for each in windows)
+    again = tg.performance(profile, reference, segments=merged)
+    assert again.causes == whole.causes
+    assert again.shift == whole.shift
+    read = {key: tg.Profile.from_bytes(each.to_bytes(), reference) for key, each in merged.items()}
+    assert tg.performance(profile, reference, segments=read).causes == whole.causes
+
+
+def test_hostile_names_and_values_are_harmless_on_the_page() -> None:
+    names = {"SE": "<script>alert(1)</script>", "DE": "d\u202e\x00", "US": ""}
+
+    def renamed(rows: pa.Table) -> pa.Table:
+        country = pa.array([names[each] for each in rows["country"].to_pylist()])
+        return rows.set_column(0, "<b>\u202eland", country)
+
+    then, now = renamed(rows_of(6_000, 1)), renamed(rows_of(4_000, 2, lost={"SE": 0.8}))
+    schema = tg.Schema.infer(then, score="p", label="y", positive=1)
+    reference = tg.Reference.fit(then, schema=schema, segments=["<b>\u202eland"])
+    segments = tg.profile_segments(now, reference, ["<b>\u202eland"])
+    found = tg.performance(tg.profile(now, reference), reference, segments=segments)
+    page = render_performance([found])
+    require_sound(page)
+    assert "alert(1)" in page
+    assert "<script" not in page
+    assert "\u202e" not in page + repr(found)
+    assert "<script" not in found._repr_html_()
+    slices = tg.find_slices(segments, reference)
+    assert slices.found
+    assert "\u202e" not in repr(slices)
+    assert "<script" not in slices._repr_html_()

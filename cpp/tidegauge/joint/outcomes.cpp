@@ -300,7 +300,7 @@ void for_scored_tiles(const BinarySpec& spec, const Rows& rows,
 void for_predicted_tiles(const RegressionSpec& spec, const Rows& rows,
                          const std::function<void(int64_t, const Answer*, size_t)>& use) {
   int64_t begin = 0;
-  read_rows(spec, rows, [&](const double*, const double*, const Answer* answers, size_t n) {
+  read_rows(spec, rows, [&](const double*, const double*, const Answer* answers, const double*, size_t n) {
     use(begin, answers, n);
     begin += static_cast<int64_t>(n);
   });

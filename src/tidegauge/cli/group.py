@@ -10,7 +10,9 @@ import click
 
 import tidegauge as tg
 from tidegauge.cli.archives import compact, judge, watch, windows
+from tidegauge.cli.attribution import attribution
 from tidegauge.cli.bench import bench
+from tidegauge.cli.fairness import fairness
 from tidegauge.cli.gates import compare, scan
 from tidegauge.cli.labels import label
 from tidegauge.cli.outcomes import performance
@@ -31,7 +33,8 @@ def cli(debug: bool) -> None:
 
 
 COMMANDS = (
-    *(profile, reference, show, compare, scan, performance, slices),
+    *(profile, reference, show, compare, scan),
+    *(performance, slices, fairness, attribution),
     *(watch, label, judge, windows, compact, bench),
 )
 for command in COMMANDS:

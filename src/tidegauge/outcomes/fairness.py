@@ -27,7 +27,7 @@ from tidegauge.outcomes.confusion import Confusion, corners
 from tidegauge.outcomes.intervals import NO_INTERVAL, Interval, Z, negative, normal, ratio, sum_of, wilson
 from tidegauge.outcomes.metric import Metric, measured
 
-_FOUR_FIFTHS = 0.8  # of the US Uniform Guidelines on Employee Selection Procedures, 29 CFR 1607.4 D
+FOUR_FIFTHS = 0.8  # of the US Uniform Guidelines on Employee Selection Procedures, 29 CFR 1607.4 D
 
 
 def demographic_parity_difference(a: Confusion, d: Confusion) -> Metric:
@@ -64,7 +64,7 @@ def violates_four_fifths(impact: Metric) -> bool | None:
 
     None where it is undefined.
     """
-    return None if impact.high is None else impact.high < _FOUR_FIFTHS
+    return None if impact.high is None else impact.high < FOUR_FIFTHS
 
 
 def recall_difference(a: Confusion, d: Confusion) -> Metric:

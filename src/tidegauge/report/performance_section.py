@@ -14,11 +14,11 @@ from tidegauge.report.reliability_chart import reliability_chart
 from tidegauge.segments import parse_segment, shown_segment
 
 if TYPE_CHECKING:
-    from tidegauge.performance_result import ConfusionTable, Performance
+    from tidegauge.performance_result import ColumnPart, ConfusionTable, Performance
 
 MAX_CHARTS = 24
 MAX_CLASSES = 20  # of a confusion matrix that is shown whole
-MAX_CAUSES = 8  # metrics by some columns' segments, those by one column first
+MAX_CAUSES = 8  # metrics by some columns' segments
 MAX_PARTS = 10  # segments of one
 MAX_LISTED = 200  # windows with a row of their own, the last ones
 
@@ -48,6 +48,8 @@ def section(performances: Sequence[Performance], summary: str | None = None) -> 
         "more_charts": max(len(charts) - MAX_CHARTS, 0),
         "reliability": "" if last.reliability is None else reliability_chart(last.reliability),
         "causes": causes_of(last),
+        "ranked": columns_of(last),
+        "shift": last.shift,
         "tables": [table_of(each) for each in last.confusion if len(each.classes) <= MAX_CLASSES],
         "numbers_of": [each for each in known if each.label is None],
         "classes_of": [each for each in known if each.label is not None],
@@ -80,18 +82,20 @@ def charts_of(performances: Sequence[Performance]) -> list[Chart]:
 
 
 def causes_of(performance: Performance) -> list[tuple[MetricChange, list[tuple[str, SegmentPart]]]]:
-    """Return the changes to show, of what was judged worse or else of the first metric, with their parts."""
-    loud = {
-        (each.name, each.kind, each.column)
-        for each in performance.measurements
-        if each.status in ("warning", "alert")
-    }
-    first = {(each.name, each.kind, each.column) for each in performance.causes[:1]}
-    wanted = [each for each in performance.causes if (each.name, each.kind, each.column) in (loud or first)]
+    """Return the changes to show, each with its largest parts."""
     return [
         (each, [(shown_segment(parse_segment(part.segment)), part) for part in each.segments[:MAX_PARTS]])
-        for each in sorted(wanted, key=lambda each: len(each.by))[:MAX_CAUSES]
+        for each in performance.told_causes()[:MAX_CAUSES]
     ]
+
+
+def columns_of(performance: Performance) -> tuple[str, list[ColumnPart]]:
+    """Return a metric that is told of and that is split, and the columns by their part in its change."""
+    for each in performance.told_causes():
+        if each.decomposes:
+            parts = performance.columns(each.name, each.kind, column=each.column)
+            return f"{each.kind} {each.name}", parts if len(parts) > 1 else []
+    return "", []
 
 
 def moment_of(performance: Performance, place: int) -> str:
