@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from benchmarks.outcomes.model_sets import SCORED, ModelRows
+from benchmarks.outcomes.model_sets import PREDICTED, SCORED, ModelRows
 from benchmarks.statistics.peers.run import environment
 
 import tidegauge
@@ -30,6 +30,7 @@ from tidegauge.performances import alike
 Floats = np.ndarray
 HERE = Path(__file__).parent
 METRICS = ("accuracy", "f1", "roc_auc")
+NUMBERS = ("mean_absolute_error", "root_mean_squared_error", "mean_squared_error", "bias")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,38 @@ def compare(rows: ModelRows, folder: Path) -> list[str]:
     return lines
 
 
+def compare_numbers(rows: ModelRows) -> list[str]:
+    """Return the lines of a set with a predicted number, beside the reference's own error for every chunk."""
+    reference_rows = rows.rows.slice(0, rows.n_reference)
+    schema = tidegauge.Schema.infer(reference_rows, prediction="prediction", label="label")
+    reference = tidegauge.Reference.fit(reference_rows, schema=schema, threads=1)
+    leaves = reference.profile._core.leaves
+    chunks = chunks_of(rows)
+    size = f"{rows.name} | {len(chunks)} x {rows.chunk:,} | {1 if leaves is None else leaves.n_leaves}"
+    if leaves is None:
+        return [f"| {size} | no estimate | | | | |"]
+    off: dict[str, list[tuple[float, float, bool]]] = {metric: [] for metric in NUMBERS}
+    before = tidegauge.performance(reference.profile, reference)
+    for chunk in chunks:
+        profile = tidegauge.profile(chunk.drop_columns(["label"]), reference)
+        told = tidegauge.performance(profile, reference)
+        truth = tidegauge.performance(tidegauge.profile(chunk, reference), reference)
+        for metric, found in off.items():
+            each, value = told.measurement(metric, "estimated"), truth.value(metric)
+            within = each.low <= value <= each.high
+            found.append((each.value - value, before.value(metric) - value, within))
+    lines = []
+    for metric, found in off.items():
+        ours, constant, within = np.array(found).T
+        mae = np.abs(ours).mean(), np.abs(constant).mean()
+        lines.append(
+            f"| {size} | {metric} | {mae[0]:.4g} | {mae[1]:.4g} | {mae[0] / mae[1] - 1:+.0%} "
+            f"| {within.mean():.2f} |"
+        )
+        size = f"{rows.name} | | "
+    return lines
+
+
 def compare_all(folder: Path, data: Path) -> None:
     """Print the table of all sets."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,3 +177,8 @@ def compare_all(folder: Path, data: Path) -> None:
     )
     for rows in sets:
         print("\n".join(compare(rows, folder)), flush=True)
+    print("\n## Mean absolute error of estimated errors of a predicted number, on real rows")
+    print("| set | chunks | leaves | metric | by leaves | reference's own | change | truth in the interval |")
+    print("|---|---|---|---|---|---|---|---|")
+    for make in PREDICTED:
+        print("\n".join(compare_numbers(make(data))), flush=True)

@@ -178,8 +178,8 @@ def chosen_leaves(
     over no tree is 2 standard errors, by how blocks differ. It takes 2,000 labelled rows, of a score 100 of
     the rarer class.
     """
-    judged = next((each for each in outcomes if name_of(each) in rows.names), None)
-    if judged is None or not rows.n_rows:
+    judged = next((each for each in outcomes if judged_by(each) in rows.names), None)
+    if not rows.n_rows:
         return None
     if isinstance(judged, _core.BinaryOutcomes):
         counts = coarser(judged, thresholds_of(schema[judged.score]))
@@ -234,9 +234,11 @@ def leaf_errors(
     return None
 
 
-def name_of(outcomes: Outcomes) -> str:
-    """Return the column that is judged."""
-    return outcomes.score if isinstance(outcomes, _core.BinaryOutcomes) else outcomes.prediction
+def judged_by(outcomes: Outcomes) -> str | None:
+    """Return the score or the predicted number, None for what is neither."""
+    if isinstance(outcomes, _core.BinaryOutcomes):
+        return outcomes.score
+    return outcomes.prediction if isinstance(outcomes, _core.RegressionOutcomes) else None
 
 
 def unordered(columns: Sequence[_core.LeafColumn]) -> Flags:
