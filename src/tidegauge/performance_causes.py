@@ -53,6 +53,8 @@ def causes_of(
     where segments hold more rows than the whole, MergeError where they were counted with another reference.
     """
     found: list[MetricChange] = []
+    if not segments:
+        return ()
     for split in splits_of(profile, reference, segments):
         if "realised" in kinds:
             found += realised(split, worth)

@@ -396,8 +396,8 @@ def words_of_shift(shift: Sequence[ShiftParts], of: Measurement, named: Measurem
     """
     for each in shift:
         if (each.name, each.column) == (of.name, of.column):
-            name = "" if of is named else f" of {each.name}"
-            told = f"inputs explain {each.inputs:+.3g}{name} ({words_of_interval(each.inputs_interval)})"
+            name = "" if of is named else f"of the change of {each.name} "
+            told = f"{name}inputs explain {each.inputs:+.3g} ({words_of_interval(each.inputs_interval)})"
             if each.concept is None or each.concept_interval is None:
                 return told
             return f"{told}, concept drift {each.concept:+.3g} ({words_of_interval(each.concept_interval)})"

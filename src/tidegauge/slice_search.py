@@ -107,7 +107,8 @@ def find_slices(
     `parts`: profiles of segments by key (`profile_segments`, `Archive.merged_segments`) of disjoint rows, so
     windows in order; every second one confirms what the others suggest (`outcomes.slices`). Of a single
     mapping nothing can be held out: slices are told at a false discovery rate of `level`, with gaps that are
-    conditional on having been told. Where no slice is worse, any is confirmed in at most `level` of cases.
+    conditional on having been told. Where no slice is worse, any is confirmed in at most `level` of cases;
+    rows are taken as independent.
 
     `metric` is one of those that are means over rows (`outcomes.row_means`); None takes the accuracy, of
     numbers the mean absolute error. `column` is the score or prediction, None the first. A gap up to

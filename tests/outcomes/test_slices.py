@@ -132,6 +132,19 @@ def test_higher_is_worse_turns_it_round_and_a_tolerance_forgives() -> None:
     assert worse.segment == segment_key({"a": "y"})
 
 
+def test_the_order_in_which_slices_are_given_does_not_show() -> None:
+    rng = np.random.default_rng(4)
+    for kind, gap in (("value", 0.08), ("cross", 0.2)):
+        halves = [drawn(rng, 20_000, planted(kind, gap)[0]) for _ in range(2)]
+        turned = [dict(reversed(list(each.items()))) for each in halves]
+        found = confirmed_slices(*halves, higher_is_worse=False)
+        assert found == confirmed_slices(*turned, higher_is_worse=False)
+        assert any(each.confirmed for each in found)
+        assert discovered_slices(halves[0], higher_is_worse=False) == discovered_slices(
+            turned[0], higher_is_worse=False
+        )
+
+
 def test_few_rows_and_no_rows_tell_nothing() -> None:
     few = {
         segment_key({"a": "x"}): share(MIN_ROWS - 1, 0),

@@ -224,6 +224,19 @@ def test_a_fall_that_all_segments_share_names_none(reference: tg.Reference) -> N
     assert "; it " not in clean.summary
 
 
+@pytest.mark.slow
+def test_of_falls_that_all_segments_share_few_name_one() -> None:
+    """Measured: 7 of 150, at a false discovery rate of .05."""
+    shares, lost = (0.4, 0.6, 0.0), {"SE": 0.4, "DE": 0.4}
+    even = fitted(shares=shares)
+    named = 0
+    for i in range(150):
+        found = told(even, rows_of(4_000, 1_000 + i, shares=shares, lost=lost))
+        assert found.status == "alert"
+        named += "no segment stands out" not in found.summary
+    assert named <= 16  # of which chance exceeds at .05 in 1 of 1,000
+
+
 def test_without_labels_the_change_that_scores_tell_is_split(reference: tg.Reference) -> None:
     found = told(reference, rows_of(8_000, 4, shares=(0.1, 0.2, 0.7), labels=0.0))
     change = found.cause("accuracy", "country", "estimated")

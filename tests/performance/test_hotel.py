@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import tidegauge as tg
+from tidegauge.segment_profiles import segment_parts
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -74,3 +75,42 @@ def test_its_weeks_say_since_when_it_errs_more(reference: tg.Reference, labelled
     assert found.alarms[0].name == "error_rate"
     assert found.alarms[0].value > 0.25 > found.alarms[0].reference_value
     assert str(found.since).startswith("2016-11")
+
+
+def test_why_it_errs_more_is_told_with_its_segments(reference: tg.Reference, labelled) -> None:
+    """What docs/design/0026 quotes."""
+    by = ["hotel", "market_segment", "country", ("hotel", "market_segment")]
+    path = DATA / "hotel_reference.parquet"
+    segmented = tg.Reference.fit(path, schema=reference.schema, edges=reference, window="7d", segments=by)
+    parts = tg.profile_segments(labelled, segmented, by)
+    found = tg.performance(tg.profile(labelled, segmented), segmented, segments=parts)
+    assert found.value("accuracy") == pytest.approx(0.7707, abs=5e-5)
+    shift = found.shift_of("accuracy")
+    assert shift.inputs == pytest.approx(-0.061, abs=5e-4)
+    assert shift.inputs_interval == pytest.approx((-0.069, -0.053), abs=5e-4)
+    assert shift.concept_interval == pytest.approx((-0.003, 0.005), abs=5e-4)
+    area = found.shift_of("roc_auc")
+    assert (area.inputs, area.concept) == pytest.approx((-0.020, -0.020), abs=5e-4)
+    shares = {each.by: each.share for each in found.columns("accuracy")}
+    assert shares["country",] == pytest.approx(0.55, abs=5e-3)
+    assert shares["market_segment",] == pytest.approx(0.255, abs=5e-3)
+    assert "country=PRT -0.0271 by rate" in found.summary
+    for change in found.causes:
+        if change.decomposes:
+            assert sum(each.part for each in change.segments) == pytest.approx(change.change, abs=1e-12)
+
+
+def test_its_worst_slices_were_so_before(reference: tg.Reference, labelled) -> None:
+    by = ["hotel", "market_segment", ("hotel", "market_segment")]
+    path = DATA / "hotel_reference.parquet"
+    segmented = tg.Reference.fit(path, schema=reference.schema, edges=reference, segments=by)
+    found = tg.find_slices(segment_parts(labelled, segmented, by, 2), segmented)
+    assert found.confirmed
+    for each in found.confirmed:
+        assert each.gap_interval[0] > 0
+        assert each.reference_gap is not None
+    one_set = tg.find_slices(tg.profile_segments(labelled, segmented, by), segmented)
+    assert {each.segment for each in found.confirmed} <= {each.segment for each in one_set.found}
+    corporate = found.confirmed[0]
+    assert corporate.segment == '{"market_segment":"Corporate"}'
+    assert (corporate.gap, corporate.reference_gap) == pytest.approx((0.227, 0.30), abs=1e-3)
