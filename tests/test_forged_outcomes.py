@@ -91,8 +91,8 @@ def binary(z: int, squares: int, n: int = 1, n_clipped: int = 0, cell: int = 1, 
         BINARY + binary(-5 * ONE, 25 * ONE, cell=0),
         BINARY + binary(2**25 * ONE, 2**25 * ONE, 2**25, cell=2),  # sums of more than 61 bits
         BINARY + varint(16, 0, 15) + varint(0),
-        WEIGHTED + binary(ONE, ONE, more=reals(2.0, 2.0, 2.0)),
-        WEIGHTED + binary(-ONE, ONE, cell=0, more=reals(2.0, -2.0, 0.0)),
+        WEIGHTED + binary(ONE, ONE, more=reals(2.0, 2.0, 2.0, 4.0)),
+        WEIGHTED + binary(-ONE, ONE, cell=0, more=reals(2.0, -2.0, 0.0, 4.0)),
     ],
 )
 def test_binary_outcomes(state: bytes) -> None:
@@ -112,9 +112,14 @@ def test_binary_outcomes_are_refused() -> None:
         ),
         (BINARY + binary(1, 1)[:-2] + b"\1\0", "shortest form"),
         *(
-            (WEIGHTED + binary(ONE, ONE, more=reals(*weights)), "a weight that no rows have")
+            (WEIGHTED + binary(ONE, ONE, more=reals(*weights, 1.0)), "a weight that no rows have")
             for weights in [(NAN, 1, 1), (INF, 1, 1), (-0.0, 1, 1), (-1, 1, 1), (1, 1, -1), (1, 1, 2.0**120)]
         ),
+        *(
+            (WEIGHTED + binary(ONE, ONE, more=reals(1, 1, 1, square)), "a weight that no rows have")
+            for square in (NAN, INF, -0.0, -1.0, 2.0**210)
+        ),
+        (WEIGHTED + binary(ONE, ONE, more=reals(1, 1, 1)), "needs 8 bytes"),
     ]:
         refused(outcomes((0, state)), why)
 

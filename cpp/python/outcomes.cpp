@@ -207,6 +207,16 @@ void register_binary(py::module_& m) {
                    return static_cast<double>(state.sums(slot).squares) * square_unit;
                  }));
            })
+      .def("weight_squares",
+           [](const Self& self) -> py::object {
+             const Binary state = snapshot(self);
+             if (state.weights().empty()) return py::none();
+             std::vector<double> found;
+             for (size_t i = 0; i < joint::kCounted; ++i) {
+               found.push_back(state.weight_squares(static_cast<joint::Outcome>(i)));
+             }
+             return to_array<double>(found);
+           })
       .def("weighted", [](const Self& self) -> py::object {
         const Binary state = snapshot(self);
         const auto& weights = state.weights();

@@ -110,6 +110,7 @@ struct BinaryAdaptor : Members<joint::Binary> {
     std::vector<uint64_t> counts(n_slots), homes(joint::kHomes);
     std::vector<int128> z(n_slots), squares(n_slots);
     std::vector<long double> weights(n_slots), weighted_z(n_slots);
+    long double weight_squares[joint::kCounted] = {};
     uint64_t n_clipped = 0;
     for (const Value& row : rows) {
       const auto outcome = static_cast<size_t>(row.outcome);
@@ -126,6 +127,7 @@ struct BinaryAdaptor : Members<joint::Binary> {
       squares[slot] += std::llrint(within * within * 0x1p40);
       n_clipped += scaled != within;
       weights[slot] += static_cast<long double>(row.weight);
+      weight_squares[outcome] += static_cast<long double>(row.weight) * static_cast<long double>(row.weight);
       weighted_z[slot] += static_cast<long double>(row.weight) * static_cast<long double>(within);
     }
     for (size_t i = 0; i < n_slots; ++i) {
@@ -137,6 +139,11 @@ struct BinaryAdaptor : Members<joint::Binary> {
       };
       require(close(state.weights()[i].n, weights[i]) && close(state.weights()[i].z, weighted_z[i]),
               "a weighted sum is wrong");
+    }
+    for (size_t i = 0; weighted && i < joint::kCounted; ++i) {
+      const double told = state.weight_squares(static_cast<joint::Outcome>(i));
+      require(std::fabs(static_cast<long double>(told) - weight_squares[i]) <= 1e-12L * weight_squares[i],
+              "a sum of squared weights is wrong");
     }
     for (size_t i = 0; i < joint::kHomes; ++i) {
       require(state.home(static_cast<joint::Outcome>(joint::kCounted + i)) == homes[i], "a home is wrong");

@@ -27,6 +27,7 @@ from tidegauge.outcomes.states import (
     coarser,
     confusion_matrix,
     regression_sums,
+    told_apart,
     two_by_two,
 )
 from tidegauge.schema import Column, Schema
@@ -47,7 +48,8 @@ class Counted:
     are the labelled rows; of a score, `every` are all, labelled or not, `threshold` is where its answers turn
     positive, and `edge` the edge of its cells that is nearest to that. A confusion matrix `[label,
     prediction]` is in `matrix`, of a score at its threshold, with the names of its classes; `positive` is the
-    place of the positive one of two.
+    place of the positive one of two. With weights, `state` and `every` count as many rows as the weights are
+    worth and `matrix` shares out the labelled rows by weight; `apart` is that of `score_metrics`.
     """
 
     column: str
@@ -62,11 +64,13 @@ class Counted:
     matrix: Floats | None = None
     classes: tuple[str, ...] = ()
     positive: int | None = None
+    apart: tuple[float, float] = (1.0, 1.0)
 
     def metrics(self, worth: Worth | None = None) -> dict[str, Metric]:
         """Return its metrics by name; of two classes with `worth`, the business value too."""
         if isinstance(self.state, BinaryCounts):
-            return score_metrics(self.state, self.threshold, worth)
+            found = score_metrics(self.state, self.threshold, worth, self.apart)
+            return {name: replace(each, n=float(self.n_labelled)) for name, each in found.items()}
         if isinstance(self.state, RegressionSums):
             return number_metrics(self.state)
         assert self.matrix is not None
@@ -129,24 +133,29 @@ def of_score(outcomes: _core.BinaryOutcomes, schema: Schema) -> Counted:
     state = binary_counts(outcomes, labelled=True)
     table = confusion_at(state, threshold)
     negative = "not " + class_name(outcomes.positive)
+    n_labelled = int(rows[:2].sum())
+    matrix = np.array(
+        [[table.true_negatives, table.false_positives], [table.false_negatives, table.true_positives]]
+    )
+    if table.n > 0 and outcomes.weight:
+        matrix *= n_labelled / table.n
     return Counted(
         outcomes.score,
         "score",
         int(rows.sum()),
-        int(rows[:2].sum()),
+        n_labelled,
         int(rows[:2].min()),
         state,
         binary_counts(outcomes),
         threshold,
         threshold if table.threshold is None else table.threshold,
-        np.array(
-            [[table.true_negatives, table.false_positives], [table.false_negatives, table.true_positives]]
-        ),
+        matrix,
         (
             negative if outcomes.negative is None else class_name(outcomes.negative),
             class_name(outcomes.positive),
         ),
         1,
+        told_apart(outcomes),
     )
 
 
