@@ -21,4 +21,5 @@ def test_every_accumulator_has_its_laws() -> None:
         "binary",
         "confusion",
         "regression",
+        "multiclass",
     }

@@ -10,8 +10,10 @@ import numpy as np
 
 from tidegauge.measurement import Kind, Measurement, Status
 from tidegauge.outcomes.calibrator import Calibrator
+from tidegauge.outcomes.class_estimate import Calibrators, estimate_accuracy, one_against_the_rest_error
+from tidegauge.outcomes.class_scores import ClassScores, class_area
 from tidegauge.outcomes.counted import Counted
-from tidegauge.outcomes.estimated import estimate
+from tidegauge.outcomes.estimated import Estimate, estimate
 from tidegauge.outcomes.intervals import Z
 from tidegauge.outcomes.limits import (
     Limit,
@@ -39,6 +41,7 @@ TOLD_ONLY = frozenset(
         *("gini", "capture_at_0.1", "mean_squared_error"),
         *(f"pinball_loss_{q:g}" for q in QUANTILES),
         *("micro_precision", "micro_recall", "micro_f1", "expected_calibration_error"),
+        *("weighted_roc_auc", *(f"top_{k}_accuracy" for k in range(2, 11))),
     )
 )
 # Metrics of a predicted number that are not of all labelled rows, and what the others are like.
@@ -132,6 +135,10 @@ class Teller:
                 self.note(f"{metric.reason}; so undefined:", name)
             yield self.measurement(metric, reference.get(name), told, judged)
         self.note_left_out(metrics)
+        if isinstance(now.state, ClassScores) and isinstance(before.state, ClassScores):
+            for place, label in enumerate(now.classes):
+                area, reference_area = class_area(now.state, place), class_area(before.state, place)
+                yield replace(self.measurement(area, reference_area, told, frozenset()), label=label)
         if now.matrix is None or now.task != "class":
             return
         for place, label in enumerate(now.classes):
@@ -139,8 +146,8 @@ class Teller:
             theirs = {}
             if before.matrix is not None and label in before.classes:
                 theirs = metrics_of_class(before.matrix, before.classes.index(label))
-            for name, metric in own.items():
-                yield replace(self.measurement(metric, theirs.get(name), told, frozenset()), label=label)
+            for name, each in own.items():
+                yield replace(self.measurement(each, theirs.get(name), told, frozenset()), label=label)
 
     def estimated(self, calibrator: Calibrator) -> Iterator[Measurement]:
         """Yield the metrics that all rows are expected to have."""
@@ -152,6 +159,28 @@ class Teller:
         rarer = min(expected, float(rows.sum()) - expected)
         held = self.held_back(now.n_rows, int(rarer), "rows with a score")
         found = estimate(now.every, calibrator, now.edge, self.settings.worth)
+        yield from self.expected(found, reference, held)
+
+    def estimated_answers(self, calibrators: Calibrators) -> Iterator[Measurement]:
+        """Yield how often the class with the highest score is expected to be right in all rows."""
+        before, now = self.before, self.now
+        assert isinstance(now.state, ClassScores)
+        assert isinstance(before.state, ClassScores)
+        error, own = one_against_the_rest_error(before.state)
+        if abs(error) > Z * own:
+            self.note(
+                "a score alone does not tell how often its class is right where it is the highest (one "
+                f"against the rest is off by {error:+.3f} in the reference); the estimate is of such rows"
+            )
+        held = self.held_back(now.n_rows, 0, "rows with all scores")
+        found = {"top_1_accuracy": estimate_accuracy(now.state, calibrators)}
+        yield from self.expected(found, before.metrics(), held)
+
+    def expected(
+        self, found: Mapping[str, Estimate], reference: Mapping[str, Metric], held: Status | None
+    ) -> Iterator[Measurement]:
+        """Yield estimates of metrics that the reference has."""
+        now = self.now
         metrics = {}
         for name in (name for name in reference if name in found):
             known, each = reference[name], found[name]
@@ -185,9 +214,10 @@ class Teller:
         """Return "insufficient" where a side has too few rows to judge by, and note which."""
         now, before = self.now, self.before
         of_reference = ("the reference: ", before.n_labelled, before.n_rarer, "labelled rows")
+        has_rarer = now.task not in {"number", "scores"}
         for side, rows, few, of in (("", n, rarer, what), of_reference):
-            if rows < MIN_LABELLED or (few < MIN_RARER and now.task != "number"):
-                told = f", {few:,} of the rarer class" if now.task != "number" else ""
+            if rows < MIN_LABELLED or (few < MIN_RARER and has_rarer):
+                told = f", {few:,} of the rarer class" if has_rarer else ""
                 rare = f", and {MIN_RARER} of the rarer class" if told else ""
                 self.note(f"{side}{rows:,} {of}{told}; {MIN_LABELLED} are needed{rare}")
                 return "insufficient"

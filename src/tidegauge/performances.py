@@ -13,6 +13,8 @@ from tidegauge.measurement import Kind, Measurement, Status
 from tidegauge.outcomes.binary_counts import BinaryCounts
 from tidegauge.outcomes.calibration import ReliabilityCurve, reliability_curve
 from tidegauge.outcomes.calibrator import Calibrator, fit_calibrator
+from tidegauge.outcomes.class_estimate import fit_answers, realised_accuracy
+from tidegauge.outcomes.class_scores import ClassScores
 from tidegauge.outcomes.counted import Counted, all_counted, in_cells_of
 from tidegauge.outcomes.metric_sets import Worth
 from tidegauge.outcomes.realised_error import RealisedError, realised_errors
@@ -51,7 +53,8 @@ def performance(
     Both must have counted outcomes: the reference was fitted with a schema that has a label and a score or a
     prediction, the profile was made with it. "realised" metrics are of the rows with a label, "estimated"
     ones of all rows, expected by what scores meant in the reference (CBPE: isotonic calibration; blind to a
-    change of what a score means; of binary scores only). The interval of an estimate says where the realised
+    change of what a score means; of binary scores, and how
+    often the class with the highest score is right). The interval of an estimate says where the realised
     metric of the very same rows is to be expected.
 
     A metric is judged on its worse side only. Its threshold is where clean windows do not come in more than
@@ -87,7 +90,10 @@ def performance(
     curve: ReliabilityCurve | None = None
     tables: list[ConfusionTable] = []
     errors: dict[str, RealisedError] = {}
-    columns: dict[Kind, int] = {"realised": len(now), "estimated": sum(each.task == "score" for each in now)}
+    columns: dict[Kind, int] = {
+        "realised": len(now),
+        "estimated": sum(each.task in {"score", "scores"} for each in now),
+    }
     for current in now:
         like = alike(current, before)
         history = history_of(windows, current, interval, profile.n_rows)
@@ -102,6 +108,13 @@ def performance(
                 found += teller.estimated(calibrator)
             if current.n_labelled and not errors:
                 errors = told_errors(current, calibrator, worth)
+        if isinstance(current.state, ClassScores):
+            assert isinstance(like.state, ClassScores)
+            answers = fit_answers(like.state)
+            if "estimated" in kinds:
+                found += teller.estimated_answers(answers)
+            if current.n_labelled and not errors:
+                errors = {"top_1_accuracy": realised_accuracy(current.state, answers)}
         if isinstance(current.state, BinaryCounts) and curve is None:
             curve = reliability_curve(current.state)
             curve = curve if len(curve.rows) else None

@@ -35,6 +35,7 @@ const std::map<std::string, Laws>& accumulators() {
       {"binary, weighted", laws<BinaryAdaptor<false, true>>()},
       {"confusion", laws<ConfusionAdaptor>()},
       {"regression", laws<RegressionAdaptor>()},
+      {"multiclass", laws<MulticlassAdaptor>()},
   };
   return all;
 }

@@ -67,4 +67,6 @@ def n_labelled(counts: Outcomes) -> int:
         return int(counts.counts()[0][:2].sum())
     if isinstance(counts, _core.ConfusionOutcomes):
         return int(counts.counts()[:, :-1].sum())
+    if isinstance(counts, _core.MulticlassOutcomes):
+        return int(counts.counts()[0][:, :, :2].sum())
     return counts.homes["labelled"]

@@ -20,9 +20,9 @@ Floats = npt.NDArray[np.float64]
 def binary_counts(outcomes: _core.BinaryOutcomes, *, labelled: bool = False) -> BinaryCounts:
     """Return the counts of a score and a label that is one of two; with a weight, the weighted ones.
 
-    `labelled`: only of rows with a label, whose sums of scores are kept apart. Weights are scaled to add up to
-    rows that would tell as much if all weighed the same (`rows_of_weight`): metrics are those of the weights,
-    intervals those of so many rows.
+    `labelled`: only of rows with a label, whose sums of scores are kept apart. Weights are scaled to add up
+    to rows that would tell as much if all weighed the same (`rows_of_weight`): metrics are those of the
+    weights, intervals those of so many rows.
     """
     counts, sums, squares = outcomes.counts()
     rows = counts.astype(np.float64)
