@@ -146,3 +146,27 @@ def test_others(timed: Timed, kind: str) -> None:
         n_bytes=16 * N_SLOW,
         rounds=9,
     )
+
+
+@pytest.mark.parametrize("n_classes", [3, 10, 100])
+def test_class_scores(timed: Timed, n_classes: int) -> None:
+    """Scores of all classes, each into 100 cells; `values` are rows."""
+    rng = np.random.default_rng(17)
+    n = N_SLOW if n_classes < 100 else N_SLOW // 10
+    scores = rng.dirichlet(np.ones(n_classes), n)
+    labels = rng.integers(0, n_classes, n)
+    names = [f"p{i}" for i in range(n_classes)]
+    columns = [np.ascontiguousarray(scores[:, i]) for i in range(n_classes)]
+    edges = [np.quantile(column[:100_000], np.linspace(0, 1, 101)[1:-1]) for column in columns]
+    batch = _core.batch_from_arrays([*names, "y"], [*columns, labels])
+    outcomes = _core.MulticlassOutcomes(names, "y", edges, list(range(n_classes)))
+    outcomes.update(batch)
+    assert outcomes.ranks()[0] == (scores.argmax(axis=1) == labels).sum()
+    timed(
+        lambda: outcomes.update(batch),
+        case=f"outcomes: scores of {n_classes} classes, {n:,} rows",
+        who="tidegauge",
+        values=n,
+        n_bytes=8 * (n_classes + 1) * n,
+        rounds=5,
+    )

@@ -46,6 +46,7 @@ SPECS = {
         (named("said", "label") + b"\0" + varint(2_000) + bytes(16_000), "more than can be told apart"),
         (named("said", "label") + classes(1.0, 1.0), "have one named twice"),
         (named("said", "label") + classes(NAN), "not finite"),
+        (named("said") + b"\2\xff\xfe" + classes(), r"classes of '\\xff\\xfe' are 0"),
     ],
     0: [
         (named("s", "label", "") + classes(1.0) + edges(-0.0), "an edge of minus zero"),
@@ -91,8 +92,8 @@ def binary(z: int, squares: int, n: int = 1, n_clipped: int = 0, cell: int = 1, 
         BINARY + binary(-5 * ONE, 25 * ONE, cell=0),
         BINARY + binary(2**25 * ONE, 2**25 * ONE, 2**25, cell=2),  # sums of more than 61 bits
         BINARY + varint(16, 0, 15) + varint(0),
-        WEIGHTED + binary(ONE, ONE, more=reals(2.0, 2.0, 2.0)),
-        WEIGHTED + binary(-ONE, ONE, cell=0, more=reals(2.0, -2.0, 0.0)),
+        WEIGHTED + binary(ONE, ONE, more=reals(2.0, 2.0, 2.0, 4.0)),
+        WEIGHTED + binary(-ONE, ONE, cell=0, more=reals(2.0, -2.0, 0.0, 4.0)),
     ],
 )
 def test_binary_outcomes(state: bytes) -> None:
@@ -112,9 +113,14 @@ def test_binary_outcomes_are_refused() -> None:
         ),
         (BINARY + binary(1, 1)[:-2] + b"\1\0", "shortest form"),
         *(
-            (WEIGHTED + binary(ONE, ONE, more=reals(*weights)), "a weight that no rows have")
+            (WEIGHTED + binary(ONE, ONE, more=reals(*weights, 1.0)), "a weight that no rows have")
             for weights in [(NAN, 1, 1), (INF, 1, 1), (-0.0, 1, 1), (-1, 1, 1), (1, 1, -1), (1, 1, 2.0**120)]
         ),
+        *(
+            (WEIGHTED + binary(ONE, ONE, more=reals(1, 1, 1, square)), "a weight that no rows have")
+            for square in (NAN, INF, -0.0, -1.0, 2.0**210)
+        ),
+        (WEIGHTED + binary(ONE, ONE, more=reals(1, 1, 1)), "needs 8 bytes"),
     ]:
         refused(outcomes((0, state)), why)
 
@@ -203,9 +209,86 @@ def test_regression_outcomes() -> None:
         refused(outcomes((2, state)), why)
 
 
+MULTICLASS = named("is") + classes(0.0, 1.0) + 2 * (named("p") + edges(0.5))
+MULTICLASS = MULTICLASS.replace(named("p"), named("q"), 1)
+
+
+def multiclass(
+    first: tuple[int, ...] = (0, 0, 0, 0, 1, 0),  # of the lower cell: not the highest, the highest
+    second: tuple[int, ...] = (1, 0, 0, 0, 0, 0),
+    ranks: tuple[int, ...] = (1, 0),
+    losses: tuple[int, ...] = (1, 0, 1, 1, 1, 1),
+    homes: tuple[int, ...] = (0,) * 6,
+) -> bytes:
+    """A row of class 0 with the higher score of it, both in the lower cell; or others."""
+
+    def counts(of_class: tuple[int, ...]) -> bytes:
+        found, at = varint(12), 0
+        whole = (*of_class, *[0] * 6)
+        while at < 12:
+            n = 1
+            if whole[at] == 0:
+                while at + n < 12 and whole[at + n] == 0:
+                    n += 1
+                found += varint(0, n - 1)
+            else:
+                found += varint(whole[at])
+            at += n
+        return found
+
+    n, n_clipped, *sums = losses
+    tail = varint(*homes, *ranks, n, n_clipped) + b"".join(map(wide, sums))
+    return MULTICLASS + counts(first) + counts(second) + tail
+
+
+def test_multiclass_outcomes() -> None:
+    for state in [
+        multiclass(),
+        multiclass(homes=(1, 2, 0, 1, 1, 1)),
+        multiclass(losses=(1, 1, 36 * ONE, 1_300 * ONE, 2 * ONE, 4 * ONE)),
+        multiclass(losses=(0, 0, 0, 0, 0, 0)),
+        multiclass((0, 1, 0, 0, 0, 0), (0, 0, 0, 1, 0, 0), (0, 1)),
+        multiclass((0, 0, 0, 0, 0, 1), (0, 0, 1, 0, 0, 0), (0, 0), (0,) * 6),
+    ]:
+        kept(outcomes((3, state)))
+    for state, why in [
+        (named("is") + classes(0.0) + named("p") + edges(0.5), "two at least"),
+        (MULTICLASS.replace(named("q"), named("p")), "'p' is given twice"),
+        (MULTICLASS.replace(named("q"), named("is")), "'is' is given twice"),
+        (named("is") + classes(0.0, 1.0) + 2 * (named("p") + edges(-0.0)), "an edge of minus zero"),
+        (MULTICLASS + varint(13, 0, 12), "13 cells, but at most 12"),
+        (MULTICLASS + varint(11, 0, 10), "another number of cells"),
+        (multiclass(homes=(MOST, 0, 0, 0, 0, 0)), r"more than 2\^62 rows"),
+        *(
+            (state, "counts that no rows have")
+            for state in [
+                multiclass(second=(2, 0, 0, 0, 0, 0)),
+                multiclass(second=(0, 1, 0, 0, 0, 0)),  # the label is both classes
+                multiclass(second=(0, 0, 1, 0, 0, 0)),  # and unlabelled
+                multiclass(second=(0, 0, 0, 1, 0, 0)),  # both are the highest
+                multiclass(first=(0, 1, 0, 0, 0, 0)),  # none is
+                multiclass((0, 0, 1, 0, 0, 0), (0, 0, 1, 0, 0, 0), (0, 0), (0,) * 6),
+                multiclass(ranks=(0, 1)),
+                multiclass(ranks=(1, 1)),
+                multiclass((0, 1, 0, 0, 0, 0), (0, 0, 0, 1, 0, 0), (0, 0)),
+                multiclass(ranks=(1, 2**63)),
+                multiclass(losses=(2, 0, 1, 1, 1, 1)),
+                multiclass(losses=(1, 2, 1, 1, 1, 1)),
+                multiclass(losses=(0, 0, 1, 0, 0, 0)),
+                *(
+                    multiclass(losses=(1, 0, *[1] * at, x, *[1] * (3 - at)))
+                    for at, most in enumerate((37, 37 * 37, 4, 16))
+                    for x in (-1, most * ONE + 1, 2**120)
+                ),
+            ]
+        ),
+    ]:
+        refused(outcomes((3, state)), why)
+
+
 def test_sections_of_outcomes() -> None:
     whole = (2, regression(0, (1, *[0] * 7), (2, 0, 1)))
-    refused(outcomes((3, b"")), "a kind that this version does not know")
+    refused(outcomes((9, b"")), "a kind that this version does not know")
     refused(outcomes(), "an empty section")
     refused(outcomes(whole, whole), "not in the order of their ids")
     refused(outcomes((2, whole[1] + b"\0")), "1 bytes too many")

@@ -297,9 +297,17 @@ def test_weights() -> None:
             expected = np.bincount(cells[chosen], values[chosen], minlength=4)
             np.testing.assert_allclose(told[label], expected, rtol=1e-13)
         assert not told[2].any()
+    squares = [(weights[usable & (labels == label)] ** 2).sum() for label in (0, 1)]
+    np.testing.assert_allclose(outcomes.weight_squares(), [*squares, 0], rtol=1e-13)
+    unlabelled = counted(
+        binary(weight="weight"), scored(pa.array(scores), pa.nulls(1_500), pa.array(given_weights))
+    )
+    np.testing.assert_allclose(unlabelled.weight_squares(), [0, 0, sum(squares)], rtol=1e-13)
     assert binary().weighted() is None
+    assert binary().weight_squares() is None
     outcomes.subtract(outcomes.copy())
     assert not np.any(outcomes.weighted())
+    assert not outcomes.weight_squares().any()
 
 
 @given(

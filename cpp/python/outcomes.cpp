@@ -17,6 +17,7 @@ namespace {
 using joint::Binary;
 using joint::Classes;
 using joint::Confusion;
+using joint::Multiclass;
 using joint::Outcomes;
 using joint::Regression;
 template <class T>
@@ -40,6 +41,18 @@ Classes::Value to_class(const py::handle& value) {
 py::object from_class(const Classes::Value& value) {
   if (value.text) return to_text(*value.text);
   return py::float_(value.number);
+}
+
+std::vector<Classes::Value> to_classes(const py::list& classes) {
+  std::vector<Classes::Value> values;
+  for (const py::handle& value : classes) values.push_back(to_class(value));
+  return values;
+}
+
+py::list from_classes(const Classes& classes) {
+  py::list found;
+  for (const auto& value : classes.values()) found.append(from_class(value));
+  return found;
 }
 
 template <class T>
@@ -207,6 +220,16 @@ void register_binary(py::module_& m) {
                    return static_cast<double>(state.sums(slot).squares) * square_unit;
                  }));
            })
+      .def("weight_squares",
+           [](const Self& self) -> py::object {
+             const Binary state = snapshot(self);
+             if (state.weights().empty()) return py::none();
+             std::vector<double> found;
+             for (size_t i = 0; i < joint::kCounted; ++i) {
+               found.push_back(state.weight_squares(static_cast<joint::Outcome>(i)));
+             }
+             return to_array<double>(found);
+           })
       .def("weighted", [](const Self& self) -> py::object {
         const Binary state = snapshot(self);
         const auto& weights = state.weights();
@@ -223,21 +246,12 @@ void register_confusion(py::module_& m) {
   using Self = Outcomes<Confusion>;
   register_one<Confusion>(m, "ConfusionOutcomes")
       .def(py::init([](std::string prediction, std::string label, const py::list& classes) {
-             std::vector<Classes::Value> values;
-             for (const py::handle& value : classes) values.push_back(to_class(value));
              return std::make_unique<Self>(
-                 joint::ConfusionSpec::make(std::move(prediction), std::move(label), std::move(values)));
+                 joint::ConfusionSpec::make(std::move(prediction), std::move(label), to_classes(classes)));
            }),
            py::arg("prediction"), py::arg("label"), py::arg("classes"))
       .def_property_readonly("prediction", [](const Self& self) { return to_text(self.spec().prediction); })
-      .def_property_readonly("classes",
-                             [](const Self& self) {
-                               py::list classes;
-                               for (const auto& value : self.spec().classes.values()) {
-                                 classes.append(from_class(value));
-                               }
-                               return classes;
-                             })
+      .def_property_readonly("classes", [](const Self& self) { return from_classes(self.spec().classes); })
       .def_property_readonly("homes",
                              [](const Self& self) {
                                const Confusion state = snapshot(self);
@@ -309,38 +323,105 @@ void register_regression(py::module_& m) {
       });
 }
 
+void register_multiclass(py::module_& m) {
+  using Self = Outcomes<Multiclass>;
+  register_one<Multiclass>(m, "MulticlassOutcomes")
+      .def(py::init([](std::vector<std::string> scores, std::string label,
+                       const std::vector<Array<double>>& edges, const py::list& classes) {
+             std::vector<std::vector<double>> of_classes;
+             for (const auto& each : edges) of_classes.push_back(to_vector<double>(each));
+             return std::make_unique<Self>(joint::MulticlassSpec::make(
+                 std::move(scores), std::move(label), to_classes(classes), std::move(of_classes)));
+           }),
+           py::arg("scores"), py::arg("label"), py::arg("edges"), py::arg("classes"))
+      .def_property_readonly("scores",
+                             [](const Self& self) {
+                               py::list names;
+                               for (const std::string& name : self.spec().scores) names.append(to_text(name));
+                               return names;
+                             })
+      .def_property_readonly("edges",
+                             [](const Self& self) {
+                               py::list edges;
+                               for (const auto& each : self.spec().edges) {
+                                 edges.append(to_array<double>(each->values));
+                               }
+                               return edges;
+                             })
+      .def_property_readonly("classes", [](const Self& self) { return from_classes(self.spec().classes); })
+      .def_property_readonly("homes",
+                             [](const Self& self) {
+                               constexpr const char* kNames[] = {"score_null",    "score_mistyped",
+                                                                 "score_nan",     "score_infinite",
+                                                                 "label_unknown", "label_mistyped"};
+                               const Multiclass state = snapshot(self);
+                               py::dict homes;
+                               for (size_t i = 0; i < Multiclass::kHomes; ++i) {
+                                 homes[kNames[i]] = state.home(static_cast<Multiclass::Home>(i));
+                               }
+                               return homes;
+                             })
+      .def("counts",
+           [](const Self& self) {
+             const Multiclass state = snapshot(self);
+             py::list found;
+             for (size_t c = 0; c < state.spec()->classes.size(); ++c) {
+               py::array_t<uint64_t> of_class({state.spec()->n_cells(c), size_t{2}, Multiclass::kOutcomes});
+               std::ranges::copy(state.counts(c), of_class.mutable_data());
+               found.append(of_class);
+             }
+             return found;
+           })
+      .def("ranks", [](const Self& self) { return to_array<uint64_t>(snapshot(self).ranks()); })
+      .def("losses", [](const Self& self) {
+        constexpr const char* kNames[] = {"log_loss", "log_loss_squared", "brier", "brier_squared"};
+        const Multiclass state = snapshot(self);
+        py::dict found;
+        found["n"] = state.n_probable();
+        found["n_clipped"] = state.n_clipped();
+        for (size_t of = 0; of < Multiclass::kLosses; ++of) {
+          const auto units = static_cast<double>(state.loss(static_cast<Multiclass::Loss>(of)));
+          found[kNames[of]] = std::ldexp(units, -kernels::kFixedBits);
+        }
+        return found;
+      });
+}
+
+}  // namespace
+
+namespace {
+
+/// Calls use(outcomes) with whichever of these it is.
+template <class... States, class Use>
+bool with_any(const py::handle& object, Use use) {
+  const auto one = [&]<class State>(State*) {
+    if (!py::isinstance<Outcomes<State>>(object)) return false;
+    use(object.cast<const Outcomes<State>&>());
+    return true;
+  };
+  return (one(static_cast<States*>(nullptr)) || ...);
+}
+
+template <class Use>
+void for_each_of(const py::list& outcomes, Use use) {
+  for (const py::handle& each : outcomes) {
+    if (!with_any<Binary, Confusion, Regression, Multiclass>(each, use)) {
+      throw SchemaError("outcomes: " + py::repr(each).cast<std::string>() + " is none");
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<joint::OutcomeSpec> outcome_specs(const py::list& outcomes) {
   std::vector<joint::OutcomeSpec> specs;
-  for (const py::handle& each : outcomes) {
-    if (py::isinstance<Outcomes<Binary>>(each)) {
-      specs.emplace_back(each.cast<const Outcomes<Binary>&>().shared_spec());
-    } else if (py::isinstance<Outcomes<Confusion>>(each)) {
-      specs.emplace_back(each.cast<const Outcomes<Confusion>&>().shared_spec());
-    } else if (py::isinstance<Outcomes<Regression>>(each)) {
-      specs.emplace_back(each.cast<const Outcomes<Regression>&>().shared_spec());
-    } else {
-      throw SchemaError("outcomes: " + py::repr(each).cast<std::string>() + " is none");
-    }
-  }
+  for_each_of(outcomes, [&](const auto& each) { specs.emplace_back(each.shared_spec()); });
   return specs;
 }
 
 joint::OutcomeSet outcome_set(const py::list& outcomes) {
   joint::OutcomeSet found;
-  for (const py::handle& each : outcomes) {
-    const auto one = [&]<class State>(const Outcomes<State>& held) { found.add(held.state()); };
-    if (py::isinstance<Outcomes<Binary>>(each)) {
-      one(each.cast<const Outcomes<Binary>&>());
-    } else if (py::isinstance<Outcomes<Confusion>>(each)) {
-      one(each.cast<const Outcomes<Confusion>&>());
-    } else if (py::isinstance<Outcomes<Regression>>(each)) {
-      one(each.cast<const Outcomes<Regression>&>());
-    } else {
-      throw SchemaError("outcomes: " + py::repr(each).cast<std::string>() + " is none");
-    }
-  }
+  for_each_of(outcomes, [&](const auto& each) { found.add(each.state()); });
   return found;
 }
 
@@ -357,7 +438,9 @@ void register_outcomes(py::module_& m) {
   register_binary(m);
   register_confusion(m);
   register_regression(m);
+  register_multiclass(m);
   m.attr("MAX_SCORE_EDGES") = joint::BinarySpec::kMaxEdges;
+  m.attr("MAX_CLASS_SCORE_EDGES") = joint::MulticlassSpec::kMaxEdges;
   m.attr("MAX_CLASSES") = Classes::kMax;
 }
 

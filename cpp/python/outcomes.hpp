@@ -8,7 +8,7 @@
 
 namespace tidegauge::python {
 
-/// By what BinaryOutcomes, ConfusionOutcomes and RegressionOutcomes of a list count. Throws SchemaError for
+/// By what the objects of a list count that this module registers. Throws SchemaError for
 /// anything else in it.
 std::vector<joint::OutcomeSpec> outcome_specs(const pybind11::list& outcomes);
 

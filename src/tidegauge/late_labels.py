@@ -42,6 +42,8 @@ def meanings(outcomes: Outcomes) -> npt.NDArray[np.uint8]:
     else:
         n = len(outcomes.classes)
         told = {n + 1: Told.NULL, n + 2: Told.MISTYPED}
+        if isinstance(outcomes, _core.MulticlassOutcomes):
+            told[n] = Told.UNKNOWN
     found = np.zeros(256, np.uint8)
     for code, meaning in told.items():
         found[code] = meaning
@@ -67,7 +69,10 @@ def takes_labels(outcomes: Outcomes, codes: Bytes) -> npt.NDArray[np.bool_]:
         return codes <= 2
     if isinstance(outcomes, _core.RegressionOutcomes):
         return codes <= 1
-    return codes <= unlabelled(outcomes)
+    takes: npt.NDArray[np.bool_] = codes <= unlabelled(outcomes)
+    if isinstance(outcomes, _core.MulticlassOutcomes):  # a row that lacks a score has the code behind
+        takes &= codes != len(outcomes.classes)
+    return takes
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,20 +13,27 @@ import numpy.typing as npt
 from tidegauge import _core
 from tidegauge.errors import InputWarning
 from tidegauge.schema import Column, Schema
-from tidegauge.score_cells import score_edges
+from tidegauge.score_cells import balanced_edges, score_edges
 
-Outcomes = _core.BinaryOutcomes | _core.ConfusionOutcomes | _core.RegressionOutcomes
+Outcomes = (
+    _core.BinaryOutcomes | _core.ConfusionOutcomes | _core.RegressionOutcomes | _core.MulticlassOutcomes
+)
 Value = str | float | bool
+Floats = npt.NDArray[np.float64]
 
 CELLS, LIGHT_CELLS = 1_000, 100
+CLASS_CELLS, LIGHT_CLASS_CELLS = 100, 20  # of the score of each class
 RESIDUAL_CELLS = 200
 MOST_WHOLE_CLASSES = 20  # labels that are whole numbers, and no more of them, are classes
 THRESHOLD = 0.5
 SAMPLED_ROWS = 1 << 20
+SAMPLED_VALUES = 1 << 23  # of all columns
 
 
 class LabelledRows:
-    """Rows of the columns that outcomes are about, spread over all that came: at most SAMPLED_ROWS.
+    """Rows of the columns that outcomes are about, spread over all that came.
+
+    At most SAMPLED_ROWS, and fewer where they would be more than SAMPLED_VALUES of many columns.
 
     None are taken for a schema without a label, or without a score or prediction that it could be of.
     """
@@ -35,6 +42,7 @@ class LabelledRows:
         label = schema.with_role("label")[:1]
         judged = [*schema.with_role("score"), *schema.with_role("prediction")]
         self.names = [*label, *judged] if label and judged else []
+        self._most = min(SAMPLED_ROWS, SAMPLED_VALUES // max(len(self.names), 1))
         self._stride, self._n_seen = 1, 0
         self._rows: dict[str, list[Any]] = {name: [] for name in self.names}
 
@@ -50,7 +58,7 @@ class LabelledRows:
         for name in self.names:
             known = name in found
             self._rows[name] += part.to_pylist(found.index(name)) if known else [None] * len(taken)
-        while self.n_rows > SAMPLED_ROWS:
+        while self.n_rows > self._most:
             self._stride *= 2
             self._rows = {name: values[::2] for name, values in self._rows.items()}
 
@@ -79,7 +87,9 @@ def chosen_outcomes(schema: Schema, rows: LabelledRows) -> list[Outcomes]:
         warn(f"label {label.name!r} has no value in the reference, so nothing is known of how right it is")
         return []
     found: list[Outcomes] = []
-    scores = [schema[name] for name in schema.with_role("score") if schema[name].kind == "number"]
+    scores = [each for each in schema.values() if each.role == "score" and each.kind == "number"]
+    by_class = [each for each in scores if each.of_class is not None]
+    scores = [each for each in scores if each.of_class is None]
     positive, negative = sides(label, seen)
     if scores and positive is None:
         warn(
@@ -94,11 +104,31 @@ def chosen_outcomes(schema: Schema, rows: LabelledRows) -> list[Outcomes]:
                 score.name, label.name, edges, positive=positive, negative=negative, weight=weight
             )
             found.append(counts)
+    if by_class:
+        found.append(of_classes(by_class, label, rows, seen))
     bounds: tuple[str, ...] = (*schema.with_role("lower"), *schema.with_role("upper"))
     for name in schema.with_role("prediction"):
         found.append(of_prediction(schema[name], label, rows, seen, bounds))
         bounds = ()  # of the first alone
     return found
+
+
+def of_classes(
+    scores: Sequence[Column], label: Column, rows: LabelledRows, seen: Counter[Value]
+) -> _core.MulticlassOutcomes:
+    """Return counts by cell of the score of each class. Warns of labels of which none is a class."""
+    classes = [score.of_class for score in scores if score.of_class is not None]
+    if not set(seen) & set(classes):
+        warn(
+            f"label {label.name!r} has the values {sorted(map(repr, seen))[:5]}, none of which is a class "
+            f"with a score, as are {classes[:5]}: give the classes as the label has them"
+        )
+    labels = rows.of(label.name)
+    edges = []
+    for score, each in zip(scores, classes, strict=True):
+        truth = np.array([of_side(value, each) for value in labels])
+        edges.append(balanced_edges(numbers(rows.of(score.name)), truth, CLASS_CELLS))
+    return _core.MulticlassOutcomes([score.name for score in scores], label.name, edges, classes)
 
 
 def of_prediction(
@@ -122,20 +152,32 @@ def of_prediction(
 
 
 def light_outcomes(outcomes: Sequence[Outcomes], schema: Schema) -> list[Outcomes]:
-    """Return the same of no rows, scores in at most LIGHT_CELLS cells: some of the edges are left out."""
-    return [
-        coarser(each, thresholds_of(schema[each.score])) if isinstance(each, _core.BinaryOutcomes) else each
-        for each in outcomes
-    ]
+    """Return the same of no rows, scores in fewer cells: some of the edges are left out."""
+    found: list[Outcomes] = []
+    for each in outcomes:
+        if isinstance(each, _core.BinaryOutcomes):
+            found.append(coarser(each, thresholds_of(schema[each.score])))
+        elif isinstance(each, _core.MulticlassOutcomes):
+            edges = [some_of(of_class, LIGHT_CLASS_CELLS) for of_class in each.edges]
+            found.append(_core.MulticlassOutcomes(each.scores, each.label, edges, each.classes))
+        else:
+            found.append(each)
+    return found
+
+
+def some_of(edges: Floats, cells: int, kept: Sequence[float] = ()) -> Floats:
+    """Return edges of at most so many cells, spread evenly over these, those of `kept` among them."""
+    if len(edges) < cells:
+        return edges
+    even = edges[np.linspace(0, len(edges) - 1, cells - 1 - len(kept)).astype(np.int64)]
+    return np.union1d(even, [edge for edge in kept if edge in edges])
 
 
 def coarser(counts: _core.BinaryOutcomes, kept: Sequence[float]) -> _core.BinaryOutcomes:
     """Return counts of no rows between at most LIGHT_CELLS - 1 of the edges, those of `kept` among them."""
-    edges = counts.edges
-    if len(edges) < LIGHT_CELLS:
+    if len(counts.edges) < LIGHT_CELLS:
         return counts
-    even = edges[np.linspace(0, len(edges) - 1, LIGHT_CELLS - 1 - len(kept)).astype(np.int64)]
-    some = np.union1d(even, [edge for edge in kept if edge in edges])
+    some = some_of(counts.edges, LIGHT_CELLS, kept)
     return _core.BinaryOutcomes(
         counts.score,
         counts.label,
@@ -152,6 +194,8 @@ def n_labelled(counts: Outcomes) -> int:
         return int(counts.counts()[0][:2].sum())
     if isinstance(counts, _core.ConfusionOutcomes):
         return int(counts.counts()[:, :-1].sum())
+    if isinstance(counts, _core.MulticlassOutcomes):
+        return int(counts.counts()[0][:, :, :2].sum())
     return counts.homes["labelled"]
 
 

@@ -11,9 +11,16 @@ import numpy.typing as npt
 from tidegauge import _core
 from tidegauge.outcomes.binary_counts import BinaryCounts
 from tidegauge.outcomes.calibrator import Calibrator, fit_calibrator
+from tidegauge.outcomes.class_estimate import (
+    Calibrators,
+    estimate_accuracy,
+    fit_answers,
+    one_against_the_rest_error,
+)
+from tidegauge.outcomes.class_scores import ClassScores
 from tidegauge.outcomes.counted import Counted
 from tidegauge.outcomes.estimated import Estimate, estimate
-from tidegauge.outcomes.intervals import Interval
+from tidegauge.outcomes.intervals import Interval, Z
 from tidegauge.outcomes.leaf_calibrator import UNLIKE_SHARE, fit_leaf_calibrator, unsupported_leaves
 from tidegauge.outcomes.leaf_errors import LeafErrors, estimate_errors
 from tidegauge.outcomes.metric_sets import Worth
@@ -37,6 +44,7 @@ class Estimator:
     calibrator: Calibrator
     threshold: float
     words: str = ""
+    warning: str = ""
 
     @property
     def parts(self) -> list[BinaryCounts]:
@@ -71,6 +79,7 @@ class ErrorEstimator:
     rows: Floats
     reference: LeafErrors
     words: str
+    warning: str = ""
 
     @property
     def expected_rarer(self) -> float:
@@ -86,11 +95,51 @@ class ErrorEstimator:
         return (-inf, inf) if metric == "bias" else (0.0, inf)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AnswerEstimator:
+    """Counts of all classes' scores, and what the highest of them says of being right (`fit_answers`)."""
+
+    window: ClassScores
+    calibrators: Calibrators
+    warning: str
+    words: str = ""
+
+    @property
+    def expected_rarer(self) -> float:
+        """None: how rare a class is says nothing of the share of right answers."""
+        return 0.0
+
+    def estimates(self, worth: Worth | None) -> dict[str, Estimate]:
+        """Return the metrics that all rows are expected to have."""
+        return {"top_1_accuracy": estimate_accuracy(self.window, self.calibrators)}
+
+    def limits(self, metric: str) -> Interval:
+        """Return between what a metric lies."""
+        return (0.0, 1.0)
+
+
+AnyEstimator = Estimator | ErrorEstimator | AnswerEstimator
+
+
 def plain_estimator(current: Counted, like: Counted) -> Estimator:
     """Return one calibrator for all rows of a score, learned from the reference's outcomes `like`."""
     assert current.every is not None
     assert isinstance(like.state, BinaryCounts)
     return Estimator(current.every, fit_calibrator(like.state), current.edge)
+
+
+def answer_estimator(current: Counted, like: Counted) -> AnswerEstimator:
+    """Return what the highest of all classes' scores says, learned from the reference's outcomes `like`."""
+    assert isinstance(current.state, ClassScores)
+    assert isinstance(like.state, ClassScores)
+    error, own = one_against_the_rest_error(like.state)
+    warning = ""
+    if abs(error) > Z * own:
+        warning = (
+            "a score alone does not tell how often its class is right where it is the highest (one against "
+            f"the rest is off by {error:+.3f} in the reference); the estimate is of such rows"
+        )
+    return AnswerEstimator(current.state, fit_answers(like.state), warning)
 
 
 def leaf_estimator(

@@ -9,6 +9,7 @@ from math import nan, sqrt
 import numpy as np
 
 from tidegauge.measurement import Kind, Measurement, Status
+from tidegauge.outcomes.class_scores import ClassScores, class_area
 from tidegauge.outcomes.counted import Counted
 from tidegauge.outcomes.intervals import Z
 from tidegauge.outcomes.limits import (
@@ -24,7 +25,7 @@ from tidegauge.outcomes.metric import Metric
 from tidegauge.outcomes.metric_sets import QUANTILES, Worth, metrics_of_class
 from tidegauge.outcomes.regression import RegressionSums
 from tidegauge.outcomes.windowed import WindowedMetrics
-from tidegauge.performance_estimates import ErrorEstimator, Estimator
+from tidegauge.performance_estimates import AnyEstimator
 from tidegauge.reference_windows import ReferenceWindows
 from tidegauge.window import SECOND, Window
 
@@ -38,6 +39,7 @@ TOLD_ONLY = frozenset(
         *("gini", "capture_at_0.1", "mean_squared_error"),
         *(f"pinball_loss_{q:g}" for q in QUANTILES),
         *("micro_precision", "micro_recall", "micro_f1", "expected_calibration_error"),
+        *("weighted_roc_auc", *(f"top_{k}_accuracy" for k in range(2, 11))),
     )
 )
 # Metrics of a predicted number that are not of all labelled rows, and what the others are like.
@@ -137,6 +139,10 @@ class Teller:
                 self.note(f"{metric.reason}; so undefined:", name)
             yield self.measurement(metric, reference.get(name), told, judged)
         self.note_left_out(metrics)
+        if isinstance(now.state, ClassScores) and isinstance(before.state, ClassScores):
+            for place, label in enumerate(now.classes):
+                area, reference_area = class_area(now.state, place), class_area(before.state, place)
+                yield replace(self.measurement(area, reference_area, told, frozenset()), label=label)
         if now.matrix is None or now.task != "class":
             return
         for place, label in enumerate(now.classes):
@@ -144,15 +150,19 @@ class Teller:
             theirs = {}
             if before.matrix is not None and label in before.classes:
                 theirs = metrics_of_class(before.matrix, before.classes.index(label))
-            for name, metric in own.items():
-                yield replace(self.measurement(metric, theirs.get(name), told, frozenset()), label=label)
+            for name, each in own.items():
+                yield replace(self.measurement(each, theirs.get(name), told, frozenset()), label=label)
 
-    def estimated(self, estimator: Estimator | ErrorEstimator) -> Iterator[Measurement]:
+    def estimated(self, estimator: AnyEstimator) -> Iterator[Measurement]:
         """Yield the metrics that all rows are expected to have."""
         before, now = self.before, self.now
         reference = before.metrics(self.settings.worth)
-        what = "rows with a prediction" if now.task == "number" else "rows with a score"
-        held = self.held_back(now.n_rows, int(estimator.expected_rarer), what)
+        what = {"number": "rows with a prediction", "scores": "rows with all scores"}
+        held = self.held_back(
+            now.n_rows, int(estimator.expected_rarer), what.get(now.task, "rows with a score")
+        )
+        if estimator.warning:
+            self.note(estimator.warning)
         found = estimator.estimates(self.settings.worth)
         metrics = {}
         for name in (name for name in reference if name in found):
@@ -187,9 +197,10 @@ class Teller:
         """Return "insufficient" where a side has too few rows to judge by, and note which."""
         now, before = self.now, self.before
         of_reference = ("the reference: ", before.n_labelled, before.n_rarer, "labelled rows")
+        has_rarer = now.task not in {"number", "scores"}
         for side, rows, few, of in (("", n, rarer, what), of_reference):
-            if rows < MIN_LABELLED or (few < MIN_RARER and now.task != "number"):
-                told = f", {few:,} of the rarer class" if now.task != "number" else ""
+            if rows < MIN_LABELLED or (few < MIN_RARER and has_rarer):
+                told = f", {few:,} of the rarer class" if has_rarer else ""
                 rare = f", and {MIN_RARER} of the rarer class" if told else ""
                 self.note(f"{side}{rows:,} {of}{told}; {MIN_LABELLED} are needed{rare}")
                 return "insufficient"

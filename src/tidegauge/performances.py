@@ -13,14 +13,17 @@ from tidegauge.label_ages import LabelAge, known_by
 from tidegauge.measurement import Kind, Measurement, Status
 from tidegauge.outcomes.binary_counts import BinaryCounts
 from tidegauge.outcomes.calibration import ReliabilityCurve, reliability_curve
+from tidegauge.outcomes.class_estimate import realised_accuracy
+from tidegauge.outcomes.class_scores import ClassScores
 from tidegauge.outcomes.counted import Counted, all_counted, in_cells_of
 from tidegauge.outcomes.metric_sets import Worth
 from tidegauge.outcomes.realised_error import RealisedError, realised_errors
 from tidegauge.outcomes.shift_parts import ShiftParts, shift_parts
 from tidegauge.performance_causes import causes_of
 from tidegauge.performance_estimates import (
-    ErrorEstimator,
+    AnyEstimator,
     Estimator,
+    answer_estimator,
     error_estimator,
     leaf_estimator,
     plain_estimator,
@@ -65,7 +68,8 @@ def performance(
     ones of all rows, expected by what scores meant in the reference (CBPE: isotonic calibration, by segments
     where `Reference.fit` found some in which a score means something else; blind to a change of what a score
     means); of a predicted number where it found segments in which errors are larger, as large as they were
-    there. The interval of an estimate says where the realised metric of the very same rows is to be expected.
+    there; and how often the class with the highest score is right. The interval of an estimate says where the
+    realised metric of the very same rows is to be expected.
 
     A metric is judged on its worse side only. Its threshold is where clean windows do not come in more than
     `budget` of cases, all judged metrics of a kind together: from the error of the reference's own value, of
@@ -115,7 +119,7 @@ def performance(
         for each in now
         if each.task == "number"
     }
-    n_estimated = sum(each.task == "score" for each in now) + sum(map(bool, of_numbers.values()))
+    n_estimated = sum(each.task in {"score", "scores"} for each in now) + sum(map(bool, of_numbers.values()))
     columns: dict[Kind, int] = {"realised": len(now), "estimated": n_estimated}
     shift: list[ShiftParts] = []
     for current in now:
@@ -126,7 +130,7 @@ def performance(
         teller = Teller(settings, like, current, history, span, columns, notes)
         if "realised" in kinds:
             found += replace(teller, before=by_then, age_ns=age_ns).realised()
-        told: Estimator | ErrorEstimator | None = of_numbers.get(current.column)
+        told: AnyEstimator | None = of_numbers.get(current.column)
         if isinstance(current.every, BinaryCounts):
             plain = plain_estimator(current, like)
             told = by_leaf = leaf_estimator(current, *leaves) or plain
@@ -144,6 +148,10 @@ def performance(
             if current.n_labelled and not errors:
                 # Labels that came late are in no leaf.
                 errors = told_errors(by_leaf if by_leaf.n_labelled == current.n_labelled else plain, worth)
+        if isinstance(current.state, ClassScores):
+            told = of_answers = answer_estimator(current, like)
+            if current.n_labelled and not errors:
+                errors = {"top_1_accuracy": realised_accuracy(current.state, of_answers.calibrators)}
         if told is not None and "estimated" in kinds:
             found += teller.estimated(told)
             rests += [told.words] if told.words else []

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Any, Literal, get_args
 
 from tidegauge.errors import SchemaError
@@ -42,6 +43,7 @@ KINDS_OF_ROLE: dict[str, tuple[str, ...]] = {
     "labelled_at": ("time",),
     "segment": ("category", "boolean", "number"),
 }
+MOST_CLASSES = 253  # that labels can be told apart by
 SINGLE_ROLES = ("timestamp", "labelled_at", "weight", "query", "lower", "upper")
 UNJUDGED_ROLES = ("id", "timestamp", "labelled_at", "query", "ignored")
 
@@ -57,8 +59,9 @@ class Column:
     hashes of categories only; None decides from the data. `exponential` also keeps a number's base-2
     exponential histogram, in the buckets of OpenTelemetry and Prometheus. `positive`: of a label, the value
     that the scores are the probability of. `threshold`: of a score, from where on a row is predicted
-    positive; None is .5. `notice`: why a setting was chosen for the user. Raises SchemaError for a value that
-    is not allowed.
+    positive; None is .5. `of_class`: of a score, the class that it is the probability of, where each class
+    has one. `notice`: why a setting was chosen for the user. Raises SchemaError for a value that is not
+    allowed.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Column:
     exponential: bool = False
     positive: str | int | float | bool | None = None
     threshold: float | None = None
+    of_class: str | int | float | bool | None = None
     notice: str = ""
 
     def __post_init__(self) -> None:
@@ -93,13 +97,20 @@ class Column:
             raise SchemaError(
                 f"column {self.name!r}: a {self.kind} is not circular, only number and time are"
             )
-        for field, role in (("positive", "label"), ("threshold", "score")):
+        for field, role in (("positive", "label"), ("threshold", "score"), ("of_class", "score")):
             if getattr(self, field) is not None and self.role != role:
                 raise SchemaError(f"column {self.name!r}: {field} is of a {role}, not of a {self.role}")
         if self.threshold is not None and not abs(self.threshold) < float("inf"):
             raise SchemaError(f"column {self.name!r}: threshold is {self.threshold!r}, it must be finite")
-        if isinstance(self.positive, float) and self.positive != self.positive:
-            raise SchemaError(f"column {self.name!r}: positive is NaN, which is no value")
+        if self.of_class is not None and (self.threshold is not None or self.kind != "number"):
+            raise SchemaError(
+                f"column {self.name!r}: the score of one of several classes is a number without a threshold, "
+                "for the class with the highest score is the answer"
+            )
+        for field in ("positive", "of_class"):
+            value = getattr(self, field)
+            if isinstance(value, float) and isnan(value):
+                raise SchemaError(f"column {self.name!r}: {field} is NaN, which is no value")
         kinds = KINDS_OF_ROLE.get(self.role)
         if kinds and self.kind not in kinds:
             raise SchemaError(
@@ -116,8 +127,8 @@ class Column:
 class Schema(Mapping[str, Column]):
     """Columns by name, in order; immutable and hashable.
 
-    Raises SchemaError for a name given twice, for a second column of a role that one column fills, and for
-    one bound of an interval without the other.
+    Raises SchemaError for a name given twice, for a second column of a role that one column fills, for one
+    bound of an interval without the other, and for scores of classes that are not 2 to 253 unlike ones.
     """
 
     __slots__ = ("_columns",)
@@ -132,6 +143,7 @@ class Schema(Mapping[str, Column]):
             names = self.with_role(role)
             if len(names) > 1:
                 raise SchemaError(f"columns {list(names)} all have the role {role}: one column has it")
+        require_classes({name: c.of_class for name, c in self._columns.items() if c.of_class is not None})
         bounds = [*self.with_role("lower"), *self.with_role("upper")]
         if len(bounds) == 1:
             raise SchemaError(
@@ -181,7 +193,7 @@ class Schema(Mapping[str, Column]):
         cls,
         data: Any,
         *,
-        score: str | Sequence[str] = (),
+        score: str | Sequence[str] | Mapping[Any, str] = (),
         prediction: str | Sequence[str] = (),
         label: str | Sequence[str] = (),
         positive: str | int | float | bool | None = None,
@@ -199,9 +211,10 @@ class Schema(Mapping[str, Column]):
     ) -> Schema:
         """Read kinds from what `data` announces, and roles from the arguments; reads no row of a table.
 
-        `positive` is that of the labels, `threshold` that of the scores (see `Column`). `labelled_at` is when
-        a row's label became known: a reference with it knows how right the model seemed at any age of its
-        labels, so that windows whose labels are still coming are held against the like.
+        `score` may be a column for each class, {class: column}. `positive` is that of the labels, `threshold`
+        that of the scores (see `Column`). `labelled_at` is when a row's label became known: a reference with
+        it knows how right the model seemed at any age of its labels, so that windows whose labels are still
+        coming are held against the like.
         `lower` and `upper` are the bounds of an interval that is predicted beside a number: how often the
         label lies in it is told with the first `prediction`.
         `data` is anything `tidegauge.arrow.batches` takes. Ids, timestamps, queries, ignored columns, times
@@ -210,8 +223,11 @@ class Schema(Mapping[str, Column]):
         """
         from tidegauge.arrow import batches
 
+        class_of = {name: each for each, name in score.items()} if isinstance(score, Mapping) else {}
+        if isinstance(score, Mapping) and len(class_of) < len(score):
+            raise SchemaError(f"score={dict(score)!r} gives two classes one column: each has its own score")
         given = {
-            "score": score,
+            "score": list(class_of) if isinstance(score, Mapping) else score,
             "prediction": prediction,
             "label": label,
             "id": id,
@@ -239,7 +255,10 @@ class Schema(Mapping[str, Column]):
             inferred(field.name, field.kind, role_of.get(field.name, "feature"), field.format)
             for field in fields
         ]
-        return cls(dataclasses.replace(column, **of_role.get(column.role, {})) for column in columns)
+        return cls(
+            dataclasses.replace(column, of_class=class_of.get(column.name), **of_role.get(column.role, {}))
+            for column in columns
+        )
 
     @classmethod
     def from_toml(cls, source: str | os.PathLike[str]) -> Schema:
@@ -277,6 +296,26 @@ def with_notices(schema: Schema, notices: Mapping[str, str]) -> Schema:
         dataclasses.replace(column, judge=False, notice=notices[name]) if name in notices else column
         for name, column in schema.items()
     )
+
+
+def require_classes(class_of: Mapping[str, Any]) -> None:
+    """Raise SchemaError unless these scores are of no classes, or of several unlike ones of one type."""
+    if not class_of:
+        return
+    if not 2 <= len(class_of) <= MOST_CLASSES:
+        raise SchemaError(
+            f"columns {list(class_of)[:5]} are scores of {len(class_of)} classes: 2 to {MOST_CLASSES} can be "
+            "told apart; a score of yes or no is score='COLUMN'"
+        )
+    if len({isinstance(value, str) for value in class_of.values()}) > 1:
+        raise SchemaError(
+            f"classes {list(class_of.values())[:5]} are texts and numbers: give all as one of them"
+        )
+    seen: dict[Any, str] = {}
+    for name, value in class_of.items():
+        if value in seen:
+            raise SchemaError(f"columns {seen[value]!r} and {name!r} are both scores of class {value!r}")
+        seen[value] = name
 
 
 def inferred(name: str, kind: Any, role: Any, announced: str) -> Column:
@@ -371,7 +410,7 @@ def summary(column: Column) -> str:
     parts += [column.accumulators] if column.accumulators != "full" else []
     parts += ["circular"] if column.circular else []
     parts += ["exponential histogram"] if column.exponential else []
-    for name in ("tolerance", "importance", "keep_values", "positive", "threshold"):
+    for name in ("tolerance", "importance", "keep_values", "positive", "threshold", "of_class"):
         value = getattr(column, name)
         parts += [] if value is None else [f"{name}={value}"]
     return ", ".join(parts) + (f" ({column.notice})" if column.notice else "")

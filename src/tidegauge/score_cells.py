@@ -40,6 +40,28 @@ def score_edges(
     return np.union1d(wanted, np.quantile(score, ranks, method="inverted_cdf"))
 
 
+def balanced_edges(scores: npt.ArrayLike, labels: npt.ArrayLike, cells: int) -> Floats:
+    """Return ascending edges of at most `cells` cells at equal steps of both labels together, each one half.
+
+    `labels` `[rows]` are 1, 0 or NaN: not known. So a rare label is told apart as well as the others are,
+    which is what an area needs; where only one is known, all rows count alike. Rows with a NaN or infinite
+    score have no say; of no others the one edge is .5.
+    """
+    score, label = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
+    kept = np.isfinite(score)
+    score, label = score[kept], label[kept]
+    if not score.size:
+        return np.array([0.5])
+    sides = [label == side for side in (0.0, 1.0)]
+    weight = np.ones(len(score))
+    if all(side.any() for side in sides):
+        weight = sum((side / side.sum() for side in sides), np.zeros(len(score)))
+    order = np.argsort(score, kind="stable")
+    reached = np.cumsum(weight[order])
+    steps = np.linspace(0.0, reached[-1], cells + 1)[1:-1]
+    return np.unique(score[order][np.minimum(np.searchsorted(reached, steps), len(order) - 1)]) + 0.0
+
+
 def _steps(score: Floats, label: Floats) -> Floats:
     """Return the scores at which the isotonic regression of the label rises."""
     if not score.size:

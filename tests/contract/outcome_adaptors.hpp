@@ -14,6 +14,7 @@
 #include "streams.hpp"
 #include "tidegauge/joint/binary.hpp"
 #include "tidegauge/joint/confusion.hpp"
+#include "tidegauge/joint/multiclass.hpp"
 #include "tidegauge/joint/regression.hpp"
 #include "tidegauge/joint/tile.hpp"
 
@@ -110,6 +111,7 @@ struct BinaryAdaptor : Members<joint::Binary> {
     std::vector<uint64_t> counts(n_slots), homes(joint::kHomes);
     std::vector<int128> z(n_slots), squares(n_slots);
     std::vector<long double> weights(n_slots), weighted_z(n_slots);
+    long double weight_squares[joint::kCounted] = {};
     uint64_t n_clipped = 0;
     for (const Value& row : rows) {
       const auto outcome = static_cast<size_t>(row.outcome);
@@ -126,6 +128,7 @@ struct BinaryAdaptor : Members<joint::Binary> {
       squares[slot] += std::llrint(within * within * 0x1p40);
       n_clipped += scaled != within;
       weights[slot] += static_cast<long double>(row.weight);
+      weight_squares[outcome] += static_cast<long double>(row.weight) * static_cast<long double>(row.weight);
       weighted_z[slot] += static_cast<long double>(row.weight) * static_cast<long double>(within);
     }
     for (size_t i = 0; i < n_slots; ++i) {
@@ -137,6 +140,11 @@ struct BinaryAdaptor : Members<joint::Binary> {
       };
       require(close(state.weights()[i].n, weights[i]) && close(state.weights()[i].z, weighted_z[i]),
               "a weighted sum is wrong");
+    }
+    for (size_t i = 0; weighted && i < joint::kCounted; ++i) {
+      const double told = state.weight_squares(static_cast<joint::Outcome>(i));
+      require(std::fabs(static_cast<long double>(told) - weight_squares[i]) <= 1e-12L * weight_squares[i],
+              "a sum of squared weights is wrong");
     }
     for (size_t i = 0; i < joint::kHomes; ++i) {
       require(state.home(static_cast<joint::Outcome>(joint::kCounted + i)) == homes[i], "a home is wrong");
@@ -284,6 +292,103 @@ struct RegressionAdaptor : Members<joint::Regression> {
     }
   }
   static void query(const State& state) { state.sum(State::residual); }
+};
+
+struct ClassifiedRow {
+  double scores[3] = {};
+  joint::Code label = 0;
+  uint8_t amiss = 0;
+};
+
+/// Scores of three classes that add up to 1, some that do not, and rows that lack one or whose label is none.
+struct MulticlassAdaptor : Members<joint::Multiclass> {
+  using Value = ClassifiedRow;
+  static constexpr bool order_free = true;
+  static std::shared_ptr<const joint::MulticlassSpec> spec() {
+    static const auto made = joint::MulticlassSpec::make({"a", "b", "c"}, "label", {0.0, 1.0, 2.0},
+                                                         {{0.25, 0.5}, {0.125}, {0.0, 0.5, 1.0}});
+    return made;
+  }
+  static State make() { return State(spec()); }
+  static State decode(ByteReader& in) { return State::decode(in, spec()); }
+  static std::vector<size_t> sizes() { return {15, 200, 0, 1, 511, 512, 513, 5'000}; }
+  static std::vector<Value> stream(uint64_t seed, size_t n) {
+    std::mt19937_64 random(seed);
+    std::vector<Value> rows(n);
+    for (Value& row : rows) {
+      row.label = static_cast<joint::Code>(random() % 6);
+      row.amiss = static_cast<uint8_t>(random() % 12 ? 0 : random() % 5);
+      if (row.amiss) continue;
+      double whole = 0;
+      for (double& score : row.scores) whole += score = random() % 9 ? uniform(random) : 0.25;
+      for (double& score : row.scores) score = random() % 40 ? score / whole : 3 * gaussian(random);
+      if (random() % 20 == 0) row.scores[0] = 1, row.scores[1] = row.scores[2] = 0;
+    }
+    return rows;
+  }
+  static void update(State& state, std::span<const Value> rows) {
+    for_tiles(rows.size(), [&](size_t begin, size_t n) {
+      std::vector<double> scores(3 * State::kStride);
+      std::vector<joint::Code> labels;
+      std::vector<uint8_t> amiss;
+      for (size_t i = 0; i < n; ++i) {
+        const Value& row = rows[begin + i];
+        for (size_t c = 0; c < 3; ++c) scores[State::kStride * c + i] = row.scores[c];
+        labels.push_back(row.label), amiss.push_back(row.amiss);
+      }
+      state.update(scores.data(), labels.data(), amiss.data(), n);
+    });
+  }
+  static void check(const State& state, std::span<const Value> rows) {
+    require(state.n_rows() == rows.size(), "the homes do not add up");
+    std::vector<std::vector<uint64_t>> counts;
+    for (size_t c = 0; c < 3; ++c) counts.emplace_back(State::kSlots * spec()->n_cells(c));
+    uint64_t homes[State::kHomes] = {}, ranks[3] = {}, n = 0, n_clipped = 0;
+    long double losses[State::kLosses] = {};
+    for (const Value& row : rows) {
+      if (row.amiss || row.label == 3 || row.label == 5) {
+        ++homes[row.amiss ? row.amiss - 1 : row.label == 3 ? 4 : 5];
+        continue;
+      }
+      const auto before = [&](size_t a, size_t b) {
+        return row.scores[a] > row.scores[b] || (row.scores[a] == row.scores[b] && a > b);
+      };
+      bool probable = true;
+      long double brier = 0;
+      for (size_t c = 0; c < 3; ++c) {
+        const double score = row.scores[c];
+        const auto& edges = spec()->edges[c]->values;
+        const auto cell = static_cast<size_t>(
+            std::count_if(edges.begin(), edges.end(), [&](double edge) { return edge <= score; }));
+        size_t rank = 0;
+        for (size_t other = 0; other < 3; ++other) rank += other != c && before(other, c);
+        ++counts[c][6 * cell + (rank == 0 ? 3 : 0) + (row.label == 4 ? 2 : row.label == c)];
+        ranks[rank] += row.label == c;
+        probable &= score >= -1e-9 && score <= 1 + 1e-9;
+        const long double gap = static_cast<long double>(score) - (row.label == c ? 1 : 0);
+        brier += gap * gap;
+      }
+      if (row.label == 4 || !probable) continue;
+      const double own = row.scores[row.label], p = std::clamp(own, 0x1p-52, 1 - 0x1p-52);
+      const long double log = -std::log(static_cast<long double>(p));
+      ++n, n_clipped += p != own;
+      const long double added[] = {log, log * log, brier, brier * brier};
+      for (size_t of = 0; of < State::kLosses; ++of) losses[of] += added[of];
+    }
+    for (size_t c = 0; c < 3; ++c) require(state.counts(c) == counts[c], "a count is wrong");
+    for (size_t i = 0; i < 3; ++i) require(state.ranks()[i] == ranks[i], "a rank is wrong");
+    for (size_t i = 0; i < State::kHomes; ++i) {
+      require(state.home(static_cast<State::Home>(i)) == homes[i], "a home is wrong");
+    }
+    require(state.n_probable() == n && state.n_clipped() == n_clipped, "rows with losses are counted wrong");
+    for (size_t of = 0; of < State::kLosses; ++of) {
+      const auto told = static_cast<long double>(state.loss(static_cast<State::Loss>(of))) * 0x1p-40L;
+      require(std::fabs(told - losses[of]) <= 1e-12L * static_cast<long double>(n) + 1e-13L * losses[of],
+              "a loss is wrong");
+    }
+    require_subtractable(state, rows, update);
+  }
+  static void query(const State& state) { state.n_rows(); }
 };
 
 }  // namespace tidegauge::contract

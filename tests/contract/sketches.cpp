@@ -38,6 +38,7 @@ const std::map<std::string, Laws>& accumulators() {
       {"leaves", laws<LeafAdaptor<false>>()},
       {"leaves of numbers", laws<LeafAdaptor<true>>()},
       {"regression", laws<RegressionAdaptor>()},
+      {"multiclass", laws<MulticlassAdaptor>()},
   };
   return all;
 }

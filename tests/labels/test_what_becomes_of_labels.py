@@ -394,3 +394,43 @@ def test_a_labeller_that_is_stopped_holds_nobody_up_for_ever(tmp_path, late, ref
             assert not watching.label(late.labels_of(rows)).stored
             assert "look if it is stopped" in watching.health.last_error
         assert watching.label(late.labels_of(rows)).n_given == 20
+
+
+def test_scores_of_all_classes_get_labels_late_as_at_once(url, late, clock):
+    rng = np.random.default_rng(7)
+    n = 1_200
+    scores = rng.dirichlet([1, 2, 3], n)
+    classes = np.array(["cat", "dog", "owl"])
+    rows = pa.table(
+        {
+            "id": np.arange(n),
+            "country": rng.choice(["SE", "DE"], n),
+            "p_cat": pa.array(scores[:, 0], mask=rng.random(n) < 0.05),
+            "p_dog": scores[:, 1],
+            "p_owl": scores[:, 2],
+        }
+    )
+    joined = rows.append_column("label", pa.array(classes[rng.integers(0, 3, n)]))
+    score = {name: f"p_{name}" for name in classes.tolist()}
+    reference = tg.Reference.fit(joined, schema=tg.Schema.infer(joined, score=score, label="label", id="id"))
+    wrong = joined.set_column(5, "label", pa.array(np.roll(joined["label"].to_pylist(), 1)))
+    strange = pa.table({"id": [0, 1, 2], "label": pa.array(["yak", None, "cat"])})
+    with tg.Monitor(
+        "m", reference, archive=url, window="1d", clock=clock, strict=True, segments=["country"]
+    ) as watching:
+        watching.update(rows)
+        assert watching.label(wrong.select(["id", "label"]).slice(0, 400)).n_given == 400
+        report = watching.label(joined.select(["id", "label"]))
+        assert report.n_given + report.n_corrected + report.n_duplicate == n
+        assert report.n_corrected > 200
+        report = watching.label(strange)
+        assert (report.n_unknown, report.n_null) == (1, 1)
+        watching.label(joined.select(["id", "label"]).slice(0, 3))
+    with tg.Archive(url) as archive:
+        assert late.told(archive.merged("m")) == late.told(tg.profile(joined, reference))
+        for country in ("SE", "DE"):
+            chosen = joined.filter(pa.compute.equal(joined["country"], country))
+            light = tg.profile(chosen, reference, accumulators="light")
+            assert late.told(archive.merged("m", segment={"country": country})) == late.told(light)
+        (window,) = archive.coverage("m")
+        assert window.n_labelled == n - joined["p_cat"].null_count

@@ -12,7 +12,7 @@ from scipy.optimize import isotonic_regression
 from tidegauge.isotonic import isotonic
 from tidegauge.outcomes.binary_counts import count_binary
 from tidegauge.outcomes.calibrator import fit_calibrator, trust_scores
-from tidegauge.score_cells import score_edges
+from tidegauge.score_cells import balanced_edges, score_edges
 
 places = st.integers(1, 40)
 
@@ -117,3 +117,18 @@ def test_scores_taken_for_probabilities() -> None:
 def test_no_label_no_calibration() -> None:
     fitted = fit_calibrator(count_binary([0.2, 0.4], [np.nan, np.nan], [0.3]))
     assert np.isnan(fitted.probabilities).all()
+
+
+def test_balanced_edges_tell_a_rare_label_apart() -> None:
+    rng = np.random.default_rng(8)
+    label = (rng.random(50_000) < 0.01).astype(float)
+    score = rng.normal(2 * label, 1)
+    edges = balanced_edges(score, label, 100)
+    assert len(edges) == 99
+    cells = np.searchsorted(edges, score, side="right")
+    share = np.bincount(cells, label / label.sum()) + np.bincount(cells, (1 - label) / (1 - label).sum())
+    assert share.max() < 0.025
+    assert balanced_edges([np.nan, -0.0], [1, 0], 5).tolist() == [0.0]
+    assert not np.signbit(balanced_edges([-0.0], [1], 5)).any()
+    assert balanced_edges([], [], 5).tolist() == [0.5]
+    assert balanced_edges([3.0, 1.0, 2.0], [np.nan] * 3, 3).tolist() == [1.0, 2.0]

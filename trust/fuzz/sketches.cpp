@@ -169,6 +169,7 @@ constexpr Target kTargets[] = {
     target<Saved<BinaryAdaptor<false, true>>>("binary_weighted"),
     target<Saved<contract::ConfusionAdaptor>>("confusion"),
     target<Saved<contract::RegressionAdaptor>>("regression"),
+    target<Saved<contract::MulticlassAdaptor>>("multiclass"),
 };
 
 }  // namespace

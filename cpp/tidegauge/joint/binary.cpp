@@ -126,6 +126,7 @@ void Binary::update(const double* scores, const Code* outcomes, const double* we
     sum.n += weights[i];
     sum.z += weights[i] * score;
     sum.squares += weights[i] * (score * score);
+    weight_squares_[outcomes[i]] += weights[i] * weights[i];
   }
   if (largest <= kernels::kFixedReach) return;
   for (size_t i = 0; i < n; ++i) {
@@ -179,6 +180,7 @@ void Binary::merge(const Binary& other) {
     weights_[i].z += other.weights_[i].z;
     weights_[i].squares += other.weights_[i].squares;
   }
+  for (size_t i = 0; i < kCounted; ++i) weight_squares_[i] += other.weight_squares_[i];
   n_rows_ += other.n_rows_;
   n_clipped_ += other.n_clipped_;
 }
@@ -205,6 +207,10 @@ void Binary::subtract(const Binary& other) {
     sum.n = std::max(sum.n - other.weights_[i].n, 0.0);
     sum.z -= other.weights_[i].z;
     sum.squares = std::max(sum.squares - other.weights_[i].squares, 0.0);
+  }
+  for (size_t i = 0; i < kCounted; ++i) {
+    const double rest = left.weight_squares_[i] - other.weight_squares_[i];
+    left.weight_squares_[i] = left.has(i) ? std::max(rest, 0.0) : 0;
   }
   left.n_rows_ -= other.n_rows_;
   left.n_clipped_ -= other.n_clipped_;
@@ -233,6 +239,9 @@ Binary Binary::without_labels() const {
       left.weights_[at + kUnlabelled].squares += weight.squares;
     }
   }
+  for (size_t i = 0; i < kUnlabelled; ++i) {
+    left.weight_squares_[kUnlabelled] += std::exchange(left.weight_squares_[i], 0.0);
+  }
   return left;
 }
 
@@ -241,6 +250,13 @@ bool Binary::operator==(const Binary& other) const {
   encode(a);
   other.encode(b);
   return spec_->id == other.spec_->id && std::ranges::equal(a.bytes(), b.bytes());
+}
+
+bool Binary::has(size_t outcome) const {
+  for (size_t i = outcome; i < n_counted(); i += kCounted) {
+    if (slots_[i].n > 0) return true;
+  }
+  return false;
 }
 
 const char* Binary::broken() const {
@@ -278,6 +294,9 @@ void Binary::encode(ByteWriter& out) const {
     if (weights_.empty()) continue;
     for (const double x : {weights_[i].n, weights_[i].z, weights_[i].squares}) out.put(x + 0.0);
   }
+  for (size_t i = 0; i < kCounted; ++i) {
+    if (!weights_.empty() && has(i)) out.put(weight_squares_[i] + 0.0);
+  }
 }
 
 Binary Binary::decode(ByteReader& in, std::shared_ptr<const BinarySpec> spec) {
@@ -308,6 +327,15 @@ Binary Binary::decode(ByteReader& in, std::shared_ptr<const BinarySpec> spec) {
       if (!(std::abs(*x) <= most) || (*x == 0 && std::signbit(*x)) || (*x < 0 && x != &weights.z)) {
         throw DecodeError("binary outcomes: a weight that no rows have");
       }
+    }
+  }
+  for (size_t i = 0; i < kCounted; ++i) {
+    if (state.weights_.empty() || !state.has(i)) continue;
+    double& sum = state.weight_squares_[i];
+    sum = in.get<double>(kWhat);
+    const double most = 2 * kMaxWeight * kMaxWeight * static_cast<double>(state.n_rows_);
+    if (!(sum >= 0 && sum <= most) || std::signbit(sum)) {
+      throw DecodeError("binary outcomes: a weight that no rows have");
     }
   }
   if (const char* why = state.broken()) throw DecodeError(std::string("binary outcomes: ") + why);

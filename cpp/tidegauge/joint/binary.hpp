@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -79,6 +80,9 @@ class Binary {
   Sums sums(size_t slot) const;
   /// Empty where the spec has no weight.
   const std::vector<Weights>& weights() const { return weights_; }
+  /// The sum of w^2 over the rows of one of the counted outcomes: (sum of w)^2 over it is how many rows of
+  /// one weight would tell as much (Kish).
+  double weight_squares(Outcome outcome) const { return weight_squares_[static_cast<size_t>(outcome)]; }
 
   /// Adds n <= kTile rows; `outcomes` hold an Outcome each. Scores are finite, also those of rows that have
   /// no cell; `weights` is null or usable wherever the outcome is counted. Together there may be 2^62 rows.
@@ -108,6 +112,8 @@ class Binary {
   /// Makes room for sums of so much more.
   void reserve(uint64_t more);
   void settle();
+  /// Whether there is a row of an outcome.
+  bool has(size_t outcome) const;
   /// Why no rows have these sums, or null.
   const char* broken() const;
 
@@ -115,7 +121,8 @@ class Binary {
   std::vector<Slot> slots_;       // n_counted(), then the homes
   std::vector<Sums> settled_;     // of the counted; empty while slots_ hold it all
   std::vector<Weights> weights_;  // of the counted, or empty
-  uint64_t reach_ = 0;            // no sum in slots_ is larger
+  std::array<double, kCounted> weight_squares_{};
+  uint64_t reach_ = 0;  // no sum in slots_ is larger
   uint64_t n_rows_ = 0, n_clipped_ = 0;
 };
 

@@ -17,6 +17,11 @@ size_t bytes_of(const Binary& state) {
 }
 size_t bytes_of(const Confusion& state) { return state.counts().size() * sizeof(uint64_t); }
 size_t bytes_of(const Regression& state) { return state.cells().size() * sizeof(uint64_t); }
+size_t bytes_of(const Multiclass& state) {
+  size_t n = 0;
+  for (size_t c = 0; c < state.spec()->classes.size(); ++c) n += state.counts(c).size() * sizeof(uint64_t);
+  return n;
+}
 
 template <class T>
 State decode_state(ByteReader& in) {
@@ -32,6 +37,7 @@ OutcomeSet::OutcomeSet(const std::vector<OutcomeSpec>& specs) {
           if constexpr (std::is_same_v<Spec, BinarySpec>) states_.emplace_back(Binary(held));
           if constexpr (std::is_same_v<Spec, ConfusionSpec>) states_.emplace_back(Confusion(held));
           if constexpr (std::is_same_v<Spec, RegressionSpec>) states_.emplace_back(Regression(held));
+          if constexpr (std::is_same_v<Spec, MulticlassSpec>) states_.emplace_back(Multiclass(held));
         },
         spec);
   }
@@ -88,7 +94,11 @@ void OutcomeSet::prepare() const {
   for (const State& state : states_) {
     std::visit(
         []<class T>(const T& held) {
-          if constexpr (!std::is_same_v<T, Confusion>) held.spec()->edges->grid();
+          if constexpr (std::is_same_v<T, Multiclass>) {
+            for (const auto& edges : held.spec()->edges) edges->grid();
+          } else if constexpr (!std::is_same_v<T, Confusion>) {
+            held.spec()->edges->grid();
+          }
         },
         state);
   }
@@ -168,6 +178,9 @@ OutcomeSet OutcomeSet::decode(ByteReader& in) {
         break;
       case 2:
         set.states_.push_back(decode_state<Regression>(section));
+        break;
+      case 3:
+        set.states_.push_back(decode_state<Multiclass>(section));
         break;
       default:
         throw DecodeError("outcomes: of a kind that this version does not know");

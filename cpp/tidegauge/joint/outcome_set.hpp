@@ -9,8 +9,9 @@
 
 namespace tidegauge::joint {
 
-using OutcomeSpec = std::variant<std::shared_ptr<const BinarySpec>, std::shared_ptr<const ConfusionSpec>,
-                                 std::shared_ptr<const RegressionSpec>>;
+using OutcomeSpec =
+    std::variant<std::shared_ptr<const BinarySpec>, std::shared_ptr<const ConfusionSpec>,
+                 std::shared_ptr<const RegressionSpec>, std::shared_ptr<const MulticlassSpec>>;
 
 /// All that a profile counts of how right a model is: each of its states under a spec of its own.
 ///
@@ -18,7 +19,7 @@ using OutcomeSpec = std::variant<std::shared_ptr<const BinarySpec>, std::shared_
 /// read. They need not be of all the profile's rows: each state tells how many it has.
 class OutcomeSet {
  public:
-  using State = std::variant<Binary, Confusion, Regression>;
+  using State = std::variant<Binary, Confusion, Regression, Multiclass>;
 
   OutcomeSet() = default;
   /// Throws SchemaError for two that are the same.

@@ -158,6 +158,11 @@ std::vector<std::string> columns_of(const RegressionSpec& spec) {
   if (!spec.bounded()) return {spec.prediction, spec.label};
   return {spec.prediction, spec.label, spec.lower, spec.upper};
 }
+std::vector<std::string> columns_of(const MulticlassSpec& spec) {
+  std::vector<std::string> names = spec.scores;
+  names.push_back(spec.label);
+  return names;
+}
 
 namespace {
 
@@ -200,10 +205,33 @@ void read_rows(const BinarySpec& spec, const Rows& rows, Sink sink) {
   });
 }
 
-ClassReader codes_of(const ConfusionSpec& spec, const ColumnView* column) {
+ClassReader codes_of(const Classes& classes, const ColumnView* column) {
   ClassReader::Meaning itself{};
   std::iota(itself.begin(), itself.end(), Code{0});
-  return {spec.classes, itself, column};
+  return {classes, itself, column};
+}
+
+/// Calls sink(scores, labels, amiss, n) for each tile, all of them as Multiclass takes them.
+template <class Sink>
+void read_rows(const MulticlassSpec& spec, const Rows& rows, Sink sink) {
+  std::vector<Numbers> columns;
+  columns.reserve(spec.scores.size());
+  for (const std::string& name : spec.scores) columns.emplace_back(rows.find(name));
+  std::vector<double> scores(Multiclass::kStride * columns.size());
+  const ClassReader labels = codes_of(spec.classes, rows.find(spec.label));
+  kernels::table();
+  for_tiles(rows, [&](int64_t begin, int64_t n) {
+    Code known[kTile + 8];
+    uint8_t amiss[kTile] = {};
+    labels.read(begin, n, known);
+    for (size_t c = 0; c < columns.size(); ++c) {
+      columns[c].read_finite(begin, n, [&](int64_t i, Missing how) {
+        if (amiss[i] == 0) amiss[i] = static_cast<uint8_t>(1 + static_cast<int>(how));
+      });
+      std::copy_n(columns[c].values(), n, &scores[Multiclass::kStride * c]);
+    }
+    sink(scores.data(), known, amiss, static_cast<size_t>(n));
+  });
 }
 
 /// Calls sink(labels, answers, n) for each tile of labels.
@@ -272,8 +300,8 @@ void add_rows(Binary& state, const Rows& rows) {
 
 void add_rows(Confusion& state, const Rows& rows) {
   const ConfusionSpec& spec = *state.spec();
-  const ClassReader predictions = codes_of(spec, rows.find(spec.prediction)),
-                    labels = codes_of(spec, rows.find(spec.label));
+  const ClassReader predictions = codes_of(spec.classes, rows.find(spec.prediction)),
+                    labels = codes_of(spec.classes, rows.find(spec.label));
   for_tiles(rows, [&](int64_t begin, int64_t n) {
     Code predicted[kTile + 8], known[kTile + 8];
     predictions.read(begin, n, predicted);
@@ -306,6 +334,13 @@ void for_predicted_tiles(const RegressionSpec& spec, const Rows& rows,
   });
 }
 
+void add_rows(Multiclass& state, const Rows& rows) {
+  read_rows(*state.spec(), rows,
+            [&](const double* scores, const Code* labels, const uint8_t* amiss, size_t n) {
+              state.update(scores, labels, amiss, n);
+            });
+}
+
 Coded coded(const BinarySpec& spec, const Rows& rows) {
   Coded found;
   read_rows(spec, rows, [&](const double* scores, const Code* outcomes, const double* weights, size_t n) {
@@ -323,8 +358,8 @@ Coded coded(const BinarySpec& spec, const Rows& rows) {
 
 Coded coded(const ConfusionSpec& spec, const Rows& rows) {
   Coded found;
-  const ClassReader predictions = codes_of(spec, rows.find(spec.prediction)),
-                    labels = codes_of(spec, rows.find(spec.label));
+  const ClassReader predictions = codes_of(spec.classes, rows.find(spec.prediction)),
+                    labels = codes_of(spec.classes, rows.find(spec.label));
   for_tiles(rows, [&](int64_t begin, int64_t n) {
     Code predicted[kTile + 8], known[kTile + 8];
     predictions.read(begin, n, predicted);
@@ -351,6 +386,36 @@ Coded coded(const RegressionSpec& spec, const Rows& rows) {
   return found;
 }
 
+Coded coded(const MulticlassSpec& spec, const Rows& rows) {
+  Coded found;
+  found.width = spec.classes.size();
+  read_rows(spec, rows, [&](const double* scores, const Code* labels, const uint8_t* amiss, size_t n) {
+    for (size_t i = 0; i < n; ++i) {
+      found.codes.push_back(amiss[i] ? spec.classes.mistyped() : labels[i]);
+      for (size_t c = 0; c < found.width; ++c) {
+        const double in_place = c == 0 ? NAN : c == 1 ? amiss[i] - 1 : 0;
+        found.values.push_back(amiss[i] ? in_place : scores[Multiclass::kStride * c + i]);
+      }
+    }
+  });
+  return found;
+}
+
+namespace {
+
+Coded coded_codes(const Classes& classes, const Rows& rows, const std::string& label) {
+  Coded found;
+  const ClassReader labels = codes_of(classes, rows.find(label));
+  for_tiles(rows, [&](int64_t begin, int64_t n) {
+    Code known[kTile + 8];
+    labels.read(begin, n, known);
+    append(found.codes, known, static_cast<size_t>(n));
+  });
+  return found;
+}
+
+}  // namespace
+
 Coded coded_labels(const BinarySpec& spec, const Rows& rows) {
   Coded found;
   read_labels(spec, rows, [&](int64_t, const Code* outcomes, int64_t n) {
@@ -360,14 +425,11 @@ Coded coded_labels(const BinarySpec& spec, const Rows& rows) {
 }
 
 Coded coded_labels(const ConfusionSpec& spec, const Rows& rows) {
-  Coded found;
-  const ClassReader labels = codes_of(spec, rows.find(spec.label));
-  for_tiles(rows, [&](int64_t begin, int64_t n) {
-    Code known[kTile + 8];
-    labels.read(begin, n, known);
-    append(found.codes, known, static_cast<size_t>(n));
-  });
-  return found;
+  return coded_codes(spec.classes, rows, spec.label);
+}
+
+Coded coded_labels(const MulticlassSpec& spec, const Rows& rows) {
+  return coded_codes(spec.classes, rows, spec.label);
 }
 
 Coded coded_labels(const RegressionSpec& spec, const Rows& rows) {
@@ -428,6 +490,32 @@ void add_coded(Confusion& state, const Coded& rows) {
     predicted.push_back(static_cast<Code>(rows.values[i]));
   }
   state.update(predicted.data(), rows.codes.data(), rows.codes.size());
+}
+
+void add_coded(Multiclass& state, const Coded& rows) {
+  const Classes& classes = state.spec()->classes;
+  const size_t width = classes.size(), n_rows = rows.codes.size();
+  require(rows.width == width && rows.values.size() == n_rows * width && rows.others.empty());
+  for (size_t i = 0; i < n_rows; ++i) {
+    const double* row = &rows.values[width * i];
+    if (std::isnan(row[0])) {
+      const bool is_home = row[1] >= 0 && row[1] < Multiclass::kScoreHomes && row[1] == std::floor(row[1]);
+      require(is_home && rows.codes[i] == classes.mistyped());
+      continue;
+    }
+    require(rows.codes[i] <= classes.mistyped());
+    for (size_t c = 0; c < width; ++c) require(std::isfinite(row[c]));
+  }
+  std::vector<double> scores(Multiclass::kStride * width);
+  for_tiles_of(n_rows, [&](size_t begin, size_t n) {
+    uint8_t amiss[kTile] = {};
+    for (size_t i = 0; i < n; ++i) {
+      const double* row = &rows.values[width * (begin + i)];
+      if (std::isnan(row[0])) amiss[i] = static_cast<uint8_t>(1 + row[1]);
+      for (size_t c = 0; c < width; ++c) scores[Multiclass::kStride * c + i] = amiss[i] ? 0 : row[c];
+    }
+    state.update(scores.data(), &rows.codes[begin], amiss, n);
+  });
 }
 
 void add_coded(Regression& state, const Coded& rows) {

@@ -14,6 +14,7 @@
 #include "tidegauge/base/error.hpp"
 #include "tidegauge/joint/binary.hpp"
 #include "tidegauge/joint/confusion.hpp"
+#include "tidegauge/joint/multiclass.hpp"
 #include "tidegauge/joint/regression.hpp"
 #include "tidegauge/joint/tile.hpp"
 
@@ -48,12 +49,14 @@ class Rows {
 std::vector<std::string> columns_of(const BinarySpec& spec);
 std::vector<std::string> columns_of(const ConfusionSpec& spec);
 std::vector<std::string> columns_of(const RegressionSpec& spec);
+std::vector<std::string> columns_of(const MulticlassSpec& spec);
 
 // Adds rows. Without the column of the score, the prediction, the label or the weight it is as if all its
 // values were null: labels come later. Throws nothing but for memory.
 void add_rows(Binary& state, const Rows& rows);
 void add_rows(Confusion& state, const Rows& rows);
 void add_rows(Regression& state, const Rows& rows);
+void add_rows(Multiclass& state, const Rows& rows);
 
 // For whoever counts the same rows in another way: calls use(begin, ...) for each tile of at most kTile rows
 // with what Binary::update takes of it (so NaN and infinite scores are among them), or with the answers.
@@ -63,8 +66,9 @@ void for_predicted_tiles(const RegressionSpec& spec, const Rows& rows,
                          const std::function<void(int64_t, const Answer*, size_t)>& use);
 
 /// Rows as a state sees them, for later: each `width` numbers (the score, or the prediction: of a matrix its
-/// code, of an interval its bounds behind it, NaN where there are none), what became of it (an Outcome, the
-/// code of a label, or an Answer), and the weight or the label's number where there is one.
+/// code, of an interval its bounds behind it, NaN where there are none; of many classes the score of each, or
+/// NaN and then the Home of a row that lacks one), what became of it (an Outcome, the code of a label, or an
+/// Answer), and the weight or the label's number where there is one.
 struct Coded {
   std::vector<double> values;
   std::vector<Code> codes;
@@ -74,14 +78,17 @@ struct Coded {
 Coded coded(const BinarySpec& spec, const Rows& rows);
 Coded coded(const ConfusionSpec& spec, const Rows& rows);
 Coded coded(const RegressionSpec& spec, const Rows& rows);
+Coded coded(const MulticlassSpec& spec, const Rows& rows);
 // Of labels alone: what becomes of a row that has them and nothing amiss; without `values`.
 Coded coded_labels(const BinarySpec& spec, const Rows& rows);
 Coded coded_labels(const ConfusionSpec& spec, const Rows& rows);
 Coded coded_labels(const RegressionSpec& spec, const Rows& rows);
+Coded coded_labels(const MulticlassSpec& spec, const Rows& rows);
 // Adds such rows. Throws SchemaError, and adds none, for what cannot have been read so.
 void add_coded(Binary& state, const Coded& rows);
 void add_coded(Confusion& state, const Coded& rows);
 void add_coded(Regression& state, const Coded& rows);
+void add_coded(Multiclass& state, const Coded& rows);
 
 /// One of these, for several threads: each call has it alone.
 template <class State>

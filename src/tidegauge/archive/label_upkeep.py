@@ -124,6 +124,8 @@ def row_bytes(outcomes: Sequence[Outcomes], n_dimensions: int) -> int:
             n += 2
         elif isinstance(each, _core.RegressionOutcomes):
             n += 33 if each.lower else 17
+        elif isinstance(each, _core.MulticlassOutcomes):
+            n += 1 + 8 * len(each.classes)
         else:
             n += 17 if each.weight else 9
     return n

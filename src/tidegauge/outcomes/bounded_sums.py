@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tidegauge.outcomes.binary_counts import BinaryCounts
+from tidegauge.outcomes.class_scores import ClassScores
 from tidegauge.outcomes.counted import Counted
 from tidegauge.outcomes.intervals import Z, wilson
 from tidegauge.outcomes.proper_scores import brier
@@ -19,8 +20,13 @@ def bounded_sums(window: Counted, reference: Counted) -> dict[str, Sums]:
 
     `error_rate`: wrong answers, of a score at its threshold. `brier`: (label - score)^2 of scores that are
     probabilities; its squares are not summed and NaN. `large_error_rate`: errors of a predicted number that
-    fall in the outer cells, which a tenth of the reference's rows at most are in.
+    fall in the outer cells, which a tenth of the reference's rows at most are in. `top_1_error_rate`: rows in
+    which another class than the label's has the highest score.
     """
+    if isinstance(window.state, ClassScores):
+        n = window.state.n_labelled
+        wrong = n - float(window.state.ranks[0])
+        return {"top_1_error_rate": Sums(n, wrong, wrong)}
     if isinstance(window.state, RegressionSums) and isinstance(reference.state, RegressionSums):
         low, high = inner_cells(reference.state)
         cells = window.state.cells

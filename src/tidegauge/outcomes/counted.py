@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from tidegauge import _core
 from tidegauge.outcomes.binary_counts import BinaryCounts
+from tidegauge.outcomes.class_scores import ClassScores, class_score_metrics, class_scores
+from tidegauge.outcomes.class_scores import coarser as class_scores_between
 from tidegauge.outcomes.confusion import confusion_at
 from tidegauge.outcomes.metric import Metric
 from tidegauge.outcomes.metric_sets import (
@@ -27,13 +29,16 @@ from tidegauge.outcomes.states import (
     coarser,
     confusion_matrix,
     regression_sums,
+    told_apart,
     two_by_two,
 )
 from tidegauge.schema import Column, Schema
 
 Floats = npt.NDArray[np.float64]
-Task = Literal["score", "answer", "class", "number"]
-Outcomes = _core.BinaryOutcomes | _core.ConfusionOutcomes | _core.RegressionOutcomes
+Task = Literal["score", "scores", "answer", "class", "number"]
+Outcomes = (
+    _core.BinaryOutcomes | _core.ConfusionOutcomes | _core.RegressionOutcomes | _core.MulticlassOutcomes
+)
 
 THRESHOLD = 0.5  # where the schema of a score has none
 
@@ -42,12 +47,15 @@ THRESHOLD = 0.5  # where the schema of a score has none
 class Counted:
     """The outcomes of one column `column`: `task` is what it is, a score or a prediction of some kind.
 
+    Of the scores of all classes it is the label's column: each has one of its own.
+
     `n_rows` are the rows with a usable score or prediction, `n_labelled` those of them with a label.
     `n_rarer` is the least number of labelled rows of a class that has any (of two classes, of both). `state`
     are the labelled rows; of a score, `every` are all, labelled or not, `threshold` is where its answers turn
     positive, and `edge` the edge of its cells that is nearest to that. A confusion matrix `[label,
     prediction]` is in `matrix`, of a score at its threshold, with the names of its classes; `positive` is the
-    place of the positive one of two.
+    place of the positive one of two. With weights, `state` and `every` count as many rows as the weights are
+    worth and `matrix` shares out the labelled rows by weight; `apart` is that of `score_metrics`.
     """
 
     column: str
@@ -55,20 +63,24 @@ class Counted:
     n_rows: int
     n_labelled: int
     n_rarer: int
-    state: BinaryCounts | RegressionSums | None = None
+    state: BinaryCounts | RegressionSums | ClassScores | None = None
     every: BinaryCounts | None = None
     threshold: float = THRESHOLD
     edge: float = THRESHOLD
     matrix: Floats | None = None
     classes: tuple[str, ...] = ()
     positive: int | None = None
+    apart: tuple[float, float] = (1.0, 1.0)
 
     def metrics(self, worth: Worth | None = None) -> dict[str, Metric]:
         """Return its metrics by name; of two classes with `worth`, the business value too."""
         if isinstance(self.state, BinaryCounts):
-            return score_metrics(self.state, self.threshold, worth)
+            found = score_metrics(self.state, self.threshold, worth, self.apart)
+            return {name: replace(each, n=float(self.n_labelled)) for name, each in found.items()}
         if isinstance(self.state, RegressionSums):
             return number_metrics(self.state)
+        if isinstance(self.state, ClassScores):
+            return class_score_metrics(self.state)
         assert self.matrix is not None
         if self.positive is not None:
             return answer_metrics(two_by_two(self.matrix, self.positive), worth)
@@ -78,7 +90,7 @@ class Counted:
 def all_counted(outcomes: Sequence[Outcomes], schema: Schema) -> list[Counted]:
     """Return what was counted, scores before predictions, then by name."""
     found = [counted(each, schema) for each in outcomes]
-    order = ("score", "answer", "class", "number")
+    order = ("score", "scores", "answer", "class", "number")
     return sorted(found, key=lambda each: (order.index(each.task), each.column))
 
 
@@ -94,6 +106,8 @@ def counted(outcomes: Outcomes, schema: Schema) -> Counted:
         n = round(sums.errors.n)
         homes = outcomes.homes
         return Counted(outcomes.prediction, "number", homes["labelled"] + homes["unlabelled"], n, n, sums)
+    if isinstance(outcomes, _core.MulticlassOutcomes):
+        return of_scores(outcomes)
     matrix, names = confusion_matrix(outcomes)
     label = schema.get(outcomes.label)
     positive = None if label is None else place_of(label, outcomes, names)
@@ -129,24 +143,44 @@ def of_score(outcomes: _core.BinaryOutcomes, schema: Schema) -> Counted:
     state = binary_counts(outcomes, labelled=True)
     table = confusion_at(state, threshold)
     negative = "not " + class_name(outcomes.positive)
+    n_labelled = int(rows[:2].sum())
+    matrix = np.array(
+        [[table.true_negatives, table.false_positives], [table.false_negatives, table.true_positives]]
+    )
+    if table.n > 0 and outcomes.weight:
+        matrix *= n_labelled / table.n
     return Counted(
         outcomes.score,
         "score",
         int(rows.sum()),
-        int(rows[:2].sum()),
+        n_labelled,
         int(rows[:2].min()),
         state,
         binary_counts(outcomes),
         threshold,
         threshold if table.threshold is None else table.threshold,
-        np.array(
-            [[table.true_negatives, table.false_positives], [table.false_negatives, table.true_positives]]
-        ),
+        matrix,
         (
             negative if outcomes.negative is None else class_name(outcomes.negative),
             class_name(outcomes.positive),
         ),
         1,
+        told_apart(outcomes),
+    )
+
+
+def of_scores(outcomes: _core.MulticlassOutcomes) -> Counted:
+    """Return what was counted of the scores of all classes."""
+    state = class_scores(outcomes)
+    labels = [float(each[:, :, 1].sum()) for each in state.cells]
+    return Counted(
+        outcomes.label,
+        "scores",
+        round(float(state.cells[0].sum())),
+        round(state.n_labelled),
+        round(min((n for n in labels if n), default=0)),
+        state,
+        classes=tuple(map(class_name, outcomes.classes)),
     )
 
 
@@ -166,6 +200,8 @@ def in_cells_of(reference: Counted, current: Counted) -> Counted:
 
     ValueError where those are no cells of the reference.
     """
+    if isinstance(reference.state, ClassScores) and isinstance(current.state, ClassScores):
+        return replace(reference, state=class_scores_between(reference.state, current.state.edges))
     if not isinstance(reference.state, BinaryCounts) or not isinstance(current.state, BinaryCounts):
         return reference
     assert reference.every is not None

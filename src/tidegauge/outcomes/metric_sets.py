@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +21,23 @@ TOP = 0.1  # the share of rows with top scores that lift and capture are told of
 QUANTILES = (0.1, 0.5, 0.9)  # that quantile losses are told of
 
 
-def score_metrics(counts: BinaryCounts, threshold: float, worth: Worth | None = None) -> dict[str, Metric]:
-    """Return what is told of a score: how it ranks, how it is calibrated, and its answers at `threshold`."""
+def score_metrics(
+    counts: BinaryCounts,
+    threshold: float,
+    worth: Worth | None = None,
+    apart: tuple[float, float] = (1.0, 1.0),
+) -> dict[str, Metric]:
+    """Return what is told of a score: how it ranks, how it is calibrated, and its answers at `threshold`.
+
+    `apart`: by how much more negatives and positives count in what compares shares of one label.
+    """
+    alone = replace(counts, negatives=counts.negatives * apart[0], positives=counts.positives * apart[1])
     found = named(
         (
-            discrimination.roc_auc(counts),
-            discrimination.gini(counts),
+            discrimination.roc_auc(alone),
+            discrimination.gini(alone),
             discrimination.average_precision(counts),
-            discrimination.ks(counts),
+            discrimination.ks(alone),
             discrimination.lift(counts, TOP),
             discrimination.capture(counts, TOP),
             proper_scores.log_loss(counts),
@@ -36,17 +46,24 @@ def score_metrics(counts: BinaryCounts, threshold: float, worth: Worth | None = 
             calibration.spiegelhalter_z(counts),
         )
     )
-    return found | answer_metrics(confusion_at(counts, threshold), worth)
+    tables = confusion_at(counts, threshold), confusion_at(alone, threshold)
+    return found | answer_metrics(tables[0], worth, tables[1])
 
 
-def answer_metrics(table: Confusion, worth: Worth | None = None) -> dict[str, Metric]:
-    """Return what is told of yes-or-no answers; `worth` is that of `binary.business_value`."""
+def answer_metrics(
+    table: Confusion, worth: Worth | None = None, alone: Confusion | None = None
+) -> dict[str, Metric]:
+    """Return what is told of yes-or-no answers; `worth` is that of `binary.business_value`.
+
+    `alone` is the same table with the rows of each label counted by themselves (`score_metrics`).
+    """
+    alone = alone or table
     found = [
         binary.accuracy(table),
-        binary.balanced_accuracy(table),
+        binary.balanced_accuracy(alone),
         binary.precision(table),
-        binary.recall(table),
-        binary.specificity(table),
+        binary.recall(alone),
+        binary.specificity(alone),
         binary.f_beta(table),
         binary.matthews_correlation(table),
     ]

@@ -20,22 +20,58 @@ Floats = npt.NDArray[np.float64]
 def binary_counts(outcomes: _core.BinaryOutcomes, *, labelled: bool = False) -> BinaryCounts:
     """Return the counts of a score and a label that is one of two; with a weight, the weighted ones.
 
-    `labelled`: only of rows with a label, whose sums of scores are kept apart. Weights are scaled to a mean
-    of 1 over all rows: metrics are those of the weights, intervals those of as many rows as there were, which
-    are too narrow where weights vary much.
+    `labelled`: only of rows with a label, whose sums of scores are kept apart. Weights are scaled to add up
+    to rows that would tell as much if all weighed the same (`rows_of_weight`): metrics are those of the
+    weights, intervals those of so many rows.
     """
     counts, sums, squares = outcomes.counts()
     rows = counts.astype(np.float64)
     weighted = outcomes.weighted()
     if weighted is not None:
-        total = float(weighted[0].sum())
-        scale = float(rows.sum()) / total if total > 0 else 1.0
-        rows, sums, squares = (scale * each for each in weighted)
+        scale = min(rows_of_weight(outcomes)[: 2 if labelled else 3], default=inf)
+        rows, sums, squares = ((scale if scale < inf else 0.0) * each for each in weighted)
     kept = slice(0, 2 if labelled else 3)
     unlabelled = np.zeros_like(rows[2]) if labelled else rows[2]
     return BinaryCounts(
         outcomes.edges, rows[1], rows[0], unlabelled, sums[kept].sum(axis=0), squares[kept].sum(axis=0)
     )
+
+
+def rows_of_weight(outcomes: _core.BinaryOutcomes) -> tuple[float, float, float]:
+    """Return how many rows of one weight a weight of 1 tells as much as: negative, positive, unlabelled.
+
+    (sum of w)^2 / sum of w^2 rows (Kish 1965) over the sum of w, infinite of an outcome without weight. Where
+    all weights are 1 it is 1; a few large ones make it small.
+    """
+    weighted, squares = outcomes.weighted(), outcomes.weight_squares()
+    if weighted is None or squares is None:
+        return 1.0, 1.0, 1.0
+    weights, rows = weighted[0].sum(axis=1), outcomes.counts()[0].sum(axis=1)
+
+    def worth(weight: float, square: float, n: float) -> float:
+        if not weight > 0:
+            return inf
+        # Squares that vanish do not tell how weights vary: all of them are one row then.
+        return min(weight / square if square > 0 else 1.0 / weight, n / weight)
+
+    return (
+        worth(weights[0], squares[0], rows[0]),
+        worth(weights[1], squares[1], rows[1]),
+        worth(weights[2], squares[2], rows[2]),
+    )
+
+
+def told_apart(outcomes: _core.BinaryOutcomes) -> tuple[float, float]:
+    """Return by how much more negatives and positives count where rows of one label stand for themselves.
+
+    `binary_counts` scales both labels by the one whose weights vary more, so that no interval is too narrow.
+    What is a share of one label alone, or compares such shares, may count each by its own: 1 or more.
+    """
+    negatives, positives, _ = rows_of_weight(outcomes)
+    if inf in (negatives, positives):
+        return 1.0, 1.0
+    least = min(negatives, positives)
+    return negatives / least, positives / least
 
 
 def coarser(counts: BinaryCounts, edges: Floats) -> BinaryCounts:
