@@ -27,7 +27,7 @@ from tidegauge.outcomes.facets import (
 )
 from tidegauge.outcomes.fairness import FOUR_FIFTHS, generalized_entropy
 from tidegauge.outcomes.metric import Metric
-from tidegauge.performance_causes import like, mean_weight, scaled
+from tidegauge.performance_causes import like
 from tidegauge.performance_measurements import MIN_LABELLED, MIN_RARER
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
@@ -175,7 +175,6 @@ def side_of(
     """Return the facets of a column, in the order of their keys."""
     facets: dict[str, Facet] = {}
     strata: dict[str, dict[str, Facet]] = {}
-    usual = mean_weight(outcomes)
     for key in sorted(segments):
         values = parse_segment(key)
         if set(values) not in ({by}, {by, group}):
@@ -183,8 +182,7 @@ def side_of(
         own = like(outcomes, segments[key]._core.outcomes)
         if own is None:
             continue
-        weight = mean_weight(own) / usual
-        facet = facet_of(own, scaled(counted(own, schema), weight), schema)
+        facet = facet_of(own, counted(own, schema, outcomes), schema)
         facet = facet if favourable == "positive" else turned(facet)
         of = segment_key({by: values[by]})
         if len(values) == 1:

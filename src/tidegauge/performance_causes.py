@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tidegauge import _core
 from tidegauge.errors import InputError, MergeError
@@ -156,17 +156,12 @@ def complete(by: Sequence[str], parts: Means, whole: Mapping[str, Sums]) -> Mean
 
 
 def parts_of(whole: Outcomes, segments: Mapping[str, Profile], schema: Schema) -> dict[str, Counted]:
-    """Return what segments counted of a column, those without any left out.
-
-    Weights are scaled to a mean of 1 over the rows of a profile; here to those of the whole, so that the
-    segments add up to it.
-    """
-    usual = mean_weight(whole)
+    """Return what segments counted of a column, those without any left out; they add up to the whole."""
     found: dict[str, Counted] = {}
     for key, profile in segments.items():
         outcomes = like(whole, profile._core.outcomes)
         if outcomes is not None:
-            found[key] = scaled(counted(outcomes, schema), mean_weight(outcomes) / usual)
+            found[key] = counted(outcomes, schema, whole)
     return found
 
 
@@ -195,30 +190,3 @@ def in_cells(of: Counted, cells: Counted) -> Counted:
 def labelled(parts: Parts) -> dict[str, BinaryCounts]:
     """Return the labelled counts of a score's segments."""
     return {key: each.state for key, each in parts.items() if isinstance(each.state, BinaryCounts)}
-
-
-def mean_weight(outcomes: Outcomes) -> float:
-    """Return the mean weight of a row; 1 without weights or rows."""
-    weighted = outcomes.weighted() if isinstance(outcomes, _core.BinaryOutcomes) else None
-    if weighted is None or not isinstance(outcomes, _core.BinaryOutcomes):
-        return 1.0
-    rows = float(outcomes.counts()[0].sum())
-    total = float(weighted[0].sum())
-    return total / rows if rows and total > 0 else 1.0
-
-
-def scaled(of: Counted, factor: float) -> Counted:
-    """Return counts times a number."""
-    if factor == 1.0 or not isinstance(of.state, BinaryCounts):
-        return of
-    assert of.matrix is not None
-    assert of.every is not None
-    return replace(
-        of, state=times(of.state, factor), every=times(of.every, factor), matrix=of.matrix * factor
-    )
-
-
-def times(counts: BinaryCounts, factor: float) -> BinaryCounts:
-    """Return counts times a number."""
-    names = ("positives", "negatives", "unlabelled", "score_sums", "score_squares")
-    return replace(counts, **{name: getattr(counts, name) * factor for name in names})

@@ -312,15 +312,24 @@ def error_dict(error: RealisedError) -> dict[str, Any]:
 def decisive(found: Sequence[Measurement]) -> list[Measurement]:
     """Return those that say how right a model is: what was judged, and what could not be.
 
-    An estimate is none of them where the same metric was judged by labels.
+    An estimate is none of them where labels have judged the same metric, and found it within the estimate's
+    limit.
     """
     heard = [each for each in found if each.threshold is not None or each.status != "ok"]
     by_labels = {
-        (each.column, each.name)
+        (each.column, each.name): each.value
         for each in heard
         if each.kind == "realised" and each.threshold is not None and each.status != "immature"
     }
-    return [each for each in heard if each.kind == "realised" or (each.column, each.name) not in by_labels]
+    return [each for each in heard if not is_refuted(each, by_labels.get((each.column, each.name)))]
+
+
+def is_refuted(estimate: Measurement, realised: float | None) -> bool:
+    """Tell whether a measurement is an estimate whose limit the realised value keeps."""
+    if estimate.kind != "estimated" or realised is None or estimate.threshold is None:
+        return False
+    beyond = estimate.threshold - realised
+    return beyond <= 0 if estimate.direction == "lower_is_worse" else beyond >= 0
 
 
 def summary_of(made: Performance) -> str:

@@ -79,8 +79,8 @@ def performance(
     With fewer than 100 labelled rows, or 20 of the rarer class, or where no value would be beyond the
     threshold, it is `insufficient`; realised metrics are
     `immature` until the share of rows with a label is `mature_coverage` times the reference's, because labels
-    that come first are not a fair sample. An estimate has a part in the status of the whole only as long as
-    labels do not say themselves what the metric is.
+    that come first are not a fair sample. An estimate has no part in the status of the whole where labels
+    have judged the same metric, and found it within the estimate's limit.
 
     `worth` [[true negative, false positive], [false negative, true positive]], in any unit, adds the
     `business_value` of a row. `judged` names the metrics to judge; None takes all but those that say the same

@@ -246,7 +246,7 @@ def test_another_references_profile_is_refused(reference: tg.Reference) -> None:
         tg.performance(tg.profile(day_of(40), other), reference)
 
 
-def test_an_estimate_decides_only_where_no_label_does(reference: tg.Reference) -> None:
+def test_an_estimate_that_labels_refute_is_no_alarm(reference: tg.Reference) -> None:
     """Scores that moved while labels did not: without labels that is a loss, with labels it is none."""
     day = day_of(40, 5_000)
     at = day.column_names.index("p")

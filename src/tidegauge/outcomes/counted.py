@@ -94,13 +94,14 @@ def all_counted(outcomes: Sequence[Outcomes], schema: Schema) -> list[Counted]:
     return sorted(found, key=lambda each: (order.index(each.task), each.column))
 
 
-def counted(outcomes: Outcomes, schema: Schema) -> Counted:
+def counted(outcomes: Outcomes, schema: Schema, whole: Outcomes | None = None) -> Counted:
     """Return what was counted of a column; `schema` has the threshold of scores and which label is positive.
 
-    A prediction of two classes, one of which the schema says is positive, is a yes-or-no answer.
+    `whole`: what the outcomes are a part of, whose scale of weights they take. A prediction of two classes,
+    one of which the schema says is positive, is a yes-or-no answer.
     """
     if isinstance(outcomes, _core.BinaryOutcomes):
-        return of_score(outcomes, schema)
+        return of_score(outcomes, schema, whole if isinstance(whole, _core.BinaryOutcomes) else outcomes)
     if isinstance(outcomes, _core.RegressionOutcomes):
         sums = regression_sums(outcomes)
         n = round(sums.errors.n)
@@ -135,12 +136,12 @@ def counted(outcomes: Outcomes, schema: Schema) -> Counted:
     )
 
 
-def of_score(outcomes: _core.BinaryOutcomes, schema: Schema) -> Counted:
-    """Return what was counted of a score."""
+def of_score(outcomes: _core.BinaryOutcomes, schema: Schema, whole: _core.BinaryOutcomes) -> Counted:
+    """Return what was counted of a score; weights are scaled as those of `whole`."""
     rows = outcomes.counts()[0].sum(axis=1)
     column = schema.get(outcomes.score)
     threshold = THRESHOLD if column is None or column.threshold is None else column.threshold
-    state = binary_counts(outcomes, labelled=True)
+    state = binary_counts(outcomes, labelled=True, whole=whole)
     table = confusion_at(state, threshold)
     negative = "not " + class_name(outcomes.positive)
     n_labelled = int(rows[:2].sum())
@@ -148,7 +149,8 @@ def of_score(outcomes: _core.BinaryOutcomes, schema: Schema) -> Counted:
         [[table.true_negatives, table.false_positives], [table.false_negatives, table.true_positives]]
     )
     if table.n > 0 and outcomes.weight:
-        matrix *= n_labelled / table.n
+        all_of = binary_counts(whole, labelled=True)
+        matrix *= whole.counts()[0][:2].sum() / (all_of.positives.sum() + all_of.negatives.sum())
     return Counted(
         outcomes.score,
         "score",
@@ -156,7 +158,7 @@ def of_score(outcomes: _core.BinaryOutcomes, schema: Schema) -> Counted:
         n_labelled,
         int(rows[:2].min()),
         state,
-        binary_counts(outcomes),
+        binary_counts(outcomes, whole=whole),
         threshold,
         threshold if table.threshold is None else table.threshold,
         matrix,
@@ -165,7 +167,7 @@ def of_score(outcomes: _core.BinaryOutcomes, schema: Schema) -> Counted:
             class_name(outcomes.positive),
         ),
         1,
-        told_apart(outcomes),
+        told_apart(whole),
     )
 
 

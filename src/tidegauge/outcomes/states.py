@@ -17,18 +17,20 @@ from tidegauge.outcomes.sums import Sums
 Floats = npt.NDArray[np.float64]
 
 
-def binary_counts(outcomes: _core.BinaryOutcomes, *, labelled: bool = False) -> BinaryCounts:
+def binary_counts(
+    outcomes: _core.BinaryOutcomes, *, labelled: bool = False, whole: _core.BinaryOutcomes | None = None
+) -> BinaryCounts:
     """Return the counts of a score and a label that is one of two; with a weight, the weighted ones.
 
     `labelled`: only of rows with a label, whose sums of scores are kept apart. Weights are scaled to add up
     to rows that would tell as much if all weighed the same (`rows_of_weight`): metrics are those of the
-    weights, intervals those of so many rows.
+    weights, intervals those of so many rows. Parts of a `whole` are scaled as it is, so that they add up.
     """
     counts, sums, squares = outcomes.counts()
     rows = counts.astype(np.float64)
     weighted = outcomes.weighted()
     if weighted is not None:
-        scale = min(rows_of_weight(outcomes)[: 2 if labelled else 3], default=inf)
+        scale = min(rows_of_weight(whole or outcomes)[: 2 if labelled else 3], default=inf)
         rows, sums, squares = ((scale if scale < inf else 0.0) * each for each in weighted)
     kept = slice(0, 2 if labelled else 3)
     unlabelled = np.zeros_like(rows[2]) if labelled else rows[2]
