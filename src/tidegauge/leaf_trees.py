@@ -51,9 +51,12 @@ class FeatureRows:
         self._parts: list[tuple[int, _core.Batch]] = []  # the number of the first row of each
 
     def update(self, batch: _core.Batch) -> None:
-        """Take every stride-th row; the stride doubles whenever there are too many."""
+        """Take every stride-th row; the stride doubles whenever there would be too many."""
         if not self.names:
             return
+        while -(-(self._n_seen + batch.n_rows) // self._stride) > SAMPLED_ROWS:
+            self._stride *= 2
+            self._parts = [part for each in self._parts if (part := self._thinned(*each))[1].n_rows]
         first = -self._n_seen % self._stride
         taken = np.arange(first, batch.n_rows, self._stride, dtype=np.int64)
         there = [field[0] for field in batch.fields]
@@ -61,9 +64,6 @@ class FeatureRows:
         if len(taken):
             self._parts.append((self._n_seen + first, batch.select(places).take(taken)))
         self._n_seen += batch.n_rows
-        while self.n_rows > SAMPLED_ROWS:
-            self._stride *= 2
-            self._parts = [part for each in self._parts if (part := self._thinned(*each))[1].n_rows]
 
     def _thinned(self, first: int, part: _core.Batch) -> tuple[int, _core.Batch]:
         """Keep the rows whose number is a multiple of the new stride: every other one."""

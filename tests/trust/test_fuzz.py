@@ -16,6 +16,7 @@ DECODERS = {
     "binary_weighted": _core.BinaryOutcomes.from_bytes,
     "confusion": _core.ConfusionOutcomes.from_bytes,
     "regression": _core.RegressionOutcomes.from_bytes,
+    "leaves": _core.LeafOutcomes.from_bytes,
 }
 REFUSED = [p for p in CORPUS if p.name.startswith("refused-") and p.parent.name in DECODERS]
 
