@@ -93,7 +93,8 @@ class FeatureRows:
     def errors(self, outcomes: _core.RegressionOutcomes) -> Floats:
         """Prediction - label of each row, NaN where one of them is not there."""
         predictions, answers, labels = self._read(outcomes)
-        return np.where(answers == 0, predictions - labels, np.nan)
+        first = predictions.reshape(len(answers), -1)[:, 0]  # of each row's numbers
+        return np.where(answers == 0, first - labels, np.nan)
 
     def _read(self, outcomes: _core.BinaryOutcomes | _core.RegressionOutcomes) -> tuple[Floats, ...]:
         found = [outcomes.read(part) for _, part in self._parts]
