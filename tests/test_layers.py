@@ -21,7 +21,7 @@ PYTHON_LAYERS = [
     {"window", "measurement", "tables", "edges", "cells", "homes", "arrow", "scores", "segments", "isotonic"},
     {"frames"},
     {"schema", "ranks", "joints", "calendar", "score_cells"},
-    {"column_profiles", "outcome_specs"},
+    {"column_profiles", "outcome_specs", "feature_rows"},
     {"waiting_rows", "outcomes"},
     {"late_labels", "leaf_trees"},
     {"profiles"},
