@@ -24,7 +24,7 @@ PYTHON_LAYERS = [
     },
     {"frames"},
     {"schema", "ranks", "joints", "calendar", "score_cells"},
-    {"column_profiles", "outcome_specs"},
+    {"column_profiles", "outcome_specs", "feature_rows"},
     {"waiting_rows", "outcomes", "label_ages", "absolute_sums"},
     {"late_labels", "leaf_trees"},
     {"profiles"},

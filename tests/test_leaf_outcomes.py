@@ -348,15 +348,15 @@ def test_neither_batches_nor_a_stream_show_in_the_tree(sizes):
 
 
 def test_rows_are_thinned_by_their_number(monkeypatch):
-    from tidegauge import leaf_trees
+    from tidegauge import feature_rows, leaf_trees
 
-    monkeypatch.setattr(leaf_trees, "SAMPLED_ROWS", 1_000)
+    monkeypatch.setattr(feature_rows, "SAMPLED_ROWS", 1_000)
     data = scored(5_003, 3)
     column = leaf_trees.leaf_column(REFERENCE._specs["amount"])
     assert column is not None
     found = []
     for sizes in ([5_003], [1, 2_500, 700, 1_802]):
-        rows, begin = leaf_trees.FeatureRows(SCHEMA), 0
+        rows, begin = feature_rows.FeatureRows(SCHEMA), 0
         for size in sizes:
             for batch in batches(data.slice(begin, size)):
                 rows.update(batch)

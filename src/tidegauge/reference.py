@@ -19,10 +19,11 @@ from tidegauge.arrow import batches
 from tidegauge.arrow.batches import refuse_missing
 from tidegauge.edges import fit_edges
 from tidegauge.errors import DecodeError, InputError, SchemaError
+from tidegauge.feature_rows import FeatureRows
 from tidegauge.label_ages import AgeCounter, LabelAge
 from tidegauge.label_ages import from_note as from_ages
 from tidegauge.label_ages import to_note as to_ages
-from tidegauge.leaf_trees import FeatureRows, chosen_leaves, leaf_errors
+from tidegauge.leaf_trees import chosen_leaves, leaf_errors
 from tidegauge.outcome_specs import LabelledRows, Outcomes, chosen_outcomes, light_outcomes
 from tidegauge.outcomes.leaf_errors import LeafErrors
 from tidegauge.outcomes.windowed import WindowedNote, from_note, to_note, windowed_metrics

@@ -247,3 +247,34 @@ def test_a_reference_keeps_errors_by_leaf_and_refuses_what_are_none():
     kept = tg.Reference.fit(predicted(3_000, 6), schema=NUMBERS, edges=BY_NUMBER)
     assert kept.leaf_errors is None  # errors are those of its own rows, which had no part in the tree
     assert kept.profile._core.leaves is None
+
+
+@pytest.mark.parametrize("reference", [REFERENCE, BY_NUMBER], ids=["score", "number"])
+@pytest.mark.parametrize("n", [0, 1, 150])
+def test_few_rows_are_an_answer(reference, n):
+    data = scored(n, 9) if reference is REFERENCE else predicted(n, 9)
+    for rows in (data, data.drop_columns(["label"])):
+        profile = tg.Profile.empty(reference)
+        profile.update(rows)
+        told = tg.performance(profile, reference)
+        json.dumps(told.to_dict(), allow_nan=False)
+        assert told.status in {"insufficient", "immature", "ok"}
+        repr(told)
+        for each in told.measurements:
+            assert each.value is not None or each.status in {"undefined", "immature", "insufficient"}
+
+
+def test_windows_and_a_scan_are_estimated_by_segments():
+    data = scored(24_000, 10)
+    hours = np.datetime64("2026-01-05", "us") + np.arange(24_000) * np.timedelta64(3_600, "s") // 250
+    data = data.append_column("time", pa.array(hours.astype("M8[us]")))
+    schema = tg.Schema.infer(data, score="score", label="label", positive=1, timestamp="time")
+    reference = tg.Reference.fit(data, schema=schema, window="1h")
+    moved = scored(2_000, 11, 0.9)
+    later = np.datetime64("2026-03-02", "us") + np.arange(2_000) * np.timedelta64(3_600, "s") // 250
+    moved = moved.append_column("time", pa.array(later.astype("M8[us]"))).drop_columns(["label"])
+    windows = tg.profile_windows(moved, reference, window="1h")
+    scanned = tg.performance_scan(windows, reference)
+    for each in scanned.performances:
+        assert any("segments" in words for words in each.assumptions)
+        assert each.value("accuracy", "estimated") == pytest.approx(0.5, abs=0.12)

@@ -73,6 +73,7 @@ def made() -> Iterator[tuple[str, bytes]]:
         unexpected = tg.profile(table.append_column("extra", pa.array([1] * 30)), reference)
         yield "-".join(("unexpected", *kinds)), unexpected.to_bytes()
     yield from made_of_labels()
+    yield from made_of_leaves()
     table = rows(("real", "integer"), 60)
     with_windows = tg.Reference.fit(table)
     segmented = tg.profile(table.slice(0, 7), with_windows, accumulators="light")
@@ -95,6 +96,34 @@ def made_of_labels() -> Iterator[tuple[str, bytes]]:
     light.merge(tg.Profile(tg._core.Profile.of_labels(labelled[1], [])))
     light.merge(labels)
     yield "labels-merged", light.to_bytes()
+
+
+def made_of_leaves() -> Iterator[tuple[str, bytes]]:
+    """Yield rows by leaf of a tree on a number, a boolean and a category: of a score, of a number."""
+    n = 60
+    ramp = np.arange(n)
+    table = rows(("real", "flag", "word"), n)
+    table = table.append_column("score", pa.array(ramp / n)).append_column("label", pa.array(ramp % 3 % 2))
+    reference = tg.Reference.fit(table)
+    specs = [each.spec for each in reference.profile._core.columns]
+    hashes = reference.profile._core.column("word").spec.category_hashes
+    core = tg._core
+    columns = [
+        core.LeafColumn("real", "number", cuts=np.array([-100.0, 0.0])),
+        core.LeafColumn("flag", "boolean"),
+        core.LeafColumn("word", "category", hashes=hashes[:2]),
+    ]
+    end = (-1, np.empty(0, np.uint8), 0, 0)
+    asks = [(0, [1, 0, 0, 1], 1, 2), (1, [0, 1, 0], 3, 4), (2, [1, 0, 1, 0], 5, 6)]
+    nodes = [(at, np.array(sides, np.uint8), left, right) for at, sides, left, right in asks] + [end] * 4
+    for name, outcomes in (
+        ("score", core.BinaryOutcomes("score", "label", np.array([0.25, 0.5]), positive=1, negative=0)),
+        ("number", core.RegressionOutcomes("score", "label", np.array([0.0]))),
+    ):
+        profile = tg.Profile(core.Profile(specs, leaves=core.LeafOutcomes(outcomes, columns, nodes)))
+        yield f"leaves-{name}-none", profile.to_bytes()
+        profile.update(table)
+        yield f"leaves-{name}", profile.to_bytes()
 
 
 def main() -> None:

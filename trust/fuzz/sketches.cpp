@@ -2,6 +2,7 @@
 
 #include "sketches.hpp"
 
+#include "../../tests/contract/leaf_adaptor.hpp"
 #include "../../tests/contract/outcome_adaptors.hpp"
 #include "../../tests/contract/sketch_adaptors.hpp"
 #include "laws.hpp"
@@ -170,6 +171,7 @@ constexpr Target kTargets[] = {
     target<Saved<contract::ConfusionAdaptor>>("confusion"),
     target<Saved<contract::RegressionAdaptor>>("regression"),
     target<Saved<contract::MulticlassAdaptor>>("multiclass"),
+    target<Saved<contract::LeafAdaptor<false>>>("leaves"),
 };
 
 }  // namespace
