@@ -267,8 +267,10 @@ def summary_of(made: Fairness) -> str:
     rows = sum(each.n_rows for each in made.facets)
     sizes = f"{len(made.facets)} facets of {made.by}, {rows:,} rows"
     loud = [each for each in made.measurements if each.status in ("alert", "warning")]
+    if not loud and made.status == "ok":
+        return f"ok: no facet is treated unlike beyond the limits ({sizes})"
     if not loud:
-        return f"{made.status}: no facet is treated unlike beyond the limits ({sizes})"
+        return f"{made.status}: too few rows to tell whether facets are treated alike ({sizes})"
     worst = max(loud, key=extent)
     alerts = sum(each.status == "alert" for each in loud)
     counts = [

@@ -251,6 +251,16 @@ def test_a_reference_without_segments_has_no_value_to_tell() -> None:
     assert {each.reference_value for each in found.measurements} == {None}
 
 
+def test_too_few_rows_are_no_verdict(reference: tg.Reference) -> None:
+    found = told(reference, people(60, 3))
+    assert found.status == "insufficient"
+    assert found.summary.startswith("insufficient: too few rows to tell")
+    assert {each.status for each in found.measurements if each.threshold is not None} <= {
+        "insufficient",
+        "undefined",
+    }
+
+
 def test_what_does_not_fit_is_refused(reference: tg.Reference) -> None:
     segments = tg.profile_segments(people(1_000, 12), reference, SEGMENTS)
     for by, options, why in (

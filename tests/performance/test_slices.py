@@ -174,3 +174,14 @@ def test_the_command_takes_files_and_archives(tmp_path: Path, reference: tg.Refe
                 part.append_column("time", pa.array(np.full(2_000, start + np.timedelta64(day, "D"))))
             )
     assert tidegauge("a.db").startswith("country=SE worse by")
+
+
+def test_without_labels_nothing_is_told(reference: tg.Reference) -> None:
+    rows = rows_of(2_000, 40, labels=0.0, **EVEN)
+    for parts in (
+        segment_parts(rows, reference, SEGMENTS, 2),
+        tg.profile_segments(rows, reference, SEGMENTS),
+    ):
+        found = tg.find_slices(parts, reference)
+        assert (found.found, found.n_slices, found.value) == ((), 0, None)
+        assert "no labelled rows, 0 slices" in found.summary
