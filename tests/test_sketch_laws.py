@@ -22,4 +22,5 @@ def test_every_accumulator_has_its_laws() -> None:
         "confusion",
         "regression",
         "multiclass",
+        "ranking",
     }

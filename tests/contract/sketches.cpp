@@ -36,6 +36,7 @@ const std::map<std::string, Laws>& accumulators() {
       {"confusion", laws<ConfusionAdaptor>()},
       {"regression", laws<RegressionAdaptor>()},
       {"multiclass", laws<MulticlassAdaptor>()},
+      {"ranking", laws<RankingAdaptor>()},
   };
   return all;
 }

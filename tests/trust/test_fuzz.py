@@ -17,6 +17,7 @@ DECODERS = {
     "confusion": _core.ConfusionOutcomes.from_bytes,
     "regression": _core.RegressionOutcomes.from_bytes,
     "multiclass": _core.MulticlassOutcomes.from_bytes,
+    "ranking": _core.RankingOutcomes.from_bytes,
 }
 REFUSED = [p for p in CORPUS if p.name.startswith("refused-") and p.parent.name in DECODERS]
 

@@ -170,6 +170,7 @@ constexpr Target kTargets[] = {
     target<Saved<contract::ConfusionAdaptor>>("confusion"),
     target<Saved<contract::RegressionAdaptor>>("regression"),
     target<Saved<contract::MulticlassAdaptor>>("multiclass"),
+    target<Saved<contract::RankingAdaptor>>("ranking"),
 };
 
 }  // namespace

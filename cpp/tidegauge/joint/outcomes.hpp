@@ -14,6 +14,7 @@
 #include "tidegauge/joint/binary.hpp"
 #include "tidegauge/joint/confusion.hpp"
 #include "tidegauge/joint/multiclass.hpp"
+#include "tidegauge/joint/ranking.hpp"
 #include "tidegauge/joint/regression.hpp"
 #include "tidegauge/joint/tile.hpp"
 
@@ -49,6 +50,7 @@ std::vector<std::string> columns_of(const BinarySpec& spec);
 std::vector<std::string> columns_of(const ConfusionSpec& spec);
 std::vector<std::string> columns_of(const RegressionSpec& spec);
 std::vector<std::string> columns_of(const MulticlassSpec& spec);
+std::vector<std::string> columns_of(const RankingSpec& spec);
 
 // Adds rows. Without the column of the score, the prediction, the label or the weight it is as if all its
 // values were null: labels come later. Throws nothing but for memory.
@@ -56,6 +58,8 @@ void add_rows(Binary& state, const Rows& rows);
 void add_rows(Confusion& state, const Rows& rows);
 void add_rows(Regression& state, const Rows& rows);
 void add_rows(Multiclass& state, const Rows& rows);
+/// The rows of a query are those of equal value in these rows, next to each other or not.
+void add_rows(Ranking& state, const Rows& rows);
 
 /// Rows as a state sees them, for later: each `width` numbers (the score, or the prediction: of a matrix its
 /// code, of an interval its bounds behind it, NaN where there are none; of many classes the score of each, or

@@ -69,4 +69,6 @@ def n_labelled(counts: Outcomes) -> int:
         return int(counts.counts()[:, :-1].sum())
     if isinstance(counts, _core.MulticlassOutcomes):
         return int(counts.counts()[0][:, :, :2].sum())
+    if isinstance(counts, _core.RankingOutcomes):
+        return counts.homes["ranked"] + counts.homes["set_aside"]
     return counts.homes["labelled"]
