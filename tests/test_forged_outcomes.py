@@ -286,6 +286,47 @@ def test_multiclass_outcomes() -> None:
         refused(outcomes((3, state)), why)
 
 
+RANKING = named("q", "s", "label")
+
+
+def ranking(
+    rows: dict[int, int], queries: tuple[int, ...] = (1, 0, 0, 0, 0), sums: dict[int, int] | None = None
+) -> bytes:
+    """Rows by their homes, queries, and 36 sums, all of them 0 but those given."""
+    of_rows = [rows.get(i, 0) for i in range(12)]
+    told = [(sums or {}).get(i, 0) for i in range(36)]
+    return RANKING + varint(*of_rows, *queries) + b"".join(map(wide, told))
+
+
+def test_ranking_outcomes() -> None:
+    for state in [
+        ranking({0: 2}),
+        ranking({0: 3}, sums={0: ONE, 1: ONE, 35: 5}),
+        ranking({1: 5, 2: 1, 3: 7}, (0, 1, 2, 1, 2)),
+    ]:
+        kept(outcomes((4, state), n_rows=20))
+    for state, why in [
+        (named("q", "q", "label"), "must be different columns"),
+        (named("q", "s", "s"), "must be different columns"),
+        (ranking({0: MOST + 1}), r"more than 2\^62 rows"),
+        (ranking({1: MOST, 3: 1}), r"more than 2\^62 rows"),
+        *(
+            (state, "counts and sums that no queries have")
+            for state in [
+                ranking({0: 1}),  # of a row
+                ranking({0: 2}, (0, 0, 0, 0, 0)),
+                ranking({0: 2}, (2**64 - 1, 0, 0, 0, 0)),
+                ranking({0: 2, 1: 1}, (1, 1, 1, 0, 0)),
+                ranking({0: 2, 3: 9}, (1, 0, 0, 1, 0)),
+                ranking({0: 2, 1: 1}, (1, 0, 0, 2**63, 2**63)),
+                *(ranking({0: 2}, sums={at: x}) for at in (0, 1, 34, 35) for x in (-1, ONE + 1, 2**110)),
+                ranking({1: 2}, (0, 1, 0, 0, 0), {0: 1}),
+            ]
+        ),
+    ]:
+        refused(outcomes((4, state), n_rows=20), why)
+
+
 def test_sections_of_outcomes() -> None:
     whole = (2, regression(0, (1, *[0] * 7), (2, 0, 1)))
     refused(outcomes((9, b"")), "a kind that this version does not know")

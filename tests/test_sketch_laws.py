@@ -23,4 +23,5 @@ def test_every_accumulator_has_its_laws() -> None:
         "leaves",
         "regression",
         "multiclass",
+        "ranking",
     }

@@ -19,6 +19,7 @@ using joint::Classes;
 using joint::Confusion;
 using joint::Multiclass;
 using joint::Outcomes;
+using joint::Ranking;
 using joint::Regression;
 template <class T>
 using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
@@ -98,6 +99,38 @@ py::class_<Outcomes<State>> register_one(py::module_& m, const char* name) {
   return py::class_<Self>(m, name)
       .def("update", py::overload_cast<const arrow::Batch&>(&Self::update), py::arg("batch"),
            py::call_guard<Unlocked>())
+      .def("merge", &Self::merge, py::arg("other"), py::call_guard<Unlocked>())
+      .def("subtract", &Self::subtract, py::arg("other"), py::call_guard<Unlocked>())
+      .def(
+          "copy", [](const Self& self) { return std::make_unique<Self>(self.state()); },
+          py::call_guard<Unlocked>())
+      .def_property_readonly("id", [](const Self& self) { return self.spec().id; })
+      .def_property_readonly("label", [](const Self& self) { return to_text(self.spec().label); })
+      .def_property_readonly("n_rows", [](const Self& self) { return snapshot(self).n_rows(); })
+      .def("to_bytes",
+           [](const Self& self) {
+             ByteWriter out;
+             {
+               const Unlocked unlocked;
+               self.encode(out);
+             }
+             return to_python(out.bytes());
+           })
+      .def_static(
+          "from_bytes",
+          [](const py::buffer& data) {
+            const py::buffer_info info = data.request();
+            ByteReader in(to_span(info));
+            return std::make_unique<Self>(Self::decode(in));
+          },
+          py::arg("data"));
+}
+
+/// What those have that a label can reach after its row.
+template <class State>
+py::class_<Outcomes<State>> register_late(py::module_& m, const char* name) {
+  using Self = Outcomes<State>;
+  return register_one<State>(m, name)
       .def(
           "read",
           [](const Self& self, const arrow::Batch& batch) {
@@ -128,32 +161,7 @@ py::class_<Outcomes<State>> register_one(py::module_& m, const char* name) {
             const Unlocked unlocked;
             self.update(rows);
           },
-          py::arg("values"), py::arg("codes"), py::arg("others"))
-      .def("merge", &Self::merge, py::arg("other"), py::call_guard<Unlocked>())
-      .def("subtract", &Self::subtract, py::arg("other"), py::call_guard<Unlocked>())
-      .def(
-          "copy", [](const Self& self) { return std::make_unique<Self>(self.state()); },
-          py::call_guard<Unlocked>())
-      .def_property_readonly("id", [](const Self& self) { return self.spec().id; })
-      .def_property_readonly("label", [](const Self& self) { return to_text(self.spec().label); })
-      .def_property_readonly("n_rows", [](const Self& self) { return snapshot(self).n_rows(); })
-      .def("to_bytes",
-           [](const Self& self) {
-             ByteWriter out;
-             {
-               const Unlocked unlocked;
-               self.encode(out);
-             }
-             return to_python(out.bytes());
-           })
-      .def_static(
-          "from_bytes",
-          [](const py::buffer& data) {
-            const py::buffer_info info = data.request();
-            ByteReader in(to_span(info));
-            return std::make_unique<Self>(Self::decode(in));
-          },
-          py::arg("data"));
+          py::arg("values"), py::arg("codes"), py::arg("others"));
 }
 
 /// [kCounted, cells] of one number of each slot.
@@ -171,7 +179,7 @@ py::array_t<T> by_outcome(const Binary& state, Of of) {
 
 void register_binary(py::module_& m) {
   using Self = Outcomes<Binary>;
-  register_one<Binary>(m, "BinaryOutcomes")
+  register_late<Binary>(m, "BinaryOutcomes")
       .def(py::init([](std::string score, std::string label, const Array<double>& edges,
                        const py::object& positive, const py::object& negative, std::string weight) {
              std::vector<Classes::Value> classes{to_class(positive)};
@@ -244,7 +252,7 @@ void register_binary(py::module_& m) {
 
 void register_confusion(py::module_& m) {
   using Self = Outcomes<Confusion>;
-  register_one<Confusion>(m, "ConfusionOutcomes")
+  register_late<Confusion>(m, "ConfusionOutcomes")
       .def(py::init([](std::string prediction, std::string label, const py::list& classes) {
              return std::make_unique<Self>(
                  joint::ConfusionSpec::make(std::move(prediction), std::move(label), to_classes(classes)));
@@ -272,7 +280,7 @@ void register_confusion(py::module_& m) {
 
 void register_regression(py::module_& m) {
   using Self = Outcomes<Regression>;
-  register_one<Regression>(m, "RegressionOutcomes")
+  register_late<Regression>(m, "RegressionOutcomes")
       .def(py::init([](std::string prediction, std::string label, const Array<double>& edges,
                        std::string lower, std::string upper) {
              return std::make_unique<Self>(
@@ -325,7 +333,7 @@ void register_regression(py::module_& m) {
 
 void register_multiclass(py::module_& m) {
   using Self = Outcomes<Multiclass>;
-  register_one<Multiclass>(m, "MulticlassOutcomes")
+  register_late<Multiclass>(m, "MulticlassOutcomes")
       .def(py::init([](std::vector<std::string> scores, std::string label,
                        const std::vector<Array<double>>& edges, const py::list& classes) {
              std::vector<std::vector<double>> of_classes;
@@ -387,6 +395,61 @@ void register_multiclass(py::module_& m) {
       });
 }
 
+void register_ranking(py::module_& m) {
+  using Self = Outcomes<Ranking>;
+  register_one<Ranking>(m, "RankingOutcomes")
+      .def(py::init([](std::string query, std::string score, std::string label) {
+             return std::make_unique<Self>(
+                 joint::RankingSpec::make(std::move(query), std::move(score), std::move(label)));
+           }),
+           py::arg("query"), py::arg("score"), py::arg("label"))
+      .def_property_readonly("query", [](const Self& self) { return to_text(self.spec().query); })
+      .def_property_readonly("score", [](const Self& self) { return to_text(self.spec().score); })
+      .def_property_readonly(
+          "homes",
+          [](const Self& self) {
+            constexpr const char* kNames[] = {
+                "ranked",         "set_aside",          "unlabelled",         "query_null",
+                "query_mistyped", "score_null",         "score_mistyped",     "score_nan",
+                "score_infinite", "relevance_mistyped", "relevance_negative", "relevance_infinite"};
+            const Ranking state = snapshot(self);
+            py::dict homes;
+            for (size_t i = 0; i < joint::kRanked; ++i) {
+              homes[kNames[i]] = state.rows(static_cast<joint::Ranked>(i));
+            }
+            return homes;
+          })
+      .def_property_readonly("queries",
+                             [](const Self& self) {
+                               constexpr const char* kNames[] = {"counted", "single", "without_relevant",
+                                                                 "unlabelled", "incomplete"};
+                               const Ranking state = snapshot(self);
+                               py::dict queries;
+                               for (size_t i = 0; i < joint::kQueries; ++i) {
+                                 queries[kNames[i]] = state.queries(static_cast<joint::Query>(i));
+                               }
+                               return queries;
+                             })
+      .def("sums", [](const Self& self) {
+        constexpr const char* kNames[] = {"ndcg",   "average_precision", "reciprocal_rank", "hit",
+                                          "recall", "precision"};
+        const auto real = [](int128 units) {
+          return std::ldexp(static_cast<double>(units), -kernels::kFixedBits);
+        };
+        const Ranking state = snapshot(self);
+        py::dict found;
+        for (size_t k = 0; k < Ranking::kFirsts; ++k) {
+          py::dict of_first;
+          for (size_t of = 0; of < Ranking::kMetrics; ++of) {
+            const Ranking::Sums& sums = state.sums(k, static_cast<Ranking::Metric>(of));
+            of_first[kNames[of]] = py::make_tuple(real(sums.total), real(sums.square));
+          }
+          found[py::int_(Ranking::kFirst[k])] = of_first;
+        }
+        return found;
+      });
+}
+
 }  // namespace
 
 namespace {
@@ -405,7 +468,7 @@ bool with_any(const py::handle& object, Use use) {
 template <class Use>
 void for_each_of(const py::list& outcomes, Use use) {
   for (const py::handle& each : outcomes) {
-    if (!with_any<Binary, Confusion, Regression, Multiclass>(each, use)) {
+    if (!with_any<Binary, Confusion, Regression, Multiclass, Ranking>(each, use)) {
       throw SchemaError("outcomes: " + py::repr(each).cast<std::string>() + " is none");
     }
   }
@@ -439,6 +502,7 @@ void register_outcomes(py::module_& m) {
   register_confusion(m);
   register_regression(m);
   register_multiclass(m);
+  register_ranking(m);
   m.attr("MAX_SCORE_EDGES") = joint::BinarySpec::kMaxEdges;
   m.attr("MAX_CLASS_SCORE_EDGES") = joint::MulticlassSpec::kMaxEdges;
   m.attr("MAX_CLASSES") = Classes::kMax;

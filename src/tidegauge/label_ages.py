@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tidegauge._core import Batch
+from tidegauge._core import Batch, RankingOutcomes
 from tidegauge.errors import DecodeError, SchemaError, TidegaugeError
 from tidegauge.outcome_specs import Outcomes, n_labelled
 from tidegauge.window import DAY, HOUR, SECOND, position_of
@@ -20,9 +20,14 @@ AGES_NS = (HOUR, 6 * HOUR, *(days * DAY for days in (1, 2, 3, 5, 7, 10, 14, 21, 
 NS_OF_UNIT = {"tdD": DAY, "tdm": 10**6, "tss": SECOND, "tsm": 10**6, "tsu": 10**3, "tsn": 1}
 
 
+def by_row(outcomes: Sequence[Outcomes]) -> list[Outcomes]:
+    """Return those that count each row for itself: the rows of a query cannot be told apart by their ages."""
+    return [each for each in outcomes if not isinstance(each, RankingOutcomes)]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelAge:
-    """The outcomes of all rows with the labels that came within `age_ns` of their row, the others without."""
+    """Outcomes `by_row` of all rows, with the labels that came within `age_ns` of their row and no others."""
 
     age_ns: int
     outcomes: tuple[Outcomes, ...]
@@ -35,6 +40,7 @@ class AgeCounter:
     """
 
     def __init__(self, outcomes: Sequence[Outcomes], timestamp: str, labelled_at: str) -> None:
+        outcomes = by_row(outcomes)
         self._columns = timestamp, labelled_at
         self._label = outcomes[0].label
         kinds = range(len(AGES_NS) + 1)  # of ages: up to each of AGES_NS, and beyond
@@ -96,7 +102,7 @@ def to_note(ages: Sequence[LabelAge]) -> dict[str, list[str]]:
 
 def from_note(note: dict[str, list[str]], outcomes: Sequence[Outcomes]) -> tuple[LabelAge, ...]:
     """Read what `to_note` wrote of a reference with these outcomes. Raises DecodeError."""
-    found = []
+    found, outcomes = [], by_row(outcomes)
     for age, states in note.items():
         try:
             read = tuple(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tidegauge import _core
 from tidegauge.errors import DecodeError
 from tidegauge.frames import decoded, encoded
-from tidegauge.outcome_specs import Outcomes
+from tidegauge.outcome_specs import LateOutcomes
 from tidegauge.waiting_rows import Bytes, Coded, Hashes
 
 NONE = np.empty(0, np.float64)
@@ -33,7 +33,7 @@ OF_BINARY = {2: Told.NULL, 7: Told.UNKNOWN, 8: Told.MISTYPED}
 OF_REGRESSION = {1: Told.NULL, 6: Told.MISTYPED, 7: Told.UNKNOWN, 8: Told.UNKNOWN}
 
 
-def meanings(outcomes: Outcomes) -> npt.NDArray[np.uint8]:
+def meanings(outcomes: LateOutcomes) -> npt.NDArray[np.uint8]:
     """Return what each code of a label, of 256, tells."""
     if isinstance(outcomes, _core.BinaryOutcomes):
         told = OF_BINARY
@@ -50,7 +50,7 @@ def meanings(outcomes: Outcomes) -> npt.NDArray[np.uint8]:
     return found
 
 
-def told(outcomes: Sequence[Outcomes], states: Sequence[Coded], n: int) -> npt.NDArray[np.uint8]:
+def told(outcomes: Sequence[LateOutcomes], states: Sequence[Coded], n: int) -> npt.NDArray[np.uint8]:
     """Return a `Told` for each of n labels."""
     found = np.zeros(n, np.uint8)
     for each, state in zip(outcomes, states, strict=True):
@@ -58,12 +58,12 @@ def told(outcomes: Sequence[Outcomes], states: Sequence[Coded], n: int) -> npt.N
     return found
 
 
-def unlabelled(outcomes: Outcomes) -> int:
+def unlabelled(outcomes: LateOutcomes) -> int:
     """Return the code of a row without a label."""
     return int(np.flatnonzero(meanings(outcomes) == Told.NULL)[0])
 
 
-def takes_labels(outcomes: Outcomes, codes: Bytes) -> npt.NDArray[np.bool_]:
+def takes_labels(outcomes: LateOutcomes, codes: Bytes) -> npt.NDArray[np.bool_]:
     """Tell which rows have a place for a label: not those whose score, weight or own label is amiss."""
     if isinstance(outcomes, _core.BinaryOutcomes):
         return codes <= 2
@@ -147,7 +147,7 @@ def one_after_the_other(parts: Sequence[LateLabels]) -> LateLabels:
     )
 
 
-def own_labels(outcomes: Sequence[Outcomes], states: Sequence[Coded]) -> tuple[Coded, ...]:
+def own_labels(outcomes: Sequence[LateOutcomes], states: Sequence[Coded]) -> tuple[Coded, ...]:
     """Return the labels that rows came with."""
     return tuple(
         Coded(NONE, state.codes, state.others if isinstance(each, _core.RegressionOutcomes) else NONE)

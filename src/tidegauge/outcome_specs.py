@@ -15,9 +15,10 @@ from tidegauge.errors import InputWarning
 from tidegauge.schema import Column, Schema
 from tidegauge.score_cells import balanced_edges, score_edges
 
-Outcomes = (
+LateOutcomes = (
     _core.BinaryOutcomes | _core.ConfusionOutcomes | _core.RegressionOutcomes | _core.MulticlassOutcomes
 )
+Outcomes = LateOutcomes | _core.RankingOutcomes
 Value = str | float | bool
 Floats = npt.NDArray[np.float64]
 
@@ -75,8 +76,9 @@ class LabelledRows:
 def chosen_outcomes(schema: Schema, rows: LabelledRows) -> list[Outcomes]:
     """Return counts of no rows for each score and prediction of a schema that has a label; else [].
 
-    A score is counted by cells against a binary label, a prediction by a matrix against classes or by its
-    error against a number. Warns (InputWarning) of a label that leaves open which of these it is.
+    A score is counted by cells against a binary label and, where a query says which rows are ranked together,
+    by what is first in it; a prediction by a matrix against classes or by its error against a number. Warns
+    (InputWarning) of a label that leaves open which of these it is.
     """
     if not rows.names:
         return []
@@ -91,7 +93,10 @@ def chosen_outcomes(schema: Schema, rows: LabelledRows) -> list[Outcomes]:
     by_class = [each for each in scores if each.of_class is not None]
     scores = [each for each in scores if each.of_class is None]
     positive, negative = sides(label, seen)
-    if scores and positive is None:
+    query = next(iter(schema.with_role("query")), None)
+    if query is not None and scores and label.kind in {"number", "boolean"}:
+        found.append(_core.RankingOutcomes(query, scores[0].name, label.name))
+    elif scores and positive is None:
         warn(
             f"label {label.name!r} has the values {sorted(map(repr, seen))[:5]}: say which of them the score "
             "is the probability of, with Schema.infer(..., positive=VALUE)"
@@ -111,6 +116,11 @@ def chosen_outcomes(schema: Schema, rows: LabelledRows) -> list[Outcomes]:
         found.append(of_prediction(schema[name], label, rows, seen, bounds))
         bounds = ()  # of the first alone
     return found
+
+
+def late_outcomes(outcomes: Sequence[Outcomes]) -> list[LateOutcomes]:
+    """Return those that a label can reach after its row: a ranked list is counted whole, with its labels."""
+    return [each for each in outcomes if not isinstance(each, _core.RankingOutcomes)]
 
 
 def of_classes(
@@ -196,6 +206,8 @@ def n_labelled(counts: Outcomes) -> int:
         return int(counts.counts()[:, :-1].sum())
     if isinstance(counts, _core.MulticlassOutcomes):
         return int(counts.counts()[0][:, :, :2].sum())
+    if isinstance(counts, _core.RankingOutcomes):
+        return counts.homes["ranked"] + counts.homes["set_aside"]
     return counts.homes["labelled"]
 
 

@@ -31,6 +31,10 @@ from tidegauge.window import SECOND, Window
 
 MIN_LABELLED = 100  # rows; with fewer a metric is told and not judged
 MIN_RARER = 20  # labelled rows of the rarer class, where there are classes
+_MEANS_OF_QUERIES = (
+    *("mean_average_precision", "mean_reciprocal_rank", "hit_rate", "recall"),
+    "precision",
+)
 # Told and not judged unless asked for: another one says the same (2 AUC - 1, lift times q, accuracy, an error
 # squared or halved), chance moves it to one side (the calibration error, which is never below 0), or it is
 # the loss of a quantile that a prediction need not be.
@@ -40,6 +44,8 @@ TOLD_ONLY = frozenset(
         *(f"pinball_loss_{q:g}" for q in QUANTILES),
         *("micro_precision", "micro_recall", "micro_f1", "expected_calibration_error"),
         *("weighted_roc_auc", *(f"top_{k}_accuracy" for k in range(2, 11))),
+        *(f"{name}_at_{k}" for name in ("ndcg", *_MEANS_OF_QUERIES) for k in (1, 5)),
+        *("hit_rate_at_10", "recall_at_10", "precision_at_10"),
     )
 )
 # Metrics of a predicted number that are not of all labelled rows, and what the others are like.
@@ -123,15 +129,16 @@ class Teller:
         metrics, reference = now.metrics(self.settings.worth), before.metrics(self.settings.worth)
         coverage = now.n_labelled / now.n_rows if now.n_rows else 0.0
         wanted = mature_share(before, self.settings.mature_coverage)
+        what = "queries" if now.task == "ranking" else "rows"
         held: Status | None
         if now.n_rows and coverage < wanted:
             held = "immature"
             self.note(
-                f"{coverage:.1%} of {now.n_rows:,} rows have a label; realised metrics are judged from "
+                f"{coverage:.1%} of {now.n_rows:,} {what} have a label; realised metrics are judged from "
                 f"{wanted:.1%} on"
             )
         else:
-            held = self.held_back(now.n_labelled, now.n_rarer, "labelled rows")
+            held = self.held_back(now.n_labelled, now.n_rarer, f"labelled {what}")
         told = Told("realised", now.n_labelled, held, coverage)
         judged = self.judged(metrics, reference)
         for name, metric in metrics.items():
@@ -139,10 +146,15 @@ class Teller:
                 self.note(f"{metric.reason}; so undefined:", name)
             yield self.measurement(metric, reference.get(name), told, judged)
         self.note_left_out(metrics)
+        for label, metric, usual_metric in self.of_classes():
+            yield replace(self.measurement(metric, usual_metric, told, frozenset()), label=label)
+
+    def of_classes(self) -> Iterator[tuple[str, Metric, Metric | None]]:
+        """Yield the metrics of each class, and those of the reference."""
+        before, now = self.before, self.now
         if isinstance(now.state, ClassScores) and isinstance(before.state, ClassScores):
             for place, label in enumerate(now.classes):
-                area, reference_area = class_area(now.state, place), class_area(before.state, place)
-                yield replace(self.measurement(area, reference_area, told, frozenset()), label=label)
+                yield label, class_area(now.state, place), class_area(before.state, place)
         if now.matrix is None or now.task != "class":
             return
         for place, label in enumerate(now.classes):
@@ -150,8 +162,8 @@ class Teller:
             theirs = {}
             if before.matrix is not None and label in before.classes:
                 theirs = metrics_of_class(before.matrix, before.classes.index(label))
-            for name, each in own.items():
-                yield replace(self.measurement(each, theirs.get(name), told, frozenset()), label=label)
+            for name, metric in own.items():
+                yield label, metric, theirs.get(name)
 
     def estimated(self, estimator: AnyEstimator) -> Iterator[Measurement]:
         """Yield the metrics that all rows are expected to have."""
@@ -180,12 +192,22 @@ class Teller:
             yield self.measurement(metric, reference[name], told, judged)
 
     def note_left_out(self, metrics: Mapping[str, Metric]) -> None:
-        """Note how many labelled rows have no part in a metric of a predicted number."""
+        """Note how many labelled rows have no part in a metric of a number, how many queries in none."""
+        now = self.now
         for name, why in _LEFT_OUT.items():
             metric = metrics.get(name)
-            if metric is not None and metric.n < self.now.n_labelled:
-                n = self.now.n_labelled - metric.n
-                self.note(f"{n:,.0f} of {self.now.n_labelled:,} labelled rows {why}; without them:", name)
+            if metric is not None and metric.n < now.n_labelled:
+                n = now.n_labelled - metric.n
+                self.note(f"{n:,.0f} of {now.n_labelled:,} labelled rows {why}; without them:", name)
+        if isinstance(now.state, tuple):
+            left = now.state[0]
+            for why, n_queries in (
+                ("have one item", left.n_single),
+                ("have no relevant item", left.n_without_relevant),
+                ("have an item without a score or a relevance", left.n_incomplete),
+            ):
+                if n_queries:
+                    self.note(f"{n_queries:,} queries {why} and are left out")
 
     def note(self, words: str, metric: str = "") -> None:
         """Keep a sentence about the column, and the metric it is true of."""
@@ -196,8 +218,9 @@ class Teller:
     def held_back(self, n: int, rarer: int, what: str) -> Status | None:
         """Return "insufficient" where a side has too few rows to judge by, and note which."""
         now, before = self.now, self.before
-        of_reference = ("the reference: ", before.n_labelled, before.n_rarer, "labelled rows")
-        has_rarer = now.task not in {"number", "scores"}
+        labelled = "labelled queries" if now.task == "ranking" else "labelled rows"
+        of_reference = ("the reference: ", before.n_labelled, before.n_rarer, labelled)
+        has_rarer = now.task not in {"number", "scores", "ranking"}
         for side, rows, few, of in (("", n, rarer, what), of_reference):
             if rows < MIN_LABELLED or (few < MIN_RARER and has_rarer):
                 told = f", {few:,} of the rarer class" if has_rarer else ""

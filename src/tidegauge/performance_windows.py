@@ -31,7 +31,12 @@ from tidegauge.window import Window
 from tidegauge.window_scan import in_order
 
 # The metric of the reference's windows that says how much a mean differs between them.
-_METRIC = {"error_rate": "accuracy", "top_1_error_rate": "top_1_accuracy", "brier": "brier"}
+_METRIC = {
+    "error_rate": "accuracy",
+    "top_1_error_rate": "top_1_accuracy",
+    "brier": "brier",
+    "ndcg_loss": "ndcg_at_10",
+}
 _HEADER = ("status", "window", "rows", "labelled", "what")
 _ALARM_HEADER = ("alarm", "of", "since", "raised", "before", "since then", "rows")
 
@@ -40,8 +45,8 @@ _ALARM_HEADER = ("alarm", "of", "since", "raised", "before", "since then", "rows
 class PerformanceAlarm:
     """A lasting rise of a labelled mean in [0, 1], for which higher is worse.
 
-    `name` is "error_rate", "top_1_error_rate", "brier" or "large_error_rate". It was `raised` in a
-    window once there was evidence, `last` in the latest one that had it again; `since` is the best estimate
+    `name` is "error_rate", "top_1_error_rate", "brier", "large_error_rate" or "ndcg_loss". It was `raised` in
+    a window once there was evidence, `last` in the latest one that had it again; `since` is the best estimate
     of the first window that was worse: places in the sequence. `baseline` is the mean that is still right,
     `reference_value` the reference's, `value` the mean of the `n_rows` labelled rows from `since` to `last`.
     """

@@ -41,6 +41,7 @@ from tidegauge.performance_result import (
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
 from tidegauge.reference_windows import ReferenceWindows
+from tidegauge.schema import Schema
 from tidegauge.seasons import time_of
 from tidegauge.window import DAY, Window, as_window
 
@@ -108,7 +109,7 @@ def performance(
         windows = windows.without(interval)
     age_ns = None if now_ns is None or interval is None else max(now_ns - interval.end_ns, 0)
     then = None if age_ns is None else known_by(reference.label_ages, age_ns)
-    as_known = before if then is None else all_counted(then.outcomes, reference.schema)
+    as_known = before if then is None else known_then(then, before, reference.schema)
     found: list[Measurement] = []
     notes: dict[str, list[str]] = {}
     errors: dict[str, RealisedError] = {}
@@ -180,6 +181,12 @@ def performance(
         tuple(shift),
     )
     return replace(made, summary=summary_of(made))
+
+
+def known_then(then: LabelAge, before: Sequence[Counted], schema: Schema) -> list[Counted]:
+    """Return what a reference knew at an age, in the order of what it knows; of ranked lists all of that."""
+    early = {(each.column, each.task): each for each in all_counted(then.outcomes, schema)}
+    return [early.get((each.column, each.task), each) for each in before]
 
 
 def curve_of(found: Sequence[Counted]) -> ReliabilityCurve | None:

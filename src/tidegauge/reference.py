@@ -20,7 +20,7 @@ from tidegauge.arrow.batches import refuse_missing
 from tidegauge.edges import fit_edges
 from tidegauge.errors import DecodeError, InputError, SchemaError
 from tidegauge.feature_rows import FeatureRows
-from tidegauge.label_ages import AgeCounter, LabelAge
+from tidegauge.label_ages import AgeCounter, LabelAge, by_row
 from tidegauge.label_ages import from_note as from_ages
 from tidegauge.label_ages import to_note as to_ages
 from tidegauge.leaf_trees import chosen_leaves, leaf_errors
@@ -448,7 +448,7 @@ def age_counter(schema: Schema, outcomes: Sequence[Outcomes], timestamp: str | N
     Raises InputError where it says when labels came, and not of when the rows are.
     """
     labelled_at = next(iter(schema.with_role("labelled_at")), None)
-    if labelled_at is None or not outcomes:
+    if labelled_at is None or not by_row(outcomes):
         return None
     return AgeCounter(outcomes, timestamp_of(schema, timestamp), labelled_at)
 

@@ -214,9 +214,9 @@ class Schema(Mapping[str, Column]):
         `score` may be a column for each class, {class: column}. `positive` is that of the labels, `threshold`
         that of the scores (see `Column`). `labelled_at` is when a row's label became known: a reference with
         it knows how right the model seemed at any age of its labels, so that windows whose labels are still
-        coming are held against the like.
-        `lower` and `upper` are the bounds of an interval that is predicted beside a number: how often the
-        label lies in it is told with the first `prediction`.
+        coming are held against the like. `lower` and `upper` are the bounds of an interval that is predicted
+        beside a number: how often the label lies in it is told with the first `prediction`. Rows of one
+        `query`, all in one batch, are ranked by the first score; labels say how relevant they are, 0 or more.
         `data` is anything `tidegauge.arrow.batches` takes. Ids, timestamps, queries, ignored columns, times
         and unsupported columns are not judged. Raises SchemaError, with near misses, for a missing name,
         one given two roles, and a kind that cannot fill its role.

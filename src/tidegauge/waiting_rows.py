@@ -18,7 +18,7 @@ import numpy.typing as npt
 from tidegauge import _core
 from tidegauge.errors import DecodeError
 from tidegauge.frames import decoded, encoded
-from tidegauge.outcome_specs import Outcomes
+from tidegauge.outcome_specs import LateOutcomes
 
 EVERY = 2**64 - 1  # the limit of hashes while all rows wait
 OTHER = 2**16 - 1  # the most segments of a dimension in one block
@@ -150,12 +150,12 @@ def row_bytes_of(values: npt.NDArray[Any]) -> int:
     return values.itemsize * (values.shape[1] if values.ndim > 1 else 1)
 
 
-def coded_rows(outcomes: Sequence[Outcomes], batch: _core.Batch) -> tuple[Coded, ...]:
+def coded_rows(outcomes: Sequence[LateOutcomes], batch: _core.Batch) -> tuple[Coded, ...]:
     """Return what each of the reference's outcomes reads of a batch."""
     return tuple(coded(each, *each.read(batch)) for each in outcomes)
 
 
-def coded(outcomes: Outcomes, values: Floats, codes: Bytes, others: Floats) -> Coded:
+def coded(outcomes: LateOutcomes, values: Floats, codes: Bytes, others: Floats) -> Coded:
     """Return them as they are kept: the prediction of a matrix is a code too."""
     small = isinstance(outcomes, _core.ConfusionOutcomes)
     return Coded(values.astype(np.uint8) if small else values, codes, others)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <random>
 #include <span>
@@ -15,6 +16,7 @@
 #include "tidegauge/joint/binary.hpp"
 #include "tidegauge/joint/confusion.hpp"
 #include "tidegauge/joint/multiclass.hpp"
+#include "tidegauge/joint/ranking.hpp"
 #include "tidegauge/joint/regression.hpp"
 #include "tidegauge/joint/tile.hpp"
 
@@ -387,6 +389,98 @@ struct MulticlassAdaptor : Members<joint::Multiclass> {
               "a loss is wrong");
     }
     require_subtractable(state, rows, update);
+  }
+  static void query(const State& state) { state.n_rows(); }
+};
+
+/// Whole queries: of one row, without a relevant one, with one that is amiss, and others.
+struct RankingAdaptor : Members<joint::Ranking> {
+  using Value = std::vector<joint::RankedRow>;
+  static constexpr bool order_free = true;
+  static std::shared_ptr<const joint::RankingSpec> spec() {
+    static const auto made = joint::RankingSpec::make("query", "score", "label");
+    return made;
+  }
+  static State make() { return State(spec()); }
+  static State decode(ByteReader& in) { return State::decode(in, spec()); }
+  static std::vector<size_t> sizes() { return {10, 100, 0, 1, 2'000}; }
+  static std::vector<Value> stream(uint64_t seed, size_t n) {
+    std::mt19937_64 random(seed);
+    std::vector<Value> queries(n);
+    for (Value& rows : queries) {
+      rows.resize(1 + random() % 14);
+      const bool relevant = random() % 5;
+      for (joint::RankedRow& row : rows) {
+        row.score = random() % 4 ? gaussian(random) : 0.5;
+        row.relevance = relevant && random() % 3 == 0 ? static_cast<double>(1 + random() % 3) : 0;
+        if (random() % 60 == 0) row.what = static_cast<joint::Ranked>(5 + random() % 7);
+      }
+      if (random() % 12) continue;
+      for (joint::RankedRow& row : rows) row.what = joint::Ranked::unlabelled;
+    }
+    return queries;
+  }
+  static void update(State& state, std::span<const Value> queries) {
+    for (const Value& rows : queries) state.add(rows);
+  }
+  static void check(const State& state, std::span<const Value> queries) {
+    uint64_t rows_by[joint::kRanked] = {}, queries_by[joint::kQueries] = {}, n_rows = 0;
+    long double totals[State::kFirsts][State::kMetrics] = {}, squares[State::kFirsts][State::kMetrics] = {};
+    for (const Value& rows : queries) {
+      n_rows += rows.size();
+      const auto are = [&](auto is) { return static_cast<size_t>(std::ranges::count_if(rows, is)); };
+      const size_t n_fine = are([](const auto& row) { return row.what == joint::Ranked::ranked; });
+      const size_t n_waiting = are([](const auto& row) { return row.what == joint::Ranked::unlabelled; });
+      const size_t n_relevant = are([](const auto& row) { return row.relevance > 0; });
+      const bool waits = n_waiting == rows.size(), whole = n_fine == rows.size();
+      const bool counted = whole && rows.size() > 1 && n_relevant > 0;
+      ++queries_by[waits ? 3 : !whole ? 4 : rows.size() == 1 ? 1 : n_relevant == 0 ? 2 : 0];
+      for (const joint::RankedRow& row : rows) {
+        const bool aside = row.what == joint::Ranked::ranked && !counted;
+        ++rows_by[aside ? 1 : static_cast<size_t>(row.what)];
+      }
+      if (!counted) continue;
+      std::vector<joint::RankedRow> ranked = rows, ideal = rows;
+      std::ranges::stable_sort(ranked, std::greater{}, &joint::RankedRow::score);
+      std::ranges::stable_sort(ideal, std::greater{}, &joint::RankedRow::relevance);
+      for (size_t first = 0; first < State::kFirsts; ++first) {
+        const size_t k = State::kFirst[first];
+        long double gain = 0, best = 0, precisions = 0, top = 0, found = 0;
+        for (size_t i = 0; i < std::min(k, rows.size()); ++i) {
+          const long double discount = 1 / std::log2(static_cast<long double>(i + 2));
+          gain += static_cast<long double>(ranked[i].relevance) * discount;
+          best += static_cast<long double>(ideal[i].relevance) * discount;
+          if (ranked[i].relevance <= 0) continue;
+          found += 1, precisions += found / static_cast<long double>(i + 1);
+          if (top == 0) top = 1 / static_cast<long double>(i + 1);
+        }
+        const auto n = static_cast<long double>(n_relevant), of_k = static_cast<long double>(k);
+        const long double values[] = {
+            gain / best, precisions / std::min(n, of_k), top, found > 0 ? 1.0L : 0, found / n, found / of_k};
+        for (size_t of = 0; of < State::kMetrics; ++of) {
+          totals[first][of] += values[of], squares[first][of] += values[of] * values[of];
+        }
+      }
+    }
+    require(state.n_rows() == n_rows, "the homes do not add up");
+    for (size_t i = 0; i < joint::kRanked; ++i) {
+      require(state.rows(static_cast<joint::Ranked>(i)) == rows_by[i], "a home is wrong");
+    }
+    for (size_t i = 0; i < joint::kQueries; ++i) {
+      require(state.queries(static_cast<joint::Query>(i)) == queries_by[i], "a kind of query is wrong");
+    }
+    const long double slack = 1e-12L * static_cast<long double>(queries.size() + 1);
+    for (size_t first = 0; first < State::kFirsts; ++first) {
+      for (size_t of = 0; of < State::kMetrics; ++of) {
+        const State::Sums& sums = state.sums(first, static_cast<State::Metric>(of));
+        const auto off = [](int128 told, long double sum) {
+          return std::fabs(static_cast<long double>(told) * 0x1p-40L - sum);
+        };
+        require(off(sums.total, totals[first][of]) <= slack && off(sums.square, squares[first][of]) <= slack,
+                "a sum is wrong");
+      }
+    }
+    require_subtractable(state, queries, update);
   }
   static void query(const State& state) { state.n_rows(); }
 };

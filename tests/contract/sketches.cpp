@@ -39,6 +39,7 @@ const std::map<std::string, Laws>& accumulators() {
       {"leaves of numbers", laws<LeafAdaptor<true>>()},
       {"regression", laws<RegressionAdaptor>()},
       {"multiclass", laws<MulticlassAdaptor>()},
+      {"ranking", laws<RankingAdaptor>()},
   };
   return all;
 }

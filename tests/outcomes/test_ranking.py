@@ -18,11 +18,13 @@ from tidegauge.outcomes.ranking import (
     mean_average_precision,
     mean_reciprocal_rank,
     ndcg,
+    precision_at_k,
+    ranking_metrics,
     recall_at_k,
     sum_ranking,
 )
 
-METRICS = (ndcg, mean_average_precision, mean_reciprocal_rank, hit_rate, recall_at_k)
+METRICS = (ndcg, mean_average_precision, mean_reciprocal_rank, hit_rate, recall_at_k, precision_at_k)
 LISTS = st.lists(
     st.tuples(
         st.sampled_from("abcd"), st.sampled_from([0.0, 0.5, 1.0, 2.0]), st.sampled_from([0.0, 0.0, 1.0, 3.0])
@@ -32,11 +34,11 @@ LISTS = st.lists(
 
 
 def of_one_query(scores: list[float], gains: list[float], k: int) -> tuple[float, ...] | None:
-    """NDCG, average precision, reciprocal rank, hit and recall, item by item."""
+    """NDCG, average precision, reciprocal rank, hit, recall and precision, item by item."""
     order = sorted(range(len(scores)), key=lambda i: -scores[i])
     ranked, ideal = [gains[i] for i in order], sorted(gains, reverse=True)
     relevant = sum(gain > 0 for gain in gains)
-    if not relevant:
+    if not relevant or len(gains) == 1:
         return None
     dcg = sum(gain / np.log2(i + 2) for i, gain in enumerate(ranked[:k]))
     best = sum(gain / np.log2(i + 2) for i, gain in enumerate(ideal[:k]))
@@ -46,7 +48,7 @@ def of_one_query(scores: list[float], gains: list[float], k: int) -> tuple[float
             found += 1
             precisions += found / (i + 1)
             first = first or 1 / (i + 1)
-    return dcg / best, precisions / min(relevant, k), first, float(found > 0), found / relevant
+    return dcg / best, precisions / min(relevant, k), first, float(found > 0), found / relevant, found / k
 
 
 @given(LISTS, st.integers(1, 6))
@@ -57,8 +59,9 @@ def test_it_is_the_mean_over_queries(rows: list[tuple[str, float, float]], k: in
         of_one_query([s for q, s, _ in rows if q == query], [g for q, _, g in rows if q == query], k)
         for query in sorted(set(queries))
     ]
-    known = np.array([one for one in each if one is not None]).reshape(-1, 5)
-    assert sums.n_without_relevant == len(each) - len(known)
+    known = np.array([one for one in each if one is not None]).reshape(-1, 6)
+    singles = sum([q for q, _, _ in rows].count(query) == 1 for query in set(queries))
+    assert (sums.n_single, sums.n_without_relevant) == (singles, len(each) - len(known) - singles)
     for i, metric in enumerate(METRICS):
         found = metric(sums)
         assert_sound(found)
@@ -80,6 +83,7 @@ def test_ndcg_is_scikit_learns() -> None:
     sums = sum_ranking(np.repeat(np.arange(200), 12), scores.ravel(), gains.ravel(), 5)
     assert ndcg(sums).value == pytest.approx(ndcg_score(gains, scores, k=5), abs=1e-9)
     assert ndcg(sums).name == "ndcg_at_5"
+    assert list(ranking_metrics(sums)) == [metric(sums).name for metric in METRICS]
 
 
 def test_queries_in_any_rows_and_parts_of_whole_queries_give_the_same() -> None:
@@ -113,9 +117,11 @@ def test_intervals_hold_the_truth_in_95_of_100(metric) -> None:
 
 def test_nothing_to_tell() -> None:
     for metric in METRICS:
-        assert metric(sum_ranking([], [], [], 3)).reason == "there is no query"
-        assert metric(sum_ranking([1], [0.5], [0.0], 3)).reason == "no query has a relevant item"
-        assert metric(sum_ranking([1], [0.5], [1.0], 3)).low < 0.3  # one query says little
+        assert metric(sum_ranking([], [], [], 3)).reason == "there is no query with a relevance"
+        assert metric(sum_ranking([1], [0.5], [1.0], 3)).reason == "all queries are of one item"
+        of_two = sum_ranking([1, 1], [0.5, 0.2], [0.0, 0.0], 3)
+        assert metric(of_two).reason == "no query of several items has a relevant one"
+        assert metric(sum_ranking([1, 1], [0.5, 0.2], [1.0, 0.0], 3)).low < 0.3  # one query says little
     assert catalogue_coverage([]).value is None
     assert catalogue_coverage([0, 3, 0, 1]).value == 0.5
 

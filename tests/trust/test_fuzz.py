@@ -18,6 +18,7 @@ DECODERS = {
     "regression": _core.RegressionOutcomes.from_bytes,
     "multiclass": _core.MulticlassOutcomes.from_bytes,
     "leaves": _core.LeafOutcomes.from_bytes,
+    "ranking": _core.RankingOutcomes.from_bytes,
 }
 REFUSED = [p for p in CORPUS if p.name.startswith("refused-") and p.parent.name in DECODERS]
 

@@ -74,6 +74,7 @@ def made() -> Iterator[tuple[str, bytes]]:
         yield "-".join(("unexpected", *kinds)), unexpected.to_bytes()
     yield from made_of_labels()
     yield from made_of_leaves()
+    yield from made_of_outcomes()
     table = rows(("real", "integer"), 60)
     with_windows = tg.Reference.fit(table)
     segmented = tg.profile(table.slice(0, 7), with_windows, accumulators="light")
@@ -124,6 +125,30 @@ def made_of_leaves() -> Iterator[tuple[str, bytes]]:
         yield f"leaves-{name}-none", profile.to_bytes()
         profile.update(table)
         yield f"leaves-{name}", profile.to_bytes()
+
+
+def made_of_outcomes() -> Iterator[tuple[str, bytes]]:
+    """Yield light profiles of each kind of outcomes that scores, decisions and numbers do not show."""
+    n = 30
+    at = np.arange(n)
+    score, label = at * 7 % n / n, at % 3 % 2
+    tables = {
+        "weighted": ({"p": score, "y": label, "w": 0.5 + at % 4}, {"score": "p", "weight": "w"}),
+        "bounded": (
+            {"p": 8.0 * score, "y": 6.0 * score - 1, "low": 5.0 * score, "high": 7.0 * score},
+            {"prediction": "p", "lower": "low", "upper": "high"},
+        ),
+        "classes": (
+            {"a": score, "b": (1 - score) / 4, "c": 3 * (1 - score) / 4, "y": at % 3},
+            {"score": {0: "a", 1: "b", 2: "c"}},
+        ),
+        "ranked": ({"q": at % 5, "p": score, "y": (at % 4).astype(float)}, {"query": "q", "score": "p"}),
+    }
+    for name, (columns, roles) in tables.items():
+        table = pa.table(columns)
+        schema = tg.Schema.infer(table, label="y", positive=1 if name == "weighted" else None, **roles)
+        reference = tg.Reference.fit(table, schema=schema)
+        yield f"outcomes-{name}", tg.profile(table, reference, accumulators="light").to_bytes()
 
 
 def main() -> None:

@@ -172,6 +172,7 @@ constexpr Target kTargets[] = {
     target<Saved<contract::RegressionAdaptor>>("regression"),
     target<Saved<contract::MulticlassAdaptor>>("multiclass"),
     target<Saved<contract::LeafAdaptor<false>>>("leaves"),
+    target<Saved<contract::RankingAdaptor>>("ranking"),
 };
 
 }  // namespace

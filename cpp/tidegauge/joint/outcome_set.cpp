@@ -22,6 +22,7 @@ size_t bytes_of(const Multiclass& state) {
   for (size_t c = 0; c < state.spec()->classes.size(); ++c) n += state.counts(c).size() * sizeof(uint64_t);
   return n;
 }
+size_t bytes_of(const Ranking&) { return 0; }  // all of it lies in the state
 
 template <class T>
 State decode_state(ByteReader& in) {
@@ -38,6 +39,7 @@ OutcomeSet::OutcomeSet(const std::vector<OutcomeSpec>& specs) {
           if constexpr (std::is_same_v<Spec, ConfusionSpec>) states_.emplace_back(Confusion(held));
           if constexpr (std::is_same_v<Spec, RegressionSpec>) states_.emplace_back(Regression(held));
           if constexpr (std::is_same_v<Spec, MulticlassSpec>) states_.emplace_back(Multiclass(held));
+          if constexpr (std::is_same_v<Spec, RankingSpec>) states_.emplace_back(Ranking(held));
         },
         spec);
   }
@@ -96,7 +98,7 @@ void OutcomeSet::prepare() const {
         []<class T>(const T& held) {
           if constexpr (std::is_same_v<T, Multiclass>) {
             for (const auto& edges : held.spec()->edges) edges->grid();
-          } else if constexpr (!std::is_same_v<T, Confusion>) {
+          } else if constexpr (!std::is_same_v<T, Confusion> && !std::is_same_v<T, Ranking>) {
             held.spec()->edges->grid();
           }
         },
@@ -181,6 +183,9 @@ OutcomeSet OutcomeSet::decode(ByteReader& in) {
         break;
       case 3:
         set.states_.push_back(decode_state<Multiclass>(section));
+        break;
+      case 4:
+        set.states_.push_back(decode_state<Ranking>(section));
         break;
       default:
         throw DecodeError("outcomes: of a kind that this version does not know");

@@ -9,9 +9,9 @@
 
 namespace tidegauge::joint {
 
-using OutcomeSpec =
-    std::variant<std::shared_ptr<const BinarySpec>, std::shared_ptr<const ConfusionSpec>,
-                 std::shared_ptr<const RegressionSpec>, std::shared_ptr<const MulticlassSpec>>;
+using OutcomeSpec = std::variant<std::shared_ptr<const BinarySpec>, std::shared_ptr<const ConfusionSpec>,
+                                 std::shared_ptr<const RegressionSpec>, std::shared_ptr<const MulticlassSpec>,
+                                 std::shared_ptr<const RankingSpec>>;
 
 /// All that a profile counts of how right a model is: each of its states under a spec of its own.
 ///
@@ -19,7 +19,7 @@ using OutcomeSpec =
 /// read. They need not be of all the profile's rows: each state tells how many it has.
 class OutcomeSet {
  public:
-  using State = std::variant<Binary, Confusion, Regression, Multiclass>;
+  using State = std::variant<Binary, Confusion, Regression, Multiclass, Ranking>;
 
   OutcomeSet() = default;
   /// Throws SchemaError for two that are the same.

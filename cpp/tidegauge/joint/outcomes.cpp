@@ -1,12 +1,14 @@
 #include "tidegauge/joint/outcomes.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <numeric>
 
 #include "tidegauge/arrow/bits.hpp"
 #include "tidegauge/arrow/read.hpp"
+#include "tidegauge/base/hash.hpp"
 #include "tidegauge/joint/tile.hpp"
 #include "tidegauge/kernels/kernels.hpp"
 
@@ -163,6 +165,7 @@ std::vector<std::string> columns_of(const MulticlassSpec& spec) {
   names.push_back(spec.label);
   return names;
 }
+std::vector<std::string> columns_of(const RankingSpec& spec) { return {spec.query, spec.score, spec.label}; }
 
 namespace {
 
@@ -339,6 +342,138 @@ void add_rows(Multiclass& state, const Rows& rows) {
             [&](const double* scores, const Code* labels, const uint8_t* amiss, size_t n) {
               state.update(scores, labels, amiss, n);
             });
+}
+
+namespace {
+
+/// Hashes of the values of a query's column; what has none keeps a 0, and says why in `rows`.
+std::vector<uint64_t> hashes_of_queries(const ColumnView* column, std::vector<RankedRow>& rows) {
+  std::vector<uint64_t> hashes(rows.size());
+  const auto n_rows = static_cast<int64_t>(rows.size());
+  for (int64_t begin = 0; begin < n_rows; begin += kTile) {
+    const int64_t n = std::min(kTile, n_rows - begin);
+    uint64_t valid[kTile / 64] = {}, kept[kTile / 64] = {};
+    std::string_view texts[kTile];
+    int64_t integers[kTile + 8];
+    double reals[kTile + 8];
+    const arrow::Kind kind = column ? column->type.kind : arrow::Kind::unsupported;
+    const bool whole = column && arrow::is_integer(column->type.physical);
+    if (column) arrow::read_validity(*column, begin, n, valid);
+    if (kind == arrow::Kind::category || kind == arrow::Kind::number) std::copy_n(valid, kTile / 64, kept);
+    if (kind == arrow::Kind::category) {
+      arrow::read_texts(*column, begin, n, texts);
+    } else if (kind == arrow::Kind::number && whole) {
+      arrow::read_numbers(*column, begin, n, arrow::TimeUnit::none, integers, kept);
+    } else if (kind == arrow::Kind::number) {
+      arrow::read_numbers(*column, begin, n, arrow::TimeUnit::none, reals, kept);
+    }
+    for (int64_t i = 0; i < n; ++i) {
+      const auto at = static_cast<size_t>(begin + i);
+      const auto has = [i](const uint64_t* words) { return (words[i >> 6] >> (i & 63)) & 1; };
+      if (!has(kept)) {
+        const bool mistyped = column && (has(valid) || is_mistyped(*column, begin + i));
+        rows[at].what = mistyped ? Ranked::query_mistyped : Ranked::query_null;
+      } else if (kind == arrow::Kind::category) {
+        hashes[at] = hash_text(texts[i], kDefaultSeed);
+      } else if (whole) {
+        hashes[at] = hash_bits(static_cast<uint64_t>(integers[i]), kDefaultSeed);
+      } else if (std::isnan(reals[i])) {
+        rows[at].what = Ranked::query_null;
+      } else {
+        hashes[at] = hash_bits(std::bit_cast<uint64_t>(reals[i] + 0.0), kDefaultSeed);
+      }
+    }
+  }
+  return hashes;
+}
+
+void read_relevance(const ColumnView* column, const Rows& rows, std::vector<RankedRow>& found) {
+  const auto tell = [&](int64_t row, Ranked what) {
+    RankedRow& of_row = found[static_cast<size_t>(row)];
+    if (of_row.what == Ranked::ranked) of_row.what = what;
+  };
+  if (column && column->type.kind == arrow::Kind::boolean) {
+    for_tiles(rows, [&](int64_t begin, int64_t n) {
+      uint64_t valid[kTile / 64], values[kTile / 64];
+      arrow::read_validity(*column, begin, n, valid);
+      arrow::read_booleans(*column, begin, n, values);
+      for (int64_t i = 0; i < n; ++i) {
+        const auto has = [i](const uint64_t* words) { return (words[i >> 6] >> (i & 63)) & 1; };
+        if (has(valid)) {
+          found[static_cast<size_t>(begin + i)].relevance = has(values) ? 1 : 0;
+        } else {
+          tell(begin + i, is_mistyped(*column, begin + i) ? Ranked::relevance_mistyped : Ranked::unlabelled);
+        }
+      }
+    });
+    return;
+  }
+  constexpr Ranked kOfLabel[] = {Ranked::unlabelled, Ranked::relevance_mistyped, Ranked::unlabelled,
+                                 Ranked::relevance_infinite};
+  Numbers labels(column);
+  for_tiles(rows, [&](int64_t begin, int64_t n) {
+    labels.read_finite(begin, n,
+                       [&](int64_t i, Missing how) { tell(begin + i, kOfLabel[static_cast<size_t>(how)]); });
+    for (int64_t i = 0; i < n; ++i) {
+      const double relevance = labels.values()[i];
+      if (relevance < 0) tell(begin + i, Ranked::relevance_negative);
+      if (relevance > kMaxValue) tell(begin + i, Ranked::relevance_infinite);
+      found[static_cast<size_t>(begin + i)].relevance = relevance;
+    }
+  });
+}
+
+}  // namespace
+
+void add_rows(Ranking& state, const Rows& rows) {
+  std::vector<RankedRow> found(static_cast<size_t>(rows.n_rows()));
+  const std::vector<uint64_t> hashes = hashes_of_queries(rows.find(state.spec()->query), found);
+  constexpr Ranked kOfScore[] = {Ranked::score_null, Ranked::score_mistyped, Ranked::score_nan,
+                                 Ranked::score_infinite};
+  Numbers scores(rows.find(state.spec()->score));
+  for_tiles(rows, [&](int64_t begin, int64_t n) {
+    scores.read_finite(begin, n, [&](int64_t i, Missing how) {
+      RankedRow& row = found[static_cast<size_t>(begin + i)];
+      if (row.what == Ranked::ranked) row.what = kOfScore[static_cast<size_t>(how)];
+    });
+    for (int64_t i = 0; i < n; ++i) found[static_cast<size_t>(begin + i)].score = scores.values()[i];
+  });
+  read_relevance(rows.find(state.spec()->label), rows, found);
+  // Runs of one query, brought together: mostly a run is a query.
+  struct Run {
+    uint64_t hash;
+    size_t begin, end;
+  };
+  std::vector<Run> runs;
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (found[i].what == Ranked::query_null || found[i].what == Ranked::query_mistyped) {
+      state.add_without_query(found[i].what);
+    } else if (!runs.empty() && runs.back().end == i && runs.back().hash == hashes[i]) {
+      runs.back().end = i + 1;
+    } else {
+      runs.push_back({hashes[i], i, i + 1});
+    }
+  }
+  std::ranges::sort(runs, [](const Run& a, const Run& b) {
+    return a.hash != b.hash ? a.hash < b.hash : a.begin < b.begin;
+  });
+  std::vector<RankedRow> together;
+  for (size_t i = 0, next = 0; i < runs.size(); i = next) {
+    for (next = i + 1; next < runs.size() && runs[next].hash == runs[i].hash;) ++next;
+    const auto rows_of = [&](const Run& run) {
+      return std::span(found).subspan(run.begin, run.end - run.begin);
+    };
+    if (next == i + 1) {
+      state.add(rows_of(runs[i]));
+      continue;
+    }
+    together.clear();
+    for (size_t j = i; j < next; ++j) {
+      const auto part = rows_of(runs[j]);
+      together.insert(together.end(), part.begin(), part.end());
+    }
+    state.add(together);
+  }
 }
 
 Coded coded(const BinarySpec& spec, const Rows& rows) {

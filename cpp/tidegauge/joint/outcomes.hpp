@@ -15,6 +15,7 @@
 #include "tidegauge/joint/binary.hpp"
 #include "tidegauge/joint/confusion.hpp"
 #include "tidegauge/joint/multiclass.hpp"
+#include "tidegauge/joint/ranking.hpp"
 #include "tidegauge/joint/regression.hpp"
 #include "tidegauge/joint/tile.hpp"
 
@@ -50,6 +51,7 @@ std::vector<std::string> columns_of(const BinarySpec& spec);
 std::vector<std::string> columns_of(const ConfusionSpec& spec);
 std::vector<std::string> columns_of(const RegressionSpec& spec);
 std::vector<std::string> columns_of(const MulticlassSpec& spec);
+std::vector<std::string> columns_of(const RankingSpec& spec);
 
 // Adds rows. Without the column of the score, the prediction, the label or the weight it is as if all its
 // values were null: labels come later. Throws nothing but for memory.
@@ -57,6 +59,8 @@ void add_rows(Binary& state, const Rows& rows);
 void add_rows(Confusion& state, const Rows& rows);
 void add_rows(Regression& state, const Rows& rows);
 void add_rows(Multiclass& state, const Rows& rows);
+/// The rows of a query are those of equal value in these rows, next to each other or not.
+void add_rows(Ranking& state, const Rows& rows);
 
 // For whoever counts the same rows in another way: calls use(begin, ...) for each tile of at most kTile rows
 // with what Binary::update takes of it (so NaN and infinite scores are among them), or with the answers.

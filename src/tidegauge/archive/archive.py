@@ -27,6 +27,7 @@ from tidegauge.archive.urls import opened
 from tidegauge.archive.writers import KIND as WRITERS
 from tidegauge.archive.writers import Writer
 from tidegauge.errors import ArchiveError, ArchiveWarning, DecodeError, InputError
+from tidegauge.outcome_specs import late_outcomes
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
 from tidegauge.segments import TOTAL, Other, Segment, parse_segment, segment_key
@@ -384,7 +385,7 @@ class Archive:
         Where what is left has over `most_bytes`, so many ids are let go as well that it fits: half of them,
         or half of those. Returns up to which hash (of 2^64) ids are kept.
         """
-        outcomes = self.reference(series.reference_id).profile._core.outcomes
+        outcomes = late_outcomes(self.reference(series.reference_id).profile._core.outcomes)
         return keep(
             self.store,
             series,

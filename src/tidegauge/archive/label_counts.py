@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegauge import _core
-from tidegauge.outcome_specs import Outcomes, light_outcomes
+from tidegauge.outcome_specs import Outcomes, late_outcomes, light_outcomes
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
 from tidegauge.segments import TOTAL
@@ -59,7 +59,7 @@ class Changes:
     ) -> None:
         if place not in to:
             to[place] = empty_outcomes(self.reference, light=place[1] != TOTAL)
-        for counts, row, label in zip(to[place], rows.states, labels, strict=True):
+        for counts, row, label in zip(late_outcomes(to[place]), rows.states, labels, strict=True):
             others = label.others if isinstance(counts, _core.RegressionOutcomes) else row.others
             counts.add(row.values[chosen], label.codes[chosen], others[chosen] if len(others) else None)
 

@@ -18,7 +18,7 @@ from tidegauge.late_labels import (
     takes_labels,
     unlabelled,
 )
-from tidegauge.outcome_specs import Outcomes
+from tidegauge.outcome_specs import LateOutcomes
 from tidegauge.waiting_rows import EVERY, Coded, Hashes, WaitingRows, pairs
 from tidegauge.window import Window
 
@@ -97,7 +97,7 @@ class Fate:
     loses: Truths
 
 
-def fate_of(outcomes: Sequence[Outcomes], match: Match, labels: LateLabels, given: Given) -> Fate:
+def fate_of(outcomes: Sequence[LateOutcomes], match: Match, labels: LateLabels, given: Given) -> Fate:
     """Decide. A state in which the row has no place for a label keeps what it came with."""
     rows = match.rows
     known, at = given.of(place_of(match.label, rows.stamps))

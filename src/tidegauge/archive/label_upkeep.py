@@ -14,7 +14,7 @@ from tidegauge.archive.records import Found, Key, Record
 from tidegauge.archive.shelves import Series, Shelf, found_on, on_shelf, read_from
 from tidegauge.archive.store import Store
 from tidegauge.late_labels import LateLabels, one_after_the_other
-from tidegauge.outcome_specs import Outcomes
+from tidegauge.outcome_specs import LateOutcomes
 from tidegauge.waiting_rows import EVERY, WaitingRows, together
 from tidegauge.window import Window
 
@@ -25,7 +25,7 @@ WRITER = "kept"
 def keep(
     store: Store,
     series: Series,
-    outcomes: Sequence[Outcomes],
+    outcomes: Sequence[LateOutcomes],
     *,
     before_ns: int,
     most_bytes: int,
@@ -116,7 +116,7 @@ def in_order(parts: list[LateLabels]) -> LateLabels:
     return one_after_the_other(parts).ordered()
 
 
-def row_bytes(outcomes: Sequence[Outcomes], n_dimensions: int) -> int:
+def row_bytes(outcomes: Sequence[LateOutcomes], n_dimensions: int) -> int:
     """Return how many bytes one waiting row takes."""
     n = 20 + 2 * n_dimensions
     for each in outcomes:

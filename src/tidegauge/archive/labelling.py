@@ -28,7 +28,7 @@ from tidegauge.archive.store import Store
 from tidegauge.arrow import batches
 from tidegauge.errors import InputError
 from tidegauge.late_labels import NONE, LateLabels, Told, one_after_the_other, told
-from tidegauge.outcome_specs import Outcomes
+from tidegauge.outcome_specs import LateOutcomes, late_outcomes
 from tidegauge.reference import Reference
 from tidegauge.segments import TOTAL
 from tidegauge.waiting_rows import Coded
@@ -49,10 +49,11 @@ class Columns:
 
 def columns_of(reference: Reference, id: str | None, label: str | None) -> Columns:
     """Return the columns that are named, or those of the schema. Raises InputError where that has none."""
-    if not reference.profile._core.outcomes:
+    if not late_outcomes(reference.profile._core.outcomes):
         raise InputError(
-            "label: the reference counts no outcomes: fit it with a schema that has a label and a score or a "
-            "prediction, and rows that have labels"
+            "label: the reference counts no outcomes that labels can come to later: fit it with a schema "
+            "that has a label and a score or a prediction, and rows with labels (ranked lists have theirs at "
+            "once)"
         )
     known = {role: next(iter(reference.schema.with_role(role)), None) for role in ("id", "label")}
     if known["id"] is None:
@@ -64,7 +65,7 @@ def columns_of(reference: Reference, id: str | None, label: str | None) -> Colum
 
 
 def read_labels(
-    data: Any | None, columns: Columns, outcomes: Sequence[Outcomes], id_key: bytes, now_ns: int
+    data: Any | None, columns: Columns, outcomes: Sequence[LateOutcomes], id_key: bytes, now_ns: int
 ) -> tuple[LateLabels, npt.NDArray[np.uint8], int]:
     """Return the labels of data, in its order, what each is (`Told`), and how many rows have no id.
 
@@ -94,7 +95,7 @@ def read_labels(
     return labels, told(outcomes, labels.states, len(labels)), n_null_id
 
 
-def no_labels(outcomes: Sequence[Outcomes]) -> LateLabels:
+def no_labels(outcomes: Sequence[LateOutcomes]) -> LateLabels:
     """Return none."""
     states = tuple(Coded(NONE, np.empty(0, np.uint8), NONE) for _ in outcomes)
     return LateLabels(np.empty((0, 2), np.uint64), np.empty(0, np.uint32), states, np.empty(0, np.int64))
@@ -111,7 +112,7 @@ def label(
     now_ns: int,
 ) -> LabelReport:
     """Give predictions their labels, all of it in one append; see `Archive.label`."""
-    outcomes = reference.profile._core.outcomes
+    outcomes = late_outcomes(reference.profile._core.outcomes)
     read, kinds, n_null_id = read_labels(data, columns, outcomes, id_key, now_ns)
     known = read.take(kinds == Told.KNOWN)
     with store.alone("labels"):

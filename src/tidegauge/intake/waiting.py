@@ -11,7 +11,7 @@ import numpy as np
 
 from tidegauge._core import Batch, SegmentedProfile, hash_ids
 from tidegauge.intake.segmentation import Segmentation
-from tidegauge.outcome_specs import Outcomes
+from tidegauge.outcome_specs import LateOutcomes
 from tidegauge.waiting_rows import EVERY, OTHER, WaitingRows, coded_rows, together
 from tidegauge.window import Window, position_of
 
@@ -35,7 +35,7 @@ class Waiting:
 
     def __init__(
         self,
-        outcomes: Sequence[Outcomes],
+        outcomes: Sequence[LateOutcomes],
         segmentation: Segmentation,
         column: str,
         key: bytes,

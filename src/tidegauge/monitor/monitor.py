@@ -28,6 +28,7 @@ from tidegauge.intake.segmentation import Segmentation
 from tidegauge.monitor.health import Health
 from tidegauge.monitor.lifetimes import close_before_multiprocessing_ends, last_until_exit
 from tidegauge.monitor.outbox import Held, Outbox
+from tidegauge.outcome_specs import late_outcomes
 from tidegauge.reference import Reference, load
 from tidegauge.tables import printable
 from tidegauge.window import Window, parse_duration
@@ -145,7 +146,7 @@ class Monitor:
         self._waiting = None
         room = 0 if self._id is None else self._budget_bytes // 8
         if self._id is not None:
-            outcomes = self.reference.profile._core.outcomes
+            outcomes = late_outcomes(self.reference.profile._core.outcomes)
             self._waiting = Waiting(outcomes, self._segmentation, self._id, self._id_key, room)
         self._last_block = self._tried_block = 0
         self._kept_at = -KEEP_SECONDS
@@ -539,7 +540,7 @@ class Monitor:
 def id_of(reference: Reference) -> str | None:
     """Return the column of ids, None where there are no labels to come."""
     found = next(iter(reference.schema.with_role("id")), None)
-    return found if reference.profile._core.outcomes else None
+    return found if late_outcomes(reference.profile._core.outcomes) else None
 
 
 def named(what: str, name: object) -> str:

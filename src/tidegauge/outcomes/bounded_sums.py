@@ -21,8 +21,12 @@ def bounded_sums(window: Counted, reference: Counted) -> dict[str, Sums]:
     `error_rate`: wrong answers, of a score at its threshold. `brier`: (label - score)^2 of scores that are
     probabilities; its squares are not summed and NaN. `large_error_rate`: errors of a predicted number that
     fall in the outer cells, which a tenth of the reference's rows at most are in. `top_1_error_rate`: rows in
-    which another class than the label's has the highest score.
+    which another class than the label's has the highest score. `ndcg_loss`: what the NDCG of a query's first
+    ten items lacks to 1.
     """
+    if isinstance(window.state, tuple):
+        gain = window.state[-1].ndcg
+        return {"ndcg_loss": Sums(gain.n, gain.n - gain.total, gain.n - 2 * gain.total + gain.square)}
     if isinstance(window.state, ClassScores):
         n = window.state.n_labelled
         wrong = n - float(window.state.ranks[0])

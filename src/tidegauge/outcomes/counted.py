@@ -22,12 +22,14 @@ from tidegauge.outcomes.metric_sets import (
     number_metrics,
     score_metrics,
 )
+from tidegauge.outcomes.ranking import RankingSums, ranking_metrics
 from tidegauge.outcomes.regression import RegressionSums
 from tidegauge.outcomes.states import (
     binary_counts,
     class_name,
     coarser,
     confusion_matrix,
+    ranking_sums,
     regression_sums,
     told_apart,
     two_by_two,
@@ -35,9 +37,13 @@ from tidegauge.outcomes.states import (
 from tidegauge.schema import Column, Schema
 
 Floats = npt.NDArray[np.float64]
-Task = Literal["score", "scores", "answer", "class", "number"]
+Task = Literal["score", "scores", "answer", "class", "number", "ranking"]
 Outcomes = (
-    _core.BinaryOutcomes | _core.ConfusionOutcomes | _core.RegressionOutcomes | _core.MulticlassOutcomes
+    _core.BinaryOutcomes
+    | _core.ConfusionOutcomes
+    | _core.RegressionOutcomes
+    | _core.MulticlassOutcomes
+    | _core.RankingOutcomes
 )
 
 THRESHOLD = 0.5  # where the schema of a score has none
@@ -47,7 +53,8 @@ THRESHOLD = 0.5  # where the schema of a score has none
 class Counted:
     """The outcomes of one column `column`: `task` is what it is, a score or a prediction of some kind.
 
-    Of the scores of all classes it is the label's column: each has one of its own.
+    Of the scores of all classes it is the label's column: each has one of its own. Of ranked lists it is the
+    query's, and rows are queries: those that were counted, and those that wait for labels.
 
     `n_rows` are the rows with a usable score or prediction, `n_labelled` those of them with a label.
     `n_rarer` is the least number of labelled rows of a class that has any (of two classes, of both). `state`
@@ -63,7 +70,7 @@ class Counted:
     n_rows: int
     n_labelled: int
     n_rarer: int
-    state: BinaryCounts | RegressionSums | ClassScores | None = None
+    state: BinaryCounts | RegressionSums | ClassScores | tuple[RankingSums, ...] | None = None
     every: BinaryCounts | None = None
     threshold: float = THRESHOLD
     edge: float = THRESHOLD
@@ -81,6 +88,8 @@ class Counted:
             return number_metrics(self.state)
         if isinstance(self.state, ClassScores):
             return class_score_metrics(self.state)
+        if isinstance(self.state, tuple):
+            return {name: each for sums in self.state for name, each in ranking_metrics(sums).items()}
         assert self.matrix is not None
         if self.positive is not None:
             return answer_metrics(two_by_two(self.matrix, self.positive), worth)
@@ -90,7 +99,7 @@ class Counted:
 def all_counted(outcomes: Sequence[Outcomes], schema: Schema) -> list[Counted]:
     """Return what was counted, scores before predictions, then by name."""
     found = [counted(each, schema) for each in outcomes]
-    order = ("score", "scores", "answer", "class", "number")
+    order = ("score", "scores", "answer", "class", "number", "ranking")
     return sorted(found, key=lambda each: (order.index(each.task), each.column))
 
 
@@ -109,6 +118,10 @@ def counted(outcomes: Outcomes, schema: Schema, whole: Outcomes | None = None) -
         return Counted(outcomes.prediction, "number", homes["labelled"] + homes["unlabelled"], n, n, sums)
     if isinstance(outcomes, _core.MulticlassOutcomes):
         return of_scores(outcomes)
+    if isinstance(outcomes, _core.RankingOutcomes):
+        n = outcomes.queries["counted"]
+        waiting = outcomes.queries["unlabelled"]
+        return Counted(outcomes.query, "ranking", n + waiting, n, n, ranking_sums(outcomes))
     matrix, names = confusion_matrix(outcomes)
     label = schema.get(outcomes.label)
     positive = None if label is None else place_of(label, outcomes, names)

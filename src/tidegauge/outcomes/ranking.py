@@ -1,9 +1,9 @@
 """Metrics of ranked lists: one number a query, summed over queries.
 
 Rows of one query are ranked by falling score; equal scores stay in the order of the rows. Relevance is 0 or
-more; an item is relevant where it is above 0. A query without a relevant item has no right answer: it is
-counted and left out. All metrics lie in [0, 1], lower is worse, and their intervals are by the variance
-between queries, which must be whole: all rows of a query in one call.
+more; an item is relevant where it is above 0. A query without a relevant item has no right answer, and of one
+item there is no wrong one: both are counted and left out. All metrics lie in [0, 1], lower is worse, and
+their intervals are by the variance between queries, which must be whole: all rows of a query in one call.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class RankingSums:
-    """Sums over queries of their metrics among the first `k` items; `+` merges, `-` takes a part away."""
+    """Sums over queries of their metrics among the first `k` items; `+` merges, `-` takes a part away.
+
+    Left out are queries of one item, those without a relevant one, and those with an item that lacks a score
+    or a relevance.
+    """
 
     k: int
     ndcg: Sums = field(default_factory=Sums)
@@ -32,7 +36,10 @@ class RankingSums:
     reciprocal_rank: Sums = field(default_factory=Sums)
     hit: Sums = field(default_factory=Sums)
     recall: Sums = field(default_factory=Sums)
+    precision: Sums = field(default_factory=Sums)
     n_without_relevant: int = 0
+    n_single: int = 0
+    n_incomplete: int = 0
 
     def __add__(self, other: RankingSums) -> RankingSums:
         self._refuse_other_k(other)
@@ -82,8 +89,8 @@ def sum_ranking(
     def total(values: Floats) -> Floats:
         return np.add.reduceat(values, starts)
 
-    n_relevant = total(relevant)
-    some = n_relevant > 0
+    n_relevant, single = total(relevant), total(np.ones_like(relevant)) == 1
+    some = (n_relevant > 0) & ~single
     found = total(relevant * first)[some]
     n_relevant = n_relevant[some]
     firsts = np.where((relevant > 0) & first, 1.0 / rank, 0.0)
@@ -94,7 +101,9 @@ def sum_ranking(
         reciprocal_rank=sums_of(np.maximum.reduceat(firsts, starts)[some]),
         hit=sums_of((found > 0).astype(np.float64)),
         recall=sums_of(found / n_relevant),
-        n_without_relevant=int((~some).sum()),
+        precision=sums_of(found / k),
+        n_without_relevant=int((~some & ~single).sum()),
+        n_single=int(single.sum()),
     )
 
 
@@ -123,6 +132,17 @@ def recall_at_k(sums: RankingSums) -> Metric:
     return _mean(f"recall_at_{sums.k}", sums, sums.recall)
 
 
+def precision_at_k(sums: RankingSums) -> Metric:
+    """Return the mean share of the first k items that are relevant; of fewer items the others are not."""
+    return _mean(f"precision_at_{sums.k}", sums, sums.precision)
+
+
+def ranking_metrics(sums: RankingSums) -> dict[str, Metric]:
+    """Return what is told of ranked lists among the first k items."""
+    every = (ndcg, mean_average_precision, mean_reciprocal_rank, hit_rate, recall_at_k, precision_at_k)
+    return {found.name: found for found in (metric(sums) for metric in every)}
+
+
 def catalogue_coverage(times_shown: npt.ArrayLike) -> Metric:
     """Return the share of the catalogue that was shown; `times_shown` is `[items]`, merged by adding."""
     shown = np.asarray(times_shown, dtype=np.float64)
@@ -149,6 +169,7 @@ def _running(values: Floats, starts: Integers) -> Floats:
 
 
 def _mean(name: str, sums: RankingSums, of: Sums) -> Metric:
-    reason = "no query has a relevant item" if sums.n_without_relevant else "there is no query"
+    reason = "there is no query with a relevance" if not sums.n_single else "all queries are of one item"
+    reason = "no query of several items has a relevant one" if sums.n_without_relevant else reason
     interval = bounded(of.mean, of.variance_of_mean, of.n)
     return measured(name, of.mean, interval, n=of.n, direction="lower_is_worse", reason=reason)

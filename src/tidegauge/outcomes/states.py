@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tidegauge import _core
 from tidegauge.outcomes.binary_counts import BinaryCounts
 from tidegauge.outcomes.confusion import Confusion
+from tidegauge.outcomes.ranking import RankingSums
 from tidegauge.outcomes.regression import RegressionSums
 from tidegauge.outcomes.sums import Sums
 
@@ -138,6 +139,22 @@ def regression_sums(outcomes: _core.RegressionOutcomes) -> RegressionSums:
         logs=both("log_squared", "log_fourth"),
         over_square=sums["over_squared"][1],
         sides=np.zeros(3) if sides is None else np.array(sides, np.float64),
+    )
+
+
+def ranking_sums(outcomes: _core.RankingOutcomes) -> tuple[RankingSums, ...]:
+    """Return the sums of ranked lists among the first 1, 5 and 10 items."""
+    queries = outcomes.queries
+    n = float(queries["counted"])
+    return tuple(
+        RankingSums(
+            k,
+            **{name: Sums(n, *sums) for name, sums in of_first.items()},
+            n_without_relevant=queries["without_relevant"],
+            n_single=queries["single"],
+            n_incomplete=queries["incomplete"],
+        )
+        for k, of_first in outcomes.sums().items()
     )
 
 
