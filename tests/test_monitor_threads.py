@@ -100,6 +100,28 @@ def test_rows_come_while_it_is_closed(url):
     assert sum(archived(url).values()) == health.n_rows
 
 
+def test_closing_waits_for_rows_on_their_way(url, monkeypatch):
+    """They left the stage, or came as a batch, and another thread has yet to put them into their window."""
+    monitor = tg.Monitor("m", REFERENCE, archive=url)
+    placed, entered, go = monitor._intake.update, threading.Event(), threading.Event()
+
+    def slow(*given: Any) -> Any:
+        entered.set()
+        assert go.wait(LIMIT_SECONDS)
+        return placed(*given)
+
+    monkeypatch.setattr(monitor._intake, "update", slow)
+
+    def close() -> None:
+        assert entered.wait(LIMIT_SECONDS)
+        threading.Timer(0.2, go.set).start()
+        monitor.close()
+
+    together([lambda: monitor.update(LARGE), close])
+    assert archived(url)[""] == 5_000
+    assert (monitor.health.n_rows_archived, monitor.health.n_rows_waiting) == (5_000, 0)
+
+
 class SlowStore:
     """A store that takes its time to append, as one far away does; everything else is the store's own."""
 

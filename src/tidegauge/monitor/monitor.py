@@ -40,6 +40,7 @@ LOG = logging.getLogger("tidegauge")
 PASSED = (KeyboardInterrupt, SystemExit, GeneratorExit, CancelledError)  # what callers mean to get
 SMALL = 512  # rows: smaller batches wait with single rows
 TICK_SECONDS = 1.0
+PLACING_SECONDS = 0.001  # between looks at whether other threads have put their rows where they belong
 LONGEST_RETRY_SECONDS = 60.0
 CLOSING_SECONDS = 10.0
 KEEP_SECONDS = 600.0  # between two looks at what waits for labels
@@ -157,6 +158,7 @@ class Monitor:
         self._started_ns = self._clock()
         self._here = self._calendar.window_of(self._started_ns)
         self._n_rows = self._n_rows_refused = 0
+        self._placing = 0  # batches that are counted and not in their windows yet
         self._errors: Counter[str] = Counter()
         self._last_error = ""
         self._raised: BaseException | None = None
@@ -211,12 +213,17 @@ class Monitor:
         now_ns = self._clock()
         with self._lock:
             self._n_rows += batch.n_rows  # before they can be archived, so that health never says less
+            self._placing += 1
         self._place(batch, now_ns)
 
     def _place(self, batch: Batch, now_ns: int) -> None:
         """Put rows, which are counted as taken, into their windows; what cannot be put there is refused."""
         intake = self._intake
-        refused = intake.update(batch, now_ns, self._threads)
+        try:
+            refused = intake.update(batch, now_ns, self._threads)
+        finally:
+            with self._lock:
+                self._placing -= 1
         if intake.untimed_why is not None:
             self._note("untimed", intake.untimed_why)
             intake.untimed_why = None
@@ -235,6 +242,7 @@ class Monitor:
                 now_ns = self._clock() if self._timestamp is not None else self._here.start_ns
                 waiting = self._stage.take()
                 self._n_rows += sum(batch.n_rows for batch in waiting)  # at once, so that health misses none
+                self._placing += len(waiting)
                 self._here = here or self._here
         except Exception as error:  # no memory: they wait on
             self._refuse(error, 0)
@@ -454,7 +462,7 @@ class Monitor:
         self._stop.set()
         self._thread.join(timeout_seconds)
         deadline = time.monotonic() + timeout_seconds
-        while not self._sent_all() and time.monotonic() < deadline:
+        while not self._sent_all(deadline) and time.monotonic() < deadline:
             time.sleep(min(TICK_SECONDS, timeout_seconds / 10))
         if n_rows := self._outbox.abandon():
             LOG.error(
@@ -465,16 +473,18 @@ class Monitor:
             )
         self._leave()
 
-    def _sent_all(self) -> bool:
+    def _sent_all(self, deadline: float) -> bool:
         try:
             with self._ticking:
                 self._flush()
+                while self._placing and time.monotonic() < deadline:  # by threads that were at it
+                    time.sleep(PLACING_SECONDS)
                 self._gather(everything=True)
             self._send(closing=True)
         except Exception as error:
             self._note("archive", error)
             return False
-        return True
+        return not self._stage.n_rows
 
     def _leave(self) -> None:
         if self._owns_archive:
