@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 
 import numpy as np
@@ -474,18 +473,3 @@ def test_threads_lose_no_row():
     data = scored(60_000, 7)
     profile = tg.profile(data, REFERENCE, threads=4)
     assert leaves_of(profile).to_bytes() == counted(tg_leaves(), data).to_bytes()
-
-
-def test_a_row_costs_little():
-    """Not a benchmark: an accident of a hundred times would show."""
-    data = scored(100_000, 8)
-    (batch,) = batches(data)
-    leaves = tg_leaves()
-    best = min(timed(leaves, batch) for _ in range(5))
-    assert best < 1e-6 * len(data)
-
-
-def timed(leaves: _core.LeafOutcomes, batch: _core.Batch) -> float:
-    begun = time.perf_counter()
-    leaves.update(batch)
-    return time.perf_counter() - begun
