@@ -11,6 +11,7 @@ from tests.outcomes.samples import scored_rows
 import tidegauge as tg
 from tidegauge import _core
 from tidegauge.arrow import batches
+from tidegauge.outcomes.bounded_sums import bounded_sums
 from tidegauge.outcomes.counted import Counted, counted
 from tidegauge.outcomes.states import binary_counts, rows_of_weight, told_apart
 
@@ -102,3 +103,15 @@ def test_a_heavy_row_stands_for_itself() -> None:
     heavy = counted(outcomes_of(score, label, weight), SCHEMA).metrics()["accuracy"]
     assert heavy.high - heavy.low > 0.7
     assert heavy.n == 1_000
+
+
+def test_a_detector_counts_rows_as_they_are_worth() -> None:
+    score, label = scored_rows(1_000, 4)
+    weight = np.where(np.arange(1_000) < 500, 1.0, 3.0)
+    window = counted(outcomes_of(score, label, weight), SCHEMA)
+    wrong = (score >= THRESHOLD) != (label == 1)
+    for sums in bounded_sums(window, window).values():
+        assert 780 < sums.n < 800  # 2,000^2 / 5,000, less what the labels' own weights differ by
+    share = (weight * wrong).sum() / weight.sum()
+    assert bounded_sums(window, window)["error_rate"].mean == pytest.approx(share)
+    assert window.matrix.sum() == pytest.approx(1_000)

@@ -163,6 +163,23 @@ def test_segments_and_light_profiles_count_the_same() -> None:
     assert light.to_bytes() == whole.to_bytes()
 
 
+@pytest.mark.parametrize("one_by_one", [True, False])
+def test_a_monitor_counts_lists(tmp_path, one_by_one: bool) -> None:
+    rows = lists(40, 13)
+    url = f"sqlite:///{tmp_path}/a.db"
+    with tg.Monitor("m", REFERENCE, archive=url, window="60d", grace="60d", strict=True) as monitor:
+        if one_by_one:
+            for row in rows.to_pylist():
+                monitor.record(row)
+        else:
+            monitor.update(rows)
+    with tg.Archive(url) as archive:
+        (counts,) = archive.merged("m")._core.outcomes
+    (expected,) = tg.profile(rows, REFERENCE)._core.outcomes
+    assert counts.queries == expected.queries
+    assert counts.to_bytes() == expected.to_bytes()
+
+
 def test_labels_that_come_late_change_no_list(tmp_path) -> None:
     """Nothing of a ranked list waits; what else is counted of its rows gets the labels."""
     rows = lists(300, 11, graded=False)

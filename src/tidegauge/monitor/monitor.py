@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from tidegauge._core import Batch, Stage
+from tidegauge._core import Batch, RankingOutcomes, Stage
 from tidegauge.archive import Archive, Key, LabelReport, Record, Series, Writer
 from tidegauge.archive.shelves import is_on_shelf, on_shelf
 from tidegauge.arrow import at_once, batches
@@ -102,7 +102,9 @@ class Monitor:
         self._timestamp = timestamp_of(self.reference, timestamp)
         self._segmentation = Segmentation(self.reference, segments, budget_bytes // 2)
         self._id = id_of(self.reference) if waiting_bytes else None
-        read = [*self._segmentation.columns, *filter(None, [self._timestamp, self._id])]
+        outcomes = self.reference.profile._core.outcomes
+        queries = [each.query for each in outcomes if isinstance(each, RankingOutcomes)]
+        read = [*self._segmentation.columns, *filter(None, [self._timestamp, self._id]), *queries]
         counted = {spec.name for spec in self._segmentation.specs if not spec.counted_only}
         self._extra = list(dict.fromkeys(name for name in read if name not in counted))
         self._grace_ns = 0 if grace == 0 else parse_duration(grace)
@@ -147,8 +149,8 @@ class Monitor:
         self._waiting = None
         room = 0 if self._id is None else self._budget_bytes // 8
         if self._id is not None:
-            outcomes = late_outcomes(self.reference.profile._core.outcomes)
-            self._waiting = Waiting(outcomes, self._segmentation, self._id, self._id_key, room)
+            late = late_outcomes(self.reference.profile._core.outcomes)
+            self._waiting = Waiting(late, self._segmentation, self._id, self._id_key, room)
         self._last_block = self._tried_block = 0
         self._kept_at = -KEEP_SECONDS
         self._intake = Intake(

@@ -38,8 +38,11 @@ def bounded_sums(window: Counted, reference: Counted) -> dict[str, Sums]:
         return {"large_error_rate": Sums(float(cells.sum()), outside, outside)}
     found: dict[str, Sums] = {}
     if window.matrix is not None:
-        n = float(window.matrix.sum())
+        n = total = float(window.matrix.sum())
         wrong = n - float(np.trace(window.matrix))
+        if isinstance(window.state, BinaryCounts) and total > 0:  # of weights: as many rows as they are worth
+            n = float(window.state.positives.sum() + window.state.negatives.sum())
+            wrong *= n / total
         found["error_rate"] = Sums(n, wrong, wrong)
     if isinstance(window.state, BinaryCounts):
         score = brier(window.state)
