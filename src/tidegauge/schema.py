@@ -223,7 +223,9 @@ class Schema(Mapping[str, Column]):
         """
         from tidegauge.arrow import batches
 
-        class_of = {name: each for each, name in score.items()} if isinstance(score, Mapping) else {}
+        class_of = {}
+        if isinstance(score, Mapping):  # classes as a model has them may be NumPy's
+            class_of = {name: each.item() if hasattr(each, "item") else each for each, name in score.items()}
         if isinstance(score, Mapping) and len(class_of) < len(score):
             raise SchemaError(f"score={dict(score)!r} gives two classes one column: each has its own score")
         given = {

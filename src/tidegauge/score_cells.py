@@ -43,8 +43,9 @@ def score_edges(
 def balanced_edges(scores: npt.ArrayLike, labels: npt.ArrayLike, cells: int) -> Floats:
     """Return ascending edges of at most `cells` cells at equal steps of both labels together, each one half.
 
-    `labels` `[rows]` are 1, 0 or NaN: not known. So a rare label is told apart as well as the others are,
-    which is what an area needs; where only one is known, all rows count alike. Rows with a NaN or infinite
+    `labels` `[rows]` are 1, 0 or NaN: not known. So a rare label is told apart as well as the other is, which
+    is what an area needs. Edges lie between rows: one at a row would put it first in its cell, and the area
+    of few rows too high. Where only one label is known, all rows count alike. Rows with a NaN or infinite
     score have no say; of no others the one edge is .5.
     """
     score, label = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
@@ -57,9 +58,12 @@ def balanced_edges(scores: npt.ArrayLike, labels: npt.ArrayLike, cells: int) -> 
     if all(side.any() for side in sides):
         weight = sum((side / side.sum() for side in sides), np.zeros(len(score)))
     order = np.argsort(score, kind="stable")
-    reached = np.cumsum(weight[order])
+    ordered, reached = score[order], np.cumsum(weight[order])
     steps = np.linspace(0.0, reached[-1], cells + 1)[1:-1]
-    return np.unique(score[order][np.minimum(np.searchsorted(reached, steps), len(order) - 1)]) + 0.0
+    with np.errstate(over="ignore", invalid="ignore"):  # of scores too far apart for a number between them
+        edges = np.unique(np.interp(steps, reached - weight[order] / 2, ordered))
+    edges = edges[np.isfinite(edges)] + 0.0
+    return edges if len(edges) else ordered[:1] + 0.0
 
 
 def _steps(score: Floats, label: Floats) -> Floats:

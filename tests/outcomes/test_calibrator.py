@@ -131,4 +131,5 @@ def test_balanced_edges_tell_a_rare_label_apart() -> None:
     assert balanced_edges([np.nan, -0.0], [1, 0], 5).tolist() == [0.0]
     assert not np.signbit(balanced_edges([-0.0], [1], 5)).any()
     assert balanced_edges([], [], 5).tolist() == [0.5]
-    assert balanced_edges([3.0, 1.0, 2.0], [np.nan] * 3, 3).tolist() == [1.0, 2.0]
+    assert balanced_edges([3.0, 1.0, 2.0], [np.nan] * 3, 3).tolist() == [1.5, 2.5]
+    assert balanced_edges([1.7e308, -1.7e308], [1, 0], 4).size

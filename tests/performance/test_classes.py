@@ -214,6 +214,11 @@ def test_a_schema_of_scores_by_class() -> None:
         tg.Schema.infer(table, score={"ant": "p_ant", "bee": "p_bee"}, label="is", threshold=0.4)
     with pytest.raises(SchemaError, match="of_class is of a score"):
         schema.replace("is", of_class="bee")
+    by_model = dict(zip(np.array(["ant", "bee"]), COLUMNS[:2], strict=True))
+    assert tg.Schema.infer(table, score=by_model, label="is")["p_bee"].of_class == "bee"
+    counted_by = tg.Schema.infer(table, score=dict(zip(np.arange(2), COLUMNS[:2], strict=True)), label="is")
+    assert type(counted_by["p_bee"].of_class) is int
+    assert tg.Schema.from_toml(counted_by.to_toml()) == counted_by
     numbered = table.set_column(4, "is", pa.array(np.arange(100) % 2))
     schema = tg.Schema.infer(numbered, score={"ant": "p_ant", "bee": "p_bee"}, label="is")
     with pytest.warns(InputWarning, match="none of which is a class with a score"):

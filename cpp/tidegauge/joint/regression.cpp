@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -17,6 +18,9 @@ namespace tidegauge::joint {
 namespace {
 
 constexpr const char* kWhat = "regression outcomes";
+
+typedef double Four __attribute__((vector_size(32)));
+static_assert(Regression::kSums % 4 == 0);
 
 /// The same whichever of the two comes first.
 Regression::Sum together(const Regression::Sum& a, const Regression::Sum& b) {
@@ -140,10 +144,15 @@ void Regression::update(const double* predictions, const double* labels, const A
     }
     for (size_t i = 0; i < n_added; ++i) {
       for (size_t of = 0; of < kSums;
-           ++of) {  // what add_compensated does, of sums that stay finite: no branch
-        const double before = values[of], after = before + added[i][of], more = after - before;
-        rests[of] += (before - (after - more)) + (added[i][of] - more);
-        values[of] = after;
+           of += 4) {  // what add_compensated does, of sums that stay finite: no branch
+        Four before, rest, x;
+        std::memcpy(&before, values + of, sizeof before);
+        std::memcpy(&rest, rests + of, sizeof rest);
+        std::memcpy(&x, added[i] + of, sizeof x);
+        const Four after = before + x, more = after - before;
+        rest += (before - (after - more)) + (x - more);
+        std::memcpy(values + of, &after, sizeof after);
+        std::memcpy(rests + of, &rest, sizeof rest);
       }
     }
   }
