@@ -86,7 +86,12 @@ def watch(archive: str, rows_per_day: int = ROWS_PER_DAY) -> Told:
 
     def told(now_ns: int) -> tg.PerformanceScan:
         with tg.Archive(archive) as opened:
-            return tg.performance_scan(opened.windows(MODEL), reference, now_ns=now_ns)
+            return tg.performance_scan(
+                opened.windows(MODEL),
+                reference,
+                now_ns=now_ns,
+                segments=lambda day: opened.merged_segments(MODEL, day.start_ns, day.end_ns),
+            )
 
     with tg.Monitor(MODEL, reference, window="1d", segments=["channel"], archive=archive) as monitor:
         for day in days[N_REFERENCE:]:
