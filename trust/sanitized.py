@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -33,21 +34,25 @@ def _library(name: str) -> str:
     return subprocess.check_output(["g++", f"-print-file-name={name}"], text=True).strip()
 
 
-def environment(preset: str, *, leaks: bool = False) -> dict[str, str]:
+def environment(preset: str, *, leaks: bool = False, reports: Path | None = None) -> dict[str, str]:
     """Return the variables with which a stock Python imports the package of a preset.
 
+    `reports`: a folder for what is found, where the program's own output may be caught by another.
     libstdc++ is preloaded too: without it the first C++ throw under AddressSanitizer ends the process.
     """
     site = build(preset).parent / f"{preset}-site"
+    to = "" if reports is None else f":log_path={reports / 'report'}"
     preload = f"{_library(RUNTIMES[preset])} {_library('libstdc++.so')}"
     return os.environ | {
         "PYTHONPATH": str(site),
         "LD_PRELOAD": preload,
         "PYTHONMALLOC": "malloc",
-        "ASAN_OPTIONS": f"allocator_may_return_null=1:{LEAKS if leaks else 'detect_leaks=0'}",
-        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "ASAN_OPTIONS": f"allocator_may_return_null=1:{LEAKS if leaks else 'detect_leaks=0'}{to}",
+        "UBSAN_OPTIONS": f"print_stacktrace=1{to}",
         "LSAN_OPTIONS": f"suppressions={SUPPRESSIONS / 'lsan.txt'}:print_suppressions=0",
-        "TSAN_OPTIONS": f"exitcode=66:halt_on_error=1:suppressions={SUPPRESSIONS / 'tsan.txt'}",
+        # At a fork OpenBLAS takes more locks than the detector of deadlocks has room for, and that ends it.
+        "TSAN_OPTIONS": "exitcode=66:halt_on_error=1:detect_deadlocks=0:"
+        f"suppressions={SUPPRESSIONS / 'tsan.txt'}{to}",
     }
 
 
@@ -63,7 +68,16 @@ def main(preset: str, *arguments: str) -> int:
     leaks = "--leaks" in arguments
     tests = [each for each in arguments if each != "--leaks"]
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *deselected(preset), *tests]
-    return subprocess.run(command, cwd=ROOT, env=environment(preset, leaks=leaks), check=False).returncode
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # pytest keeps what is written while a test ends the process
+        reports = Path(folder)
+        env = environment(preset, leaks=leaks, reports=reports)
+        code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
+        if code:
+            for report in sorted(reports.iterdir()):
+                sys.stderr.write(report.read_text(errors="replace"))
+    return code
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -146,8 +147,9 @@ def attribution_drift(
     sums, bounds, rows = (each.sum(axis=0) for each in now)
     means, of_reference = mean_of(sums, rows), mean_of(before[0][0], before[2][0])
     n = int(rows.max())
-    value = attribution_ndcg(of_reference, means) if rows.all() else float("nan")
-    low, high = ndcg_interval(of_reference, now[0], now[2])
+    whole = bool(rows.all())  # else a column is missing, and nothing is known of its rank
+    value = attribution_ndcg(of_reference, means) if whole else nan
+    low, high = ndcg_interval(of_reference, now[0], now[2]) if whole else (nan, nan)
     judged = Measurement(
         name="attribution_ndcg",
         value=defined(value),
@@ -163,11 +165,11 @@ def attribution_drift(
     alike = replace(
         judged,
         name="attribution_rank_correlation",
-        value=defined(rank_correlation(of_reference, means)),
+        value=defined(rank_correlation(of_reference, means)) if whole else None,
         low=None,
         high=None,
         threshold=None,
-        status="ok",
+        status="ok" if whole else "undefined",
     )
     places, earlier = places_of(means), places_of(of_reference)
     found = [

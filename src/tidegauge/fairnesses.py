@@ -28,6 +28,7 @@ from tidegauge.outcomes.facets import (
 from tidegauge.outcomes.fairness import FOUR_FIFTHS, generalized_entropy
 from tidegauge.outcomes.metric import Metric
 from tidegauge.performance_causes import like
+from tidegauge.performance_causes import together as all_of
 from tidegauge.performance_measurements import MIN_LABELLED, MIN_RARER
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
@@ -175,14 +176,14 @@ def side_of(
     """Return the facets of a column, in the order of their keys."""
     facets: dict[str, Facet] = {}
     strata: dict[str, dict[str, Facet]] = {}
-    for key in sorted(segments):
+    found = {key: like(outcomes, each._core.outcomes) for key, each in sorted(segments.items())}
+    there = [each for key, each in found.items() if each is not None and set(parse_segment(key)) == {by}]
+    whole = all_of(there) if there else outcomes  # whose weights all facets are scaled as
+    for key, own in found.items():
         values = parse_segment(key)
-        if set(values) not in ({by}, {by, group}):
+        if own is None or set(values) not in ({by}, {by, group}):
             continue
-        own = like(outcomes, segments[key]._core.outcomes)
-        if own is None:
-            continue
-        facet = facet_of(own, counted(own, schema, outcomes), schema)
+        facet = facet_of(own, counted(own, schema, whole), schema)
         facet = facet if favourable == "positive" else turned(facet)
         of = segment_key({by: values[by]})
         if len(values) == 1:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from itertools import groupby
 from typing import Any, TypedDict
 
@@ -161,7 +160,7 @@ class _Job:
         before = [Verdict.from_bytes(body) for _, body in self.archive.store.documents(KIND, name)]
         if window not in profiles or not before:
             return
-        labelled = self._performance(reference, profiles[window], window, kinds=("realised",))
+        labelled = self._told(reference, profiles[window], window, kinds=("realised",))
         if labelled is None or by_labels(labelled.to_dict()) == by_labels(before[0].performance):
             return
         if self._claim(window, revision + 1):
@@ -222,20 +221,32 @@ class _Job:
             for profile in self.archive.windows_of(self.series, [window], segment=key).values()
         }
 
-    def _performance(
-        self, reference: Reference, profile: Profile, window: Window, *, kinds: Sequence[Kind] = KINDS
+    def _told(
+        self,
+        reference: Reference,
+        profile: Profile,
+        window: Window,
+        *,
+        kinds: Sequence[Kind] = KINDS,
+        segments: Mapping[str, Profile] | None = None,
     ) -> Performance | None:
-        """Return how right the model was, None where no outcomes are counted; of a loss also why."""
+        """Return how right the model was, None where no outcomes are counted."""
         if not (reference.profile._core.outcomes and profile._core.outcomes):
             return None
         try:
-            judged = partial(performance, profile, reference, kinds=kinds, window=window, now_ns=self.now_ns)
-            found = judged()
-            if found.status in {"warning", "alert"} and reference.segments:
-                found = judged(segments=self._segments(window))
+            return performance(
+                profile, reference, kinds=kinds, window=window, now_ns=self.now_ns, segments=segments
+            )
         except TidegaugeError as error:
             LOG.warning("judge: how right %r is cannot be told: %s", self.series.model, error)
             return None
+
+    def _performance(self, reference: Reference, profile: Profile, window: Window) -> Performance | None:
+        """Return how right the model was, None where no outcomes are counted; of a loss also why."""
+        found = self._told(reference, profile, window)
+        if found is None or found.status not in {"warning", "alert"} or not reference.segments:
+            return found
+        found = self._told(reference, profile, window, segments=self._segments(window)) or found
         loud = {
             (each.name, each.kind, each.column)
             for each in found.measurements

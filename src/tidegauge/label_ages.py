@@ -36,7 +36,7 @@ class LabelAge:
 class AgeCounter:
     """Counts rows by the age at which their labels came, the time in `labelled_at` less that in `timestamp`.
 
-    A label without an age is taken to have come after all others.
+    A label without an age is taken to have come after the last of AGES_NS, from where on all are known.
     """
 
     def __init__(self, outcomes: Sequence[Outcomes], timestamp: str, labelled_at: str) -> None:
@@ -88,8 +88,10 @@ def times_of(batch: Batch, name: str) -> npt.NDArray[np.float64]:
 
 
 def known_by(ages: Sequence[LabelAge], age_ns: int) -> LabelAge | None:
-    """Return what was known by an age: the last that is no older, else the first; None of none."""
-    return ages[max(bisect_right([each.age_ns for each in ages], age_ns) - 1, 0)] if ages else None
+    """Return what was known by an age: the last that is no older, else the first; None: all labels."""
+    if not ages or age_ns >= AGES_NS[-1]:
+        return None
+    return ages[max(bisect_right([each.age_ns for each in ages], age_ns) - 1, 0)]
 
 
 def to_note(ages: Sequence[LabelAge]) -> dict[str, list[str]]:

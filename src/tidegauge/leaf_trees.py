@@ -268,6 +268,7 @@ def native(
         last = column.n_codes - 2  # numbers beyond all cuts, or any other category
         if column.kind == "number":
             told = np.flatnonzero((tables[:, 1 : last + 1] != tables[:, :last]).any(axis=0))
+            told = told if len(told) else np.zeros(1, dtype=np.int64)  # there or missing: any cut will do
             kept.append(_core.LeafColumn(column.name, "number", cuts=column.cuts[told]))
         else:
             told = np.flatnonzero((tables[:, :last] != tables[:, last : last + 1]).any(axis=0))

@@ -172,8 +172,19 @@ def like(outcomes: Outcomes, others: Sequence[Outcomes]) -> Outcomes | None:
 
 def of_column(outcomes: Outcomes) -> tuple[type[Outcomes], str]:
     """Return what tells the outcomes of a profile apart."""
-    is_score = isinstance(outcomes, _core.BinaryOutcomes)
-    return type(outcomes), outcomes.score if is_score else outcomes.prediction  # type: ignore[union-attr]
+    if isinstance(outcomes, _core.BinaryOutcomes | _core.RankingOutcomes):
+        return type(outcomes), outcomes.score
+    if isinstance(outcomes, _core.MulticlassOutcomes):
+        return type(outcomes), outcomes.label
+    return type(outcomes), outcomes.prediction
+
+
+def together(parts: Sequence[Outcomes]) -> Outcomes:
+    """Return the outcomes of all parts, of which there is one at least."""
+    whole = parts[0].copy()
+    for each in parts[1:]:
+        whole.merge(each)  # type: ignore[arg-type]
+    return whole
 
 
 def in_cells(of: Counted, cells: Counted) -> Counted:

@@ -16,6 +16,7 @@ from tidegauge.outcomes.calibration import ReliabilityCurve, reliability_curve
 from tidegauge.outcomes.class_estimate import realised_accuracy
 from tidegauge.outcomes.class_scores import ClassScores
 from tidegauge.outcomes.counted import Counted, all_counted, in_cells_of
+from tidegauge.outcomes.limits import MIN_WINDOWS
 from tidegauge.outcomes.metric_sets import Worth
 from tidegauge.outcomes.realised_error import RealisedError, realised_errors
 from tidegauge.outcomes.shift_parts import ShiftParts, shift_parts
@@ -45,6 +46,7 @@ from tidegauge.schema import Schema
 from tidegauge.seasons import time_of
 from tidegauge.window import DAY, Window, as_window
 
+ALMOST = 0.99  # of the reference's labels: that few more say nothing else
 _ROWS_OF_MATRIX = ("true_positives", "false_positives", "false_negatives", "true_negatives")
 
 
@@ -157,7 +159,7 @@ def performance(
             found += teller.estimated(told)
             rests += [told.words] if told.words else []
     refuse_unknown(settings.judged, found)
-    early = as_known[0].n_labelled < before[0].n_labelled  # of which the reference's segments know nothing
+    early = as_known[0].n_labelled < ALMOST * before[0].n_labelled  # of which the segments know nothing
     comparable = [kind for kind in kinds if not (early and kind == "realised")]
     made = Performance(
         status_of_all([each.status for each in decisive(found)]),
@@ -276,7 +278,7 @@ def alike(current: Counted, before: Sequence[Counted]) -> Counted:
 
 def assumptions_of(windows: ReferenceWindows | None, then: LabelAge | None) -> tuple[str, ...]:
     """Say what thresholds rest on."""
-    if windows is None or not windows.metrics:
+    if windows is None or not windows.metrics or len(windows) < MIN_WINDOWS:
         rows = (
             "rows are taken as independent: the reference has no windows of its own (Reference.fit(window=))"
         )

@@ -92,7 +92,8 @@ class Reference:
         from up to 2^20 rows spread over it; a stream is read once, and edges come from its first 2^20 rows,
         which are held until then. Either way every row is counted, exactly.
         `edges`: an older reference whose edges are kept, so that profiles counted with it still compare; only
-        columns that it lacks get new ones. `threads`: 0 takes one per core.
+        columns that it lacks get new ones, and its segments for estimates are kept. `threads`: 0 takes one
+        per core.
         `window`: how long the windows are that will be compared, such as "1h", "1d" or a timedelta. The
         reference then keeps how its own windows of that length differed, by the column `timestamp` (None
         takes the one with that role in `schema`), and judges later ones by that; take a month or more. Rows
@@ -114,14 +115,18 @@ class Reference:
         opened = iter(rows)
         kept = [] if edges is None else edges.profile._core.outcomes
         labelled = LabelledRows(Schema() if kept else schema)  # of which nothing is chosen
-        by_feature = FeatureRows(Schema() if kept or accumulators == "light" else schema)
+        old_leaves = None if edges is None else leaves_to_keep(edges, schema)
+        light_or_kept = accumulators == "light" or (kept and not (old_leaves and edges and edges.leaf_errors))
+        by_feature = FeatureRows(Schema() if light_or_kept else schema)
         drawn = (labelled, by_feature)
         sampled, held = sample(opened, schema, accumulators, drawn, hold=not rows.rereadable)
         specs, schema = frozen_specs(sampled, schema, {} if edges is None else edges._specs)
         joint = None if accumulators == "light" else joint_spec(sampled, specs, schema, edges)
         outcomes = kept or chosen_outcomes(schema, labelled)
-        if edges is not None and kept:
-            leaves = None if edges.leaf_errors else edges.profile._core.leaves
+        if accumulators == "light":
+            leaves = None
+        elif kept:
+            leaves = old_leaves
         else:
             leaves = chosen_leaves(schema, specs, by_feature, outcomes)
         by_leaf = leaf_errors(leaves, by_feature, outcomes)
@@ -440,6 +445,14 @@ def dimensions_of(segments: Sequence[str | Sequence[str]], schema: Schema) -> li
     found = [[each] if isinstance(each, str) else list(each) for each in segments]
     refuse_missing(dict.fromkeys(name for names in found for name in names), list(schema))
     return found
+
+
+def leaves_to_keep(old: Reference, schema: Schema) -> _core.LeafOutcomes | None:
+    """Return the leaves of an older reference, None where a column is gone that its tree asks for."""
+    leaves = old.profile._core.leaves
+    if leaves is None or any(each.name not in schema for each in leaves.columns):
+        return None
+    return leaves
 
 
 def age_counter(schema: Schema, outcomes: Sequence[Outcomes], timestamp: str | None) -> AgeCounter | None:

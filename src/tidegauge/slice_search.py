@@ -23,12 +23,12 @@ from tidegauge.outcomes.slices import (
     whole_of,
 )
 from tidegauge.outcomes.sums import Sums
-from tidegauge.performance_causes import parts_of
+from tidegauge.performance_causes import like, parts_of, together
 from tidegauge.performance_result import TOLERANCE
 from tidegauge.profiles import Profile, merge
 from tidegauge.reference import Reference
 from tidegauge.schema import Schema
-from tidegauge.segments import parse_segment, shown_segment
+from tidegauge.segments import by_dimension, parse_segment, shown_segment
 from tidegauge.tables import escaped, html_table, printable, text_table
 
 _HEADER = ("", "slice", "worse by", "95 % interval", "value", "others", "in the reference", "rows")
@@ -116,7 +116,7 @@ def find_slices(
     deviation for errors of numbers. A slice within a worse one is told only if it is worse than the rest of
     that. Raises InputError for no outcomes, no segments, and a metric that is none of these.
     """
-    given = [parts] if isinstance(parts, Mapping) else list(parts)
+    given = [each for each in ([parts] if isinstance(parts, Mapping) else parts) if each]
     if not 0 < level < 0.5 or not 0 <= tolerance < 1:
         raise InputError(
             f"level is {level!r} and tolerance {tolerance!r}: pass a level above 0 and below .5, and a "
@@ -163,14 +163,18 @@ def merged(parts: Sequence[Mapping[str, Profile]]) -> dict[str, Profile]:
 
 
 def the_outcomes(reference: Reference, column: str | None) -> tuple[Outcomes, Counted]:
-    """Return what the reference counted of a column, the first by default. Raises InputError."""
+    """Return what the reference counted of a column that has means over rows, the first by default.
+
+    Raises InputError.
+    """
     schema = reference.schema
     each_of = {counted(each, schema).column: each for each in reference.profile._core.outcomes}
-    names = [each.column for each in all_counted(reference.profile._core.outcomes, schema)]
+    all_of = all_counted(reference.profile._core.outcomes, schema)
+    names = [each.column for each in all_of if row_means(each)]
     if not names or column not in (None, *names):
         raise InputError(
-            f"find_slices: the reference has no outcomes of {column or 'any score or prediction'!r}; it has "
-            f"{', '.join(names) or 'none: fit it with a label and a score or a prediction'}"
+            f"find_slices: the reference has no means over rows of {column or 'any score or prediction'!r}; "
+            f"it has {', '.join(names) or 'none: fit it with a label and a score or a prediction'}"
         )
     outcomes = each_of[column or names[0]]
     return outcomes, counted(outcomes, schema)
@@ -179,8 +183,14 @@ def the_outcomes(reference: Reference, column: str | None) -> tuple[Outcomes, Co
 def sums_of(
     segments: Mapping[str, Profile], outcomes: Outcomes, schema: Schema, metric: str
 ) -> dict[str, Sums]:
-    """Return the sums of a metric in each segment that has labelled rows for it."""
-    means = {key: row_means(each) for key, each in parts_of(outcomes, segments, schema).items()}
+    """Return the sums of a metric in each segment that has labelled rows for it.
+
+    Weights are scaled as those of all rows that the segments are of: of a dimension, which has each once.
+    """
+    dimension = next(iter(by_dimension(segments).values()), {})
+    own = [each for of in dimension.values() if (each := like(outcomes, of._core.outcomes)) is not None]
+    whole = together(own) if own else outcomes
+    means = {key: row_means(each) for key, each in parts_of(whole, segments, schema).items()}
     return {key: each[metric] for key, each in means.items() if metric in each}
 
 

@@ -146,7 +146,8 @@ def test_the_age_that_is_looked_up_is_the_last_one_reached(reference: tg.Referen
     assert known_by((), DAY) is None
     assert known_by(ages, 0) is ages[0]
     assert known_by(ages, 4 * DAY).age_ns == 3 * DAY  # type: ignore[union-attr]
-    assert known_by(ages, 10_000 * DAY) is ages[-1]
+    assert known_by(ages, 179 * DAY) is ages[-1]
+    assert known_by(ages, 180 * DAY) is None
     assert ages[0].age_ns == HOUR
 
 

@@ -27,7 +27,8 @@ def row_means(counted: Counted, worth: Worth | None = None) -> dict[str, Sums]:
     Of two classes `accuracy`, `precision` (of the rows answered "positive"), `recall` (of the positive ones),
     `specificity` (of the negative ones), `selection_rate`, `base_rate` (the share of positive rows) and with
     `worth` `business_value`; of scores that are probabilities also `brier` and `log_loss`; of classes
-    `accuracy`; of numbers `mean_absolute_error`, `mean_squared_error` and `bias`. Areas, correlations, F1 and
+    `accuracy`; of numbers `mean_absolute_error`, `mean_squared_error` and `bias`; none of scores of all
+    classes, and of ranked lists. Areas, correlations, F1 and
     everything else that looks at rows together are none.
     """
     if isinstance(counted.state, RegressionSums):
@@ -38,7 +39,8 @@ def row_means(counted: Counted, worth: Worth | None = None) -> dict[str, Sums]:
             "mean_squared_error": sums.squares,
             "bias": sums.errors,
         }
-    assert counted.matrix is not None
+    if counted.matrix is None:
+        return {}
     if counted.positive is None:
         return {"accuracy": share(float(np.trace(counted.matrix)), float(counted.matrix.sum()))}
     found = _of_answers(two_by_two(counted.matrix, counted.positive), worth)
