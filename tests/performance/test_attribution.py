@@ -241,3 +241,17 @@ def test_the_command_takes_files_profiles_and_archives(tmp_path: Path, reference
             monitor.update(part.assign(time=start + np.timedelta64(day, "D")))
     of_archive = json.loads(tidegauge("a.db", "--json", code=1))
     assert (of_archive["n_parts"], of_archive["status"]) == (10, "alert")
+
+
+def test_a_column_that_is_missing_leaves_the_ranking_undefined() -> None:
+    rng = np.random.default_rng(5)
+    tables = [
+        pa.table({"a": rng.normal(size=500), "b": rng.normal(size=500) / 2, "c": rng.normal(size=500) / 3})
+        for _ in range(11)
+    ]
+    schema = tg.Schema.infer(tables[0], attribution=["a", "b", "c"])
+    reference = tg.Reference.fit(tables[0], schema=schema)
+    parts = [tg.profile(each.drop_columns(["b"]), reference) for each in tables[1:]]
+    for profiles in (parts, parts[0]):
+        for each in tg.attribution_drift(profiles, reference).measurements:
+            assert (each.value, each.low, each.high, each.status) == (None, None, None, "undefined")

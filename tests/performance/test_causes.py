@@ -474,3 +474,44 @@ def test_hostile_names_and_values_are_harmless_on_the_page() -> None:
     assert slices.found
     assert "\u202e" not in repr(slices)
     assert "<script" not in slices._repr_html_()
+
+
+def classes_of(n: int, seed: int) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    scores = rng.dirichlet([1, 1, 1], n)
+    return pa.table(
+        {"a": scores[:, 0], "b": scores[:, 1], "c": scores[:, 2]}
+        | {"y": rng.choice(["a", "b", "c"], n), "g": rng.choice(["u", "v"], n)}
+    )
+
+
+def lists_of(n: int, seed: int) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    relevant = rng.integers(0, 2, n)
+    return pa.table(
+        {"q": np.arange(n) // 10, "s": relevant / 2 + rng.random(n), "y": relevant}
+        | {"g": rng.choice(["u", "v"], n)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "roles"),
+    [
+        (classes_of, {"score": {"a": "a", "b": "b", "c": "c"}}),
+        (lists_of, {"score": "s", "query": "q"}),
+    ],
+)
+def test_what_is_no_mean_over_rows_stands_beside_segments(made, roles) -> None:
+    before, rows = made(3_000, 1), made(2_000, 2)
+    schema = tg.Schema.infer(before, label="y", **roles)
+    reference = tg.Reference.fit(before, schema=schema, segments=["g"])
+    segments = tg.profile_segments(rows, reference, ["g"])
+    found = tg.performance(tg.profile(rows, reference), reference, segments=segments)
+    columns = {each.column for each in found.causes}
+    assert columns <= {"s"}
+    assert {each.column for each in found.measurements} > columns
+    if columns:
+        assert tg.find_slices(segments, reference).column == "s"
+    else:
+        with pytest.raises(InputError, match="no means over rows"):
+            tg.find_slices(segments, reference)

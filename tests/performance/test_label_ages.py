@@ -178,3 +178,16 @@ def test_times_are_asked_for_in_words() -> None:
         tg.Reference.fit(rows, schema=tg.Schema.infer(rows, labelled_at="told", **columns))
     with pytest.raises(SchemaError, match="a labelled_at is time"):
         tg.Schema.infer(rows, labelled_at="id", timestamp="time", **columns)
+
+
+def test_labels_without_an_age_are_known_in_the_end(reference: tg.Reference) -> None:
+    """Chargebacks have a date, their absence has none: an old window is held against both."""
+    rows = with_ages(days(0, 20, n=1_000))
+    dated = pc.if_else(pc.equal(rows["y"], 1), rows["told"], None)
+    rows = rows.set_column(rows.column_names.index("told"), "told", dated)
+    schema = tg.Schema.infer(rows, score="p", label="y", positive=1, timestamp="time", labelled_at="told")
+    fitted = tg.Reference.fit(rows, schema=schema, window="1d")
+    profile = tg.profile(day_of(40, 5_000), fitted)
+    found = tg.performance(profile, fitted, now_ns=after(40, 200))
+    assert found.measurement("roc_auc").status == "ok"
+    assert found.measurement("roc_auc").reference_value is not None

@@ -278,3 +278,50 @@ def test_windows_and_a_scan_are_estimated_by_segments():
     for each in scanned.performances:
         assert any("segments" in words for words in each.assumptions)
         assert each.value("accuracy", "estimated") == pytest.approx(0.5, abs=0.12)
+
+
+def scored_with_gaps(n: int, seed: int, *, infinite: bool = False) -> pa.Table:
+    """A score that means something else where `x` is missing, and nothing that its value tells."""
+    rng = np.random.default_rng(seed)
+    score, missing = rng.random(n), rng.random(n) < 0.5
+    label = rng.random(n) < np.clip(score + np.where(missing, 0.25, -0.25), 0, 1)
+    x = rng.normal(size=n)
+    if infinite:
+        x[rng.random(n) < 0.02] = np.inf
+    return pa.table({"s": score, "x": pa.array(x, mask=missing), "y": label.astype(np.int8)})
+
+
+@pytest.mark.parametrize("infinite", [False, True])
+def test_a_tree_may_ask_of_a_number_only_whether_it_is_there(infinite: bool) -> None:
+    rows = scored_with_gaps(8_000, 0, infinite=infinite)
+    reference = tg.Reference.fit(rows, schema=tg.Schema.infer(rows, score="s", label="y", positive=1))
+    leaves = reference.profile._core.leaves
+    assert leaves is not None
+    assert [each.name for each in leaves.columns] == ["x"]
+    (batch,) = tg.arrow.batches(rows)
+    missing = np.asarray(rows["x"].is_null())
+    of_leaf = leaves.leaf_of(batch)
+    assert {len(set(of_leaf[missing])), len(set(of_leaf[~missing]))} == {1}
+
+
+def test_what_a_refit_keeps_of_a_tree() -> None:
+    rows = scored_with_gaps(8_000, 0)
+    schema = tg.Schema.infer(rows, score="s", label="y", positive=1)
+    old = tg.Reference.fit(rows, schema=schema)
+    assert tg.Reference.fit(rows, schema=schema, edges=old).profile._core.leaves.n_leaves == 2
+    light = tg.Reference.fit(rows, schema=schema, edges=old, accumulators="light")
+    assert light.profile._core.leaves is None
+    gone = rows.drop_columns(["x"])
+    without = tg.Schema.infer(gone, score="s", label="y", positive=1)
+    assert tg.Reference.fit(gone, schema=without, edges=old).profile._core.leaves is None
+
+
+def test_a_refit_keeps_estimates_of_a_number() -> None:
+    rng = np.random.default_rng(3)
+    far, truth = rng.random(6_000) < 0.5, 5 * rng.normal(size=6_000)
+    rows = pa.table({"p": truth + rng.normal(size=6_000) * np.where(far, 5, 1), "y": truth, "far": far})
+    schema = tg.Schema.infer(rows, prediction="p", label="y")
+    old = tg.Reference.fit(rows, schema=schema)
+    again = tg.Reference.fit(rows, schema=schema, edges=old)
+    assert old.leaf_errors is not None
+    assert again == old

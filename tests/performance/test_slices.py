@@ -185,3 +185,34 @@ def test_without_labels_nothing_is_told(reference: tg.Reference) -> None:
         found = tg.find_slices(parts, reference)
         assert (found.found, found.n_slices, found.value) == ((), 0, None)
         assert "no labelled rows, 0 slices" in found.summary
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_weights_of_a_window_are_no_rows(scale: float) -> None:
+    """That all rows weigh a hundred times as much as the reference's makes no gap surer."""
+    rng = np.random.default_rng(2)
+
+    def weighted(n: int, weight: float) -> pa.Table:
+        score = rng.random(n)
+        label = (rng.random(n) < score).astype(np.int8)
+        return pa.table({"p": score, "y": label, "w": np.full(n, weight), "g": rng.choice(["u", "v"], n)})
+
+    before, rows = weighted(5_000, 1.0), weighted(400, scale)
+    schema = tg.Schema.infer(before, score="p", label="y", positive=1, weight="w")
+    reference = tg.Reference.fit(before, schema=schema, segments=["g"])
+    segments = tg.profile_segments(rows, reference, ["g"])
+    assert tg.find_slices(segments, reference).confirmed == ()
+    found = tg.fairness(segments, reference, "g", advantaged="u")
+    assert sum(each.n_rows for each in found.facets) == 400
+    gap = found.measurement("recall_difference", "v")
+    assert gap.low < 0 < gap.high or gap.high - gap.low > 0.1
+
+
+def test_windows_without_segments_are_passed_over() -> None:
+    before = rows_of(4_000, 1)
+    reference = tg.Reference.fit(
+        before, schema=tg.Schema.infer(before, score="p", label="y", positive=1), segments=SEGMENTS
+    )
+    segments = tg.profile_segments(rows_of(2_000, 2), reference, SEGMENTS)
+    one = tg.find_slices([segments], reference)
+    assert tg.find_slices([segments, {}], reference).summary == one.summary
