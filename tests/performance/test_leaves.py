@@ -245,8 +245,9 @@ def test_a_reference_keeps_errors_by_leaf_and_refuses_what_are_none():
         with pytest.raises(DecodeError, match=why):
             tg.Reference.from_bytes(made.to_bytes())
     kept = tg.Reference.fit(predicted(3_000, 6), schema=NUMBERS, edges=BY_NUMBER)
-    assert kept.leaf_errors is None  # errors are those of its own rows, which had no part in the tree
-    assert kept.profile._core.leaves is None
+    assert kept.leaf_errors is not None  # of its own rows, by the older tree
+    assert kept.leaf_errors != errors
+    assert kept.profile._core.leaves.id == BY_NUMBER.profile._core.leaves.id
 
 
 @pytest.mark.parametrize("reference", [REFERENCE, BY_NUMBER], ids=["score", "number"])

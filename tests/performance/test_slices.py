@@ -121,7 +121,7 @@ def test_what_does_not_fit_is_refused(reference: tg.Reference) -> None:
     for options, why in (
         ({"metric": "roc_auc"}, "metric 'roc_auc' is no mean over rows of 'p'"),
         ({"metric": "base_rate"}, "metric 'base_rate' is no mean"),
-        ({"column": "q"}, "no outcomes of 'q'; it has p"),
+        ({"column": "q"}, "no means over rows of 'q'; it has p"),
         ({"level": 0.7}, "level is 0.7"),
         ({"tolerance": 1.0}, "tolerance 1.0"),
     ):
