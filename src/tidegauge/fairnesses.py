@@ -12,8 +12,9 @@ from tidegauge.drift.verdict import verdict_of_columns
 from tidegauge.errors import InputError
 from tidegauge.fairness_result import FacetRows, Fairness
 from tidegauge.measurement import Measurement, Status
+from tidegauge.outcome_specs import Outcomes
 from tidegauge.outcomes.binary import accuracy, selection_rate
-from tidegauge.outcomes.counted import Outcomes, all_counted, counted
+from tidegauge.outcomes.counted import all_counted, counted
 from tidegauge.outcomes.facets import (
     SHARES,
     Facet,

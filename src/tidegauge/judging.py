@@ -100,6 +100,7 @@ class _Job:
     def __init__(self, archive: Archive, series: Series, now_ns: int, start_ns: int, elect: bool) -> None:
         self.archive, self.series, self.now_ns, self.start_ns = archive, series, now_ns, start_ns
         self.elect = elect
+        self._read: tuple[Window, dict[str, Profile]] | None = None  # the segments that were read last
 
     def verdicts(self, settings: Settings) -> Iterator[Verdict]:
         """Yield a verdict for each window that needs one."""
@@ -213,6 +214,11 @@ class _Job:
 
     def _segments(self, window: Window) -> dict[str, Profile]:
         """Return the profiles of a window's segments, by their keys."""
+        if self._read is None or self._read[0] != window:
+            self._read = window, self._read_segments(window)
+        return self._read[1]
+
+    def _read_segments(self, window: Window) -> dict[str, Profile]:
         records = self.archive.find(self.series, start_ns=window.start_ns, end_ns=window.end_ns)
         keys = {each.key.segment for each in records if each.key.window == window} - {TOTAL}
         return {

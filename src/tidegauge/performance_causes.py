@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from tidegauge import _core
 from tidegauge.errors import InputError, MergeError
 from tidegauge.measurement import Kind
+from tidegauge.outcome_specs import Outcomes
 from tidegauge.outcomes.binary_counts import BinaryCounts
 from tidegauge.outcomes.calibrator import fit_calibrator
-from tidegauge.outcomes.counted import Counted, Outcomes, counted, in_cells_of
+from tidegauge.outcomes.counted import Counted, counted, in_cells_of
 from tidegauge.outcomes.leave_out import leave_out_auc
 from tidegauge.outcomes.metric_change import MetricChange, left_out_metric, split_metric
 from tidegauge.outcomes.metric_sets import Worth

@@ -170,7 +170,8 @@ def performance_scan(
     `windows`: as `scan` takes them: a mapping of windows to profiles (`profile_windows` returns one), pairs,
     or profiles alone. Each is judged by `performance`. Small lasting rises, which no window shows alone, are
     found by e-detectors (`outcomes.detector`) of labelled means in [0, 1]: the error rate, the Brier score of
-    probabilities, and of predicted numbers the share of errors as large as the reference's largest tenth.
+    probabilities, wrong first answers of all classes' scores, 1 - NDCG of ranked lists, and of predicted
+    numbers the share of errors as large as the reference's largest tenth.
     Their baseline is the reference's mean plus 1.96 times its own error and how its windows differ; until it
     is exceeded, false alarms of all of them together come once in 1 / `budget` windows, or more rarely.
     Windows whose labels are not mature yet are passed over by those. `now_ns`: when the labels were gathered,

@@ -11,7 +11,8 @@ from typing import Any
 
 from tidegauge.errors import InputError
 from tidegauge.measurement import defined
-from tidegauge.outcomes.counted import Counted, Outcomes, all_counted, counted
+from tidegauge.outcome_specs import Outcomes
+from tidegauge.outcomes.counted import Counted, all_counted, counted
 from tidegauge.outcomes.regression import RegressionSums
 from tidegauge.outcomes.row_means import row_means
 from tidegauge.outcomes.slices import (

@@ -25,6 +25,7 @@ from tidegauge.window import parse_duration
 @click.option(
     "--advantaged", help="The value that others are held against; default: each against all others."
 )
+@click.option("--column", help="The score or yes-or-no prediction; default: the first.")
 @click.option("--group", help="A column in whose values conditional disparity is told.")
 @click.option(
     "--favourable", type=click.Choice(["positive", "negative"]), default="positive", show_default=True
@@ -44,6 +45,7 @@ def fairness(
     *,
     by: str,
     advantaged: str | None,
+    column: str | None,
     group: str | None,
     favourable: Literal["positive", "negative"],
     tolerance: float,
@@ -82,6 +84,7 @@ def fairness(
         advantaged=advantaged,
         group=group,
         favourable=favourable,
+        column=column,
         tolerance=tolerance,
     )
     click.echo(json.dumps(found.to_dict(), allow_nan=False) if as_json else repr(found))

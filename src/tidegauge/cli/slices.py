@@ -22,6 +22,7 @@ from tidegauge.segment_profiles import segment_parts
 @click.option("--segment", "segments", multiple=True, help=f"Of files: {SEGMENTS}")
 @click.option("--labels", help="A file of ids and labels that came later, joined in memory.")
 @click.option("--id", "id_column", help="The column of ids, in both; default: the schema's.")
+@click.option("--column", help="The score or prediction; default: the first.")
 @click.option("--metric", help="A metric that is a mean over rows; default: accuracy, or absolute error.")
 @click.option("--model", help="Of an archive: whose windows; may be left out where it has one.")
 @click.option("--version", help="Of an archive: only this version.")
@@ -44,6 +45,7 @@ def slices(
     segments: tuple[str, ...],
     labels: str | None,
     id_column: str | None,
+    column: str | None,
     metric: str | None,
     model: str | None,
     version: str | None,
@@ -72,5 +74,5 @@ def slices(
             source, _ = with_labels(list(current), labels, against, id_column)
         with waiting("reading"):
             parts = segment_parts(source, against, dimensions(segments), 2)
-    found = tg.find_slices(parts, against, metric=metric, tolerance=tolerance, level=level)
+    found = tg.find_slices(parts, against, metric=metric, column=column, tolerance=tolerance, level=level)
     click.echo(json.dumps(found.to_dict(), allow_nan=False) if as_json else repr(found))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegauge import _core
+from tidegauge.outcome_specs import Outcomes
 from tidegauge.outcomes.binary_counts import BinaryCounts
 from tidegauge.outcomes.class_scores import ClassScores, class_score_metrics, class_scores
 from tidegauge.outcomes.class_scores import coarser as class_scores_between
@@ -38,13 +39,6 @@ from tidegauge.schema import Column, Schema
 
 Floats = npt.NDArray[np.float64]
 Task = Literal["score", "scores", "answer", "class", "number", "ranking"]
-Outcomes = (
-    _core.BinaryOutcomes
-    | _core.ConfusionOutcomes
-    | _core.RegressionOutcomes
-    | _core.MulticlassOutcomes
-    | _core.RankingOutcomes
-)
 
 THRESHOLD = 0.5  # where the schema of a score has none
 

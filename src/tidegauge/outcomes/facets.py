@@ -10,10 +10,11 @@ from math import sqrt
 import numpy as np
 
 from tidegauge import _core
+from tidegauge.outcome_specs import Outcomes
 from tidegauge.outcomes import fairness, label_balance
 from tidegauge.outcomes.binary_counts import BinaryCounts
 from tidegauge.outcomes.confusion import Confusion
-from tidegauge.outcomes.counted import Counted, Outcomes, place_of
+from tidegauge.outcomes.counted import Counted, place_of
 from tidegauge.outcomes.metric import Metric
 from tidegauge.outcomes.metric_sets import named
 from tidegauge.outcomes.states import confusion_matrix, two_by_two
