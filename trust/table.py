@@ -41,7 +41,7 @@ def with_totals(page: str, parts: Sequence[Part], totals: Sequence[Total]) -> st
         if not of_part:
             lines.append(f"| {part.name} | 0 of {part.deep:,} {part.unit} | | | | |")
             continue
-        most = max(of_part, key=lambda total: total.tried)
+        most = max(reversed(of_part), key=lambda total: total.tried)  # the latest of equals
         cells = row(part, most, part.deep).strip("| ").split(" | ")
         lines.append(
             f"| {cells[0]} | {' | '.join(cells[2:5])} | {most.last}, {most.code} | {' | '.join(cells[5:])} |"
