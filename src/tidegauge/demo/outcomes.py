@@ -21,6 +21,7 @@ MODEL = "fraud"
 COLUMNS = ("payment_id", "time", "country", "channel", "amount", "score")
 N_REFERENCE, N_DAYS = 14, 24  # days: the first of them are the reference, the others are watched
 CHANGED_DAY = 20  # from here on, online fraud no longer looks as the model learned it
+REVIEWED = 0.1  # the score from which on somebody looks at a payment
 ROWS_PER_DAY = 20_000
 EARLY_DAYS = 3  # after which the first labels are told
 STYLES = {"ok": "green", "warning": "yellow", "alert": "bold red"}
@@ -66,6 +67,7 @@ def fit(rows: pa.Table) -> tg.Reference:
         score="score",
         label="is_fraud",
         positive=1,
+        threshold=REVIEWED,
         id="payment_id",
         timestamp="time",
         labelled_at="told_at",
