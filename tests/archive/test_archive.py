@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tidegauge as tg
-from tidegauge.archive import Archive, Key, Record, Series, Writer
+from tidegauge.archive import Archive, Key, Record, Series, Writer, reading
 from tidegauge.errors import ArchiveError, ArchiveWarning, DecodeError, InputError
 from tidegauge.segments import OTHER, segment_key
 from tidegauge.window import DAY, HOUR, WEEK, Window
@@ -234,7 +234,25 @@ def test_what_goes_between_finding_and_reading_is_found_where_it_went(archive, r
         del archive.store.find
 
 
-def test_an_archive_that_never_stands_still_is_refused(archive, reference, profiled):
+def test_a_busy_machine_gets_more_attempts(archive, reference, profiled):
+    rid = stored(archive, reference, {(0, ""): profiled(1, 10)})
+    find, listed = archive.store.find, itertools.count()
+    gone = Key("m", "1", rid, Window(0, HOUR), "", "gone")
+
+    def overtaken(**asked):
+        found = find(**asked)
+        return [*found, type(found[0])(gone, 1)] if next(listed) < 60 else found
+
+    archive.store.find = overtaken
+    try:
+        assert archive.merged("m").n_rows == 10
+    finally:
+        del archive.store.find
+    assert next(listed) > 2 * reading.ATTEMPTS
+
+
+def test_an_archive_that_never_stands_still_is_refused(archive, reference, profiled, monkeypatch):
+    monkeypatch.setattr(reading, "PATIENCE_SECONDS", 0.0)
     rid = stored(archive, reference, {(0, ""): profiled(1, 10)})
     find = archive.store.find
     never = Key("m", "1", rid, Window(0, HOUR), "", "never there")

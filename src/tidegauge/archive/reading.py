@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from tidegauge.profiles import Profile
 from tidegauge.reference import Reference
 
 Group = TypeVar("Group", bound=Hashable)
-ATTEMPTS = 20
+ATTEMPTS, PATIENCE_SECONDS = 20, 10.0  # a busy machine may need more of the one, or of the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,16 @@ def merged_by(
     not merge with the most rows of their group are left out. An ArchiveWarning names each. Raises
     ArchiveError where the archive cannot be read, or changes all the time.
     """
-    for _ in range(ATTEMPTS):
+    until, n = time.monotonic() + PATIENCE_SECONDS, 0
+    while n < ATTEMPTS or time.monotonic() < until:
+        n += 1
         attempt = _Attempt[Group](find())
         attempt.take(store, group)
         if not attempt.overtaken(find):
             attempt.set_damaged_aside(store, read_only)
             return attempt.largest()
     raise ArchiveError(
-        f"archive: it changed under {ATTEMPTS} attempts to read it: stop what deletes from it, and try again"
+        f"archive: it changed under {n} attempts to read it: stop what deletes from it, and try again"
     )
 
 
