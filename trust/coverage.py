@@ -50,7 +50,7 @@ ENGINE_TESTS = (
 N_CAPSULES = 26_000  # more than there are pairs of a layout and a fault, twice
 N_FUZZED = {"run": 100_000, "sweep": 3_000}  # by the modes of trust/fuzz/driver.cpp
 ARCHIVE_TESTS = (
-    *("tests/archive", "tests/test_cli_archives.py"),
+    *("tests/archive", "tests/labels", "tests/test_cli_archives.py"),
     # It looks at what a process loads, and coverage.py loads sqlite3.
     "--deselect=tests/archive/test_processes.py"
     "::test_the_serving_path_of_each_kind_loads_no_more_than_it_needs",
