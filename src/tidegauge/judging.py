@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any, TypedDict
 
@@ -234,7 +235,7 @@ class _Job:
         window: Window,
         *,
         kinds: Sequence[Kind] = KINDS,
-        segments: Mapping[str, Profile] | None = None,
+        segments: Callable[[], Mapping[str, Profile]] | None = None,
     ) -> Performance | None:
         """Return how right the model was, None where no outcomes are counted."""
         if not (reference.profile._core.outcomes and profile._core.outcomes):
@@ -249,10 +250,12 @@ class _Job:
 
     def _performance(self, reference: Reference, profile: Profile, window: Window) -> Performance | None:
         """Return how right the model was, None where no outcomes are counted; of a loss also why."""
-        found = self._told(reference, profile, window)
-        if found is None or found.status not in {"warning", "alert"} or not reference.segments:
-            return found
-        found = self._told(reference, profile, window, segments=self._segments(window)) or found
+        segments = partial(self._segments, window) if reference.segments else None
+        found = self._told(reference, profile, window, segments=segments)
+        if found is None and segments is not None:  # which is no reason to say nothing
+            found = self._told(reference, profile, window)
+        if found is None:
+            return None
         loud = {
             (each.name, each.kind, each.column)
             for each in found.measurements

@@ -21,7 +21,7 @@ from tidegauge.outcomes.class_scores import ClassScores
 from tidegauge.outcomes.counted import Counted
 from tidegauge.outcomes.estimated import Estimate, estimate
 from tidegauge.outcomes.intervals import Interval, Z
-from tidegauge.outcomes.leaf_calibrator import UNLIKE_SHARE, fit_leaf_calibrator, unsupported_leaves
+from tidegauge.outcomes.leaf_calibrator import far_more, fit_leaf_calibrator, unsupported_leaves
 from tidegauge.outcomes.leaf_errors import LeafErrors, estimate_errors
 from tidegauge.outcomes.metric_sets import Worth
 
@@ -174,8 +174,9 @@ def error_estimator(
     rows, before = (each.counts().sum(axis=(1, 2)).astype(np.float64) for each in (window, reference))
     if abs(rows.sum() - current.n_rows) > UNLIKE_ROWS * current.n_rows:
         return None
-    far = np.asarray(rows * before.sum() > UNLIKE_SHARE * before * rows.sum())
-    words = words_of(reference, current.column, rows, far, "how far its predictions were off")
+    words = words_of(
+        reference, current.column, rows, far_more(before, rows), "how far its predictions were off"
+    )
     return ErrorEstimator(rows, errors, words)
 
 

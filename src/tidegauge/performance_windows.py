@@ -193,10 +193,8 @@ def performance_scan(
     )
     found = []
     for place, profile in zip(places, profiles, strict=True):
-        told = judged(profile, window=place)
-        if segments is not None and place is not None and told.status in ("warning", "alert"):
-            told = judged(profile, window=place, segments=segments(place))
-        found.append(told)
+        of_place = None if segments is None or place is None else partial(segments, place)
+        found.append(judged(profile, window=place, segments=of_place))
     before = all_counted(reference.profile._core.outcomes, reference.schema)
     counted = [all_counted(profile._core.outcomes, reference.schema) for profile in profiles]
     watched = [(like, name) for like in before for name in bounded_sums(like, like)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Any
@@ -62,7 +62,7 @@ def performance(
     mature_coverage: float = MATURE_COVERAGE,
     window: Window | tuple[Any, Any] | None = None,
     now_ns: int | None = None,
-    segments: Mapping[str, Profile] | None = None,
+    segments: Mapping[str, Profile] | Callable[[], Mapping[str, Profile]] | None = None,
 ) -> Performance:
     """Tell how right a model was on the rows of `profile`, and whether it is less right than on `reference`.
 
@@ -94,7 +94,8 @@ def performance(
     these metrics are held against its rows with the labels that had come by that age. `segments`: profiles of
     the segments of the same rows by key, as `profile_segments` makes them; where the reference has segments
     by the same columns (`Reference.fit(segments=)`), `causes` say to which of them each change is owed; of
-    realised metrics only against all of the reference's labels.
+    realised metrics only against all of the reference's labels. Where reading them takes time, pass what
+    returns them: it is called only for a warning or an alert.
 
     Raises InputError for settings out of range, and where there are no outcomes; MergeError for outcomes that
     were counted with another reference.
@@ -159,10 +160,11 @@ def performance(
             found += teller.estimated(told)
             rests += [told.words] if told.words else []
     refuse_unknown(settings.judged, found)
-    early = as_known[0].n_labelled < ALMOST * before[0].n_labelled  # of which the segments know nothing
-    comparable = [kind for kind in kinds if not (early and kind == "realised")]
+    # Of early labels the reference's segments know nothing.
+    splits = kinds if as_known[0].n_labelled >= ALMOST * before[0].n_labelled else set(kinds) - {"realised"}
+    status = status_of_all([each.status for each in decisive(found)])
     made = Performance(
-        status_of_all([each.status for each in decisive(found)]),
+        status,
         "",
         tuple(found),
         now[0].n_rows,
@@ -179,7 +181,7 @@ def performance(
         budget,
         tolerance,
         mature_coverage,
-        causes_of(profile, reference, segments or {}, comparable, worth),
+        causes_of(profile, reference, read_segments(segments, status), splits, worth),
         tuple(shift),
     )
     return replace(made, summary=summary_of(made))
@@ -189,6 +191,15 @@ def known_then(then: LabelAge, before: Sequence[Counted], schema: Schema) -> lis
     """Return what a reference knew at an age, in the order of what it knows; of ranked lists all of that."""
     early = {(each.column, each.task): each for each in all_counted(then.outcomes, schema)}
     return [early.get((each.column, each.task), each) for each in before]
+
+
+def read_segments(
+    segments: Mapping[str, Profile] | Callable[[], Mapping[str, Profile]] | None, status: Status
+) -> Mapping[str, Profile]:
+    """Return the segments; those that are to be read only where something is to be explained."""
+    if callable(segments):
+        return segments() if status in {"warning", "alert"} else {}
+    return segments or {}
 
 
 def curve_of(found: Sequence[Counted]) -> ReliabilityCurve | None:

@@ -23,7 +23,6 @@ from tidegauge.feature_rows import FeatureRows
 from tidegauge.label_ages import AgeCounter, LabelAge, by_row
 from tidegauge.label_ages import from_note as from_ages
 from tidegauge.label_ages import to_note as to_ages
-from tidegauge.leaf_trees import chosen_leaves, leaf_errors
 from tidegauge.outcome_specs import LabelledRows, Outcomes, chosen_outcomes, light_outcomes
 from tidegauge.outcomes.leaf_errors import LeafErrors
 from tidegauge.outcomes.windowed import WindowedNote, from_note, to_note, windowed_metrics
@@ -115,21 +114,22 @@ class Reference:
         opened = iter(rows)
         kept = [] if edges is None else edges.profile._core.outcomes
         labelled = LabelledRows(Schema() if kept else schema)  # of which nothing is chosen
-        old_leaves = None if edges is None else leaves_to_keep(edges, schema)
-        light_or_kept = accumulators == "light" or (kept and not (old_leaves and edges and edges.leaf_errors))
-        by_feature = FeatureRows(Schema() if light_or_kept else schema)
+        is_light = accumulators == "light"
+        leaves = None if edges is None or is_light else leaves_to_keep(edges, schema)
+        grows = not kept and not is_light
+        sums = edges is not None and leaves is not None and edges.leaf_errors is not None
+        by_feature = FeatureRows(schema if grows or sums else Schema())
         drawn = (labelled, by_feature)
         sampled, held = sample(opened, schema, accumulators, drawn, hold=not rows.rereadable)
         specs, schema = frozen_specs(sampled, schema, {} if edges is None else edges._specs)
-        joint = None if accumulators == "light" else joint_spec(sampled, specs, schema, edges)
+        joint = None if is_light else joint_spec(sampled, specs, schema, edges)
         outcomes = kept or chosen_outcomes(schema, labelled)
-        if accumulators == "light":
-            leaves = None
-        elif kept:
-            leaves = old_leaves
-        else:
-            leaves = chosen_leaves(schema, specs, by_feature, outcomes)
-        by_leaf = leaf_errors(leaves, by_feature, outcomes)
+        by_leaf: LeafErrors | None = None
+        if grows or sums:
+            from tidegauge.leaf_trees import chosen_leaves, leaf_errors  # which profiling needs not
+
+            leaves = chosen_leaves(schema, specs, by_feature, outcomes) if grows else leaves
+            by_leaf = leaf_errors(leaves, by_feature, outcomes)
         profile = Profile(_core.Profile(specs, joint, with_parts=True, outcomes=outcomes, leaves=leaves))
         light = light_outcomes(outcomes, schema)
         split = None if window is None else Splitter(specs, timestamp_of(schema, timestamp), window, light)

@@ -65,6 +65,11 @@ def unsupported_leaves(
             f"{len(window)} leaves of a window, {len(reference)} of the reference; pass one for one"
         )
     before, now = (np.array([_rows(leaf) for leaf in side]) for side in (reference, window))
+    return far_more(before, now)
+
+
+def far_more(before: npt.NDArray[np.float64], now: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Say of each leaf, `[leaves]`, whether its share of the rows is over 10 times that of `before`."""
     return np.asarray(now * before.sum() > UNLIKE_SHARE * before * now.sum())
 
 
