@@ -202,8 +202,7 @@ def windows(
     with tg.Archive(archive, read_only=True) as opened:
         require_filled(opened, archive)
         series = only_series(opened, model, version)
-        end_ns = max(each.key.window.end_ns for each in opened.find(series, segment=""))
-        start_ns = end_ns - parse_duration(last)
+        start_ns, end_ns = last_span(opened, series, last)
         found = opened.windows(
             series.model,
             version=series.version,
@@ -297,6 +296,12 @@ def require_filled(archive: tg.Archive, url: str) -> None:
     """Raise InputError for an archive without profiles, which a wrong path is as well."""
     if not archive.models():
         raise InputError(f"{url}: no profiles are archived there: name an archive that a monitor fills")
+
+
+def last_span(archive: tg.Archive, series: Series, last: str) -> tuple[int, int]:
+    """Return the time of a series' last windows, [start, end) in nanoseconds since 1970."""
+    end_ns = max(each.key.window.end_ns for each in archive.find(series, segment=""))
+    return end_ns - parse_duration(last), end_ns
 
 
 def only_series(archive: tg.Archive, model: str | None, version: str | None) -> Series:

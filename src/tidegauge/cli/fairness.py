@@ -10,13 +10,12 @@ from typing import Literal
 import click
 
 import tidegauge as tg
-from tidegauge.cli.archives import only_series, require_filled
+from tidegauge.cli.archives import last_span, only_series, require_filled
 from tidegauge.cli.gates import FOUND, FailOn, failing
 from tidegauge.cli.inputs import load_reference, saved_profiles
-from tidegauge.cli.labelled import with_labels
+from tidegauge.cli.labelled import rows_of
 from tidegauge.cli.outputs import waiting, written
 from tidegauge.errors import InputError
-from tidegauge.window import parse_duration
 
 
 @click.command()
@@ -72,9 +71,7 @@ def fairness(
         against = load_reference(reference)
         if saved_profiles(current):
             raise InputError("fairness: files of rows are needed, a profile does not know its facets")
-        source = tg.arrow.batches(list(current))
-        if labels is not None:
-            source, _ = with_labels(list(current), labels, against, id_column)
+        source = rows_of(current, labels, against, id_column)
         with waiting("reading"):
             segments = tg.profile_segments(source, against, [by, *([] if group is None else [(by, group)])])
     found = tg.fairness(
@@ -101,11 +98,9 @@ def of_archive(
     with tg.Archive(url, read_only=True) as opened:
         require_filled(opened, url)
         series = only_series(opened, model, version)
-        end_ns = max(each.key.window.end_ns for each in opened.find(series, segment=""))
         found = opened.merged_segments(
             series.model,
-            end_ns - parse_duration(last),
-            end_ns,
+            *last_span(opened, series, last),
             version=series.version,
             reference_id=series.reference_id,
         )

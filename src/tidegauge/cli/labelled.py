@@ -24,6 +24,15 @@ class Joined:
     n_again: int = 0
 
 
+def rows_of(
+    data: tuple[str, ...], labels: str | None, reference: tg.Reference, id_column: str | None
+) -> Batches:
+    """Return the rows of files, with the labels of `labels` beside them where that is given."""
+    if labels is None:
+        return batches(list(data))
+    return with_labels(list(data), labels, reference, id_column)[0]
+
+
 def with_labels(
     data: list[str], labels: str, reference: tg.Reference, id_column: str | None
 ) -> tuple[Batches, Joined]:

@@ -12,14 +12,14 @@ from typing import Any
 import click
 
 import tidegauge as tg
-from tidegauge.cli.archives import only_series, require_filled
+from tidegauge.cli.archives import last_span, only_series, require_filled
 from tidegauge.cli.gates import FOUND, FailOn, failing
 from tidegauge.cli.inputs import load_reference, read, saved_profiles
-from tidegauge.cli.labelled import with_labels
+from tidegauge.cli.labelled import rows_of, with_labels
 from tidegauge.cli.outputs import waiting, written
 from tidegauge.errors import InputError
 from tidegauge.segments import by_dimension
-from tidegauge.window import Window, parse_duration
+from tidegauge.window import Window
 
 
 @click.command()
@@ -133,11 +133,8 @@ def segments_of_files(
     dimensions = list(by_dimension(against.segments))
     if not dimensions:
         return {}
-    source = tg.arrow.batches(list(current))
-    if labels is not None:
-        source, _ = with_labels(list(current), labels, against, id_column)
     with waiting("reading segments"):
-        return tg.profile_segments(source, against, dimensions)
+        return tg.profile_segments(rows_of(current, labels, against, id_column), against, dimensions)
 
 
 def of_archive(
@@ -150,13 +147,13 @@ def of_archive(
     with tg.Archive(url, read_only=True) as opened:
         require_filled(opened, url)
         series = only_series(opened, model, version)
-        end_ns = max(each.key.window.end_ns for each in opened.find(series, segment=""))
+        start_ns, end_ns = last_span(opened, series, last)
         found = opened.windows(
             series.model,
             version=series.version,
             reference_id=series.reference_id,
             step=step,
-            start=end_ns - parse_duration(last),
+            start=start_ns,
             end=end_ns,
         )
         against = opened.reference(series.reference_id)

@@ -9,7 +9,7 @@ import click
 
 import tidegauge as tg
 from tidegauge.cli.inputs import SEGMENTS, dimensions, load_reference, saved_profiles
-from tidegauge.cli.labelled import with_labels
+from tidegauge.cli.labelled import rows_of
 from tidegauge.cli.outcomes import of_archive
 from tidegauge.cli.outputs import waiting
 from tidegauge.errors import InputError
@@ -69,9 +69,7 @@ def slices(
         against = load_reference(reference)
         if not segments or saved_profiles(current):
             raise InputError("slices: files of rows are needed, and the columns to cut them by, as --segment")
-        source = tg.arrow.batches(list(current))
-        if labels is not None:
-            source, _ = with_labels(list(current), labels, against, id_column)
+        source = rows_of(current, labels, against, id_column)
         with waiting("reading"):
             parts = segment_parts(source, against, dimensions(segments), 2)
     found = tg.find_slices(parts, against, metric=metric, column=column, tolerance=tolerance, level=level)
