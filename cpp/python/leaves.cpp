@@ -7,6 +7,7 @@
 
 #include "convert.hpp"
 #include "register.hpp"
+#include "state.hpp"
 #include "tidegauge/profile/spec.hpp"
 #include "unlocked.hpp"
 
@@ -116,23 +117,15 @@ void register_leaves(py::module_& m) {
             return to_array<uint8_t>(codes);
           },
           py::arg("batch"), "The code of each row.");
-  py::class_<Leaves>(m, "LeafOutcomes",
-                     "Rows by leaf of a tree, cell of a score, and label; or of a predicted number.")
+  register_state<Leaves>(m, "LeafOutcomes",
+                         "Rows by leaf of a tree, cell of a score, and label; or of a predicted number.")
       .def(py::init([](const py::object& outcomes, const std::vector<LeafColumn>& columns,
                        const std::vector<Node>& nodes) {
              return std::make_unique<Leaves>(LeafSpec::make(tree_of(columns, nodes), judged_by(outcomes)));
            }),
            py::arg("outcomes"), py::arg("columns"), py::arg("nodes"),
            "A node is (column, its codes that go left as 1, left, right), a leaf (-1, [], 0, 0).")
-      .def("update", py::overload_cast<const arrow::Batch&>(&Leaves::update), py::arg("batch"),
-           py::call_guard<Unlocked>())
       .def("leaf_of", &leaf_of, py::arg("batch"), "The leaf of each row.")
-      .def("merge", &Leaves::merge, py::arg("other"), py::call_guard<Unlocked>())
-      .def("subtract", &Leaves::subtract, py::arg("other"), py::call_guard<Unlocked>())
-      .def(
-          "copy", [](const Leaves& self) { return std::make_unique<Leaves>(self.state()); },
-          py::call_guard<Unlocked>())
-      .def_property_readonly("id", [](const Leaves& self) { return self.spec().id; })
       .def_property_readonly("column", [](const Leaves& self) { return to_text(column_of(self.spec())); })
       .def_property_readonly("label", [](const Leaves& self) { return to_text(self.spec().label()); })
       .def_property_readonly(
@@ -148,24 +141,7 @@ void register_leaves(py::module_& m) {
       .def_property_readonly("n_homeless", [](const Leaves& self) { return snapshot(self).n_homeless(); })
       .def(
           "counts", [](const Leaves& self) { return counts_of(snapshot(self)); },
-          "[leaves, (negative, positive, unlabelled), cells]; labelled rows of a number are negative.")
-      .def("to_bytes",
-           [](const Leaves& self) {
-             ByteWriter out;
-             {
-               const Unlocked unlocked;
-               self.encode(out);
-             }
-             return to_python(out.bytes());
-           })
-      .def_static(
-          "from_bytes",
-          [](const py::buffer& data) {
-            const py::buffer_info info = data.request();
-            ByteReader in(to_span(info));
-            return std::make_unique<Leaves>(Leaves::decode(in));
-          },
-          py::arg("data"));
+          "[leaves, (negative, positive, unlabelled), cells]; labelled rows of a number are negative.");
   m.attr("MAX_LEAVES") = LeafTree::kMaxLeaves;
 }
 

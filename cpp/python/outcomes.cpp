@@ -6,6 +6,7 @@
 
 #include "convert.hpp"
 #include "register.hpp"
+#include "state.hpp"
 #include "tidegauge/kernels/kernels.hpp"
 #include "unlocked.hpp"
 
@@ -96,34 +97,9 @@ State snapshot(const Outcomes<State>& self) {
 template <class State>
 py::class_<Outcomes<State>> register_one(py::module_& m, const char* name) {
   using Self = Outcomes<State>;
-  return py::class_<Self>(m, name)
-      .def("update", py::overload_cast<const arrow::Batch&>(&Self::update), py::arg("batch"),
-           py::call_guard<Unlocked>())
-      .def("merge", &Self::merge, py::arg("other"), py::call_guard<Unlocked>())
-      .def("subtract", &Self::subtract, py::arg("other"), py::call_guard<Unlocked>())
-      .def(
-          "copy", [](const Self& self) { return std::make_unique<Self>(self.state()); },
-          py::call_guard<Unlocked>())
-      .def_property_readonly("id", [](const Self& self) { return self.spec().id; })
+  return register_state<Self>(m, name)
       .def_property_readonly("label", [](const Self& self) { return to_text(self.spec().label); })
-      .def_property_readonly("n_rows", [](const Self& self) { return snapshot(self).n_rows(); })
-      .def("to_bytes",
-           [](const Self& self) {
-             ByteWriter out;
-             {
-               const Unlocked unlocked;
-               self.encode(out);
-             }
-             return to_python(out.bytes());
-           })
-      .def_static(
-          "from_bytes",
-          [](const py::buffer& data) {
-            const py::buffer_info info = data.request();
-            ByteReader in(to_span(info));
-            return std::make_unique<Self>(Self::decode(in));
-          },
-          py::arg("data"));
+      .def_property_readonly("n_rows", [](const Self& self) { return snapshot(self).n_rows(); });
 }
 
 /// What those have that a label can reach after its row.
