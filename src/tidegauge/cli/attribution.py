@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from functools import partial
 from pathlib import Path
 
 import click
 
 import tidegauge as tg
 from tidegauge.attributions import row_parts
-from tidegauge.cli.gates import FOUND, FailOn, failing
+from tidegauge.cli.gates import FailOn, of_series, tell
 from tidegauge.cli.inputs import load_reference, saved_profiles
 from tidegauge.cli.outcomes import of_archive
-from tidegauge.cli.outputs import waiting, written
+from tidegauge.cli.outputs import waiting
 from tidegauge.errors import InputError
 
 
@@ -21,9 +19,7 @@ from tidegauge.errors import InputError
 @click.argument("current", nargs=-1, required=True)
 @click.option("--reference", type=Path, help="What it is held against; of an archive, its own.")
 @click.option("--window", help="Of files: the parts are windows of this length, such as 1d.")
-@click.option("--model", help="Of an archive: whose windows; may be left out where it has one.")
-@click.option("--version", help="Of an archive: only this version.")
-@click.option("--last", default="90d", show_default=True, help="Of an archive: how far back.")
+@of_series
 @click.option("--threshold", type=float, default=0.9, show_default=True, help="nDCG below which it drifted.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole result as JSON.")
 @click.option("--html", type=Path, help="Write a report: one offline page.")
@@ -64,8 +60,4 @@ def attribution(
                     else list(tg.profile_windows(source, against, window=window).values())
                 )
     found = tg.attribution_drift(parts, against, threshold=threshold)
-    click.echo(json.dumps(found.to_dict(), allow_nan=False) if as_json else repr(found))
-    if html:
-        written(html, partial(found.to_html, html))
-    if found.status in failing(fail_on):
-        raise SystemExit(FOUND)
+    tell(found, as_json=as_json, html=html, fail_on=fail_on)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,10 +9,10 @@ import click
 
 import tidegauge as tg
 from tidegauge.cli.archives import last_span, only_series, require_filled
-from tidegauge.cli.gates import FOUND, FailOn, failing
+from tidegauge.cli.gates import FailOn, of_series, tell
 from tidegauge.cli.inputs import load_reference, saved_profiles
 from tidegauge.cli.labelled import rows_of
-from tidegauge.cli.outputs import waiting, written
+from tidegauge.cli.outputs import waiting
 from tidegauge.errors import InputError
 
 
@@ -33,9 +31,7 @@ from tidegauge.errors import InputError
 @click.option("--reference", type=Path, help="What files are counted against; of an archive, its own.")
 @click.option("--labels", help="A file of ids and labels that came later, joined in memory.")
 @click.option("--id", "id_column", help="The column of ids, in both; default: the schema's.")
-@click.option("--model", help="Of an archive: whose windows; may be left out where it has one.")
-@click.option("--version", help="Of an archive: only this version.")
-@click.option("--last", default="90d", show_default=True, help="Of an archive: how far back.")
+@of_series
 @click.option("--json", "as_json", is_flag=True, help="Print the whole result as JSON.")
 @click.option("--html", type=Path, help="Write a report: one offline page.")
 @click.option("--fail-on", type=click.Choice(["warning", "alert"]), default="warning", show_default=True)
@@ -84,11 +80,7 @@ def fairness(
         column=column,
         tolerance=tolerance,
     )
-    click.echo(json.dumps(found.to_dict(), allow_nan=False) if as_json else repr(found))
-    if html:
-        written(html, partial(found.to_html, html))
-    if found.status in failing(fail_on):
-        raise SystemExit(FOUND)
+    tell(found, as_json=as_json, html=html, fail_on=fail_on)
 
 
 def of_archive(

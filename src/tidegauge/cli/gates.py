@@ -24,6 +24,26 @@ Command = Callable[..., None]
 FailOn = Literal["insufficient", "warning", "alert"]
 
 
+def tell(found: Any, *, as_json: bool, html: Path | None, fail_on: FailOn) -> None:
+    """Print a result and write its page; exit with FOUND where its status is as bad as `fail_on`."""
+    click.echo(json.dumps(found.to_dict(), allow_nan=False) if as_json else repr(found))
+    if html:
+        written(html, partial(found.to_html, html))
+    if found.status in failing(fail_on):
+        raise SystemExit(FOUND)
+
+
+def of_series(command: Command) -> Command:
+    """Give a command the options by which the windows of an archive are chosen."""
+    for option in (
+        click.option("--last", default="90d", show_default=True, help="Of an archive: how far back."),
+        click.option("--version", help="Of an archive: only this version."),
+        click.option("--model", help="Of an archive: whose windows; may be left out where it has one."),
+    ):
+        command = option(command)
+    return command
+
+
 def tolerating(command: Command) -> Command:
     """Give a command the options by which windows are judged."""
     for option in (

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,10 @@ import click
 
 import tidegauge as tg
 from tidegauge.cli.archives import last_span, only_series, require_filled
-from tidegauge.cli.gates import FOUND, FailOn, failing
+from tidegauge.cli.gates import FailOn, of_series, tell
 from tidegauge.cli.inputs import load_reference, read, saved_profiles
 from tidegauge.cli.labelled import rows_of, with_labels
-from tidegauge.cli.outputs import waiting, written
+from tidegauge.cli.outputs import waiting
 from tidegauge.errors import InputError
 from tidegauge.segments import by_dimension
 from tidegauge.window import Window
@@ -28,9 +26,7 @@ from tidegauge.window import Window
 @click.option("--labels", help="A file of ids and labels that came later, joined in memory.")
 @click.option("--id", "id_column", help="The column of ids, in both; default: the schema's.")
 @click.option("--window", help="Tell window by window of this length, such as 7d.")
-@click.option("--model", help="Of an archive: whose windows; may be left out where it has one.")
-@click.option("--version", help="Of an archive: only this version.")
-@click.option("--last", default="90d", show_default=True, help="Of an archive: how far back.")
+@of_series
 @click.option("--budget", type=float, default=1e-3, show_default=True, help="False incidents a window.")
 @click.option(
     "--tolerance", type=float, default=0.01, show_default=True, help="Loss that may be, of a metric's span."
@@ -81,11 +77,7 @@ def performance(
             settings["segments"] = segments_of_files(current, against, labels, id_column)
     told = tg.performance if isinstance(windows, tg.Profile) else tg.performance_scan
     found: Any = told(windows, against, **settings)  # type: ignore[arg-type]
-    click.echo(json.dumps(found.to_dict(), allow_nan=False) if as_json else repr(found))
-    if html:
-        written(html, partial(found.to_html, html))
-    if found.status in failing(fail_on):
-        raise SystemExit(FOUND)
+    tell(found, as_json=as_json, html=html, fail_on=fail_on)
 
 
 def of_files(

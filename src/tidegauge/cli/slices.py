@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 import tidegauge as tg
+from tidegauge.cli.gates import of_series
 from tidegauge.cli.inputs import SEGMENTS, dimensions, load_reference, saved_profiles
 from tidegauge.cli.labelled import rows_of
 from tidegauge.cli.outcomes import of_archive
@@ -24,9 +25,7 @@ from tidegauge.segment_profiles import segment_parts
 @click.option("--id", "id_column", help="The column of ids, in both; default: the schema's.")
 @click.option("--column", help="The score or prediction; default: the first.")
 @click.option("--metric", help="A metric that is a mean over rows; default: accuracy, or absolute error.")
-@click.option("--model", help="Of an archive: whose windows; may be left out where it has one.")
-@click.option("--version", help="Of an archive: only this version.")
-@click.option("--last", default="90d", show_default=True, help="Of an archive: how far back.")
+@of_series
 @click.option(
     "--tolerance", type=float, default=0.01, show_default=True, help="Gap that may be, of a metric's span."
 )
