@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tidegauge.absolute_sums import absolute_sum
 from tidegauge.arrow import batches
+from tidegauge.arrow.dealing import dealt
 from tidegauge.errors import InputError
 from tidegauge.measurement import Measurement, Status, arrow_stream, defined
 from tidegauge.outcomes.attribution import attribution_ndcg, ndcg_interval, rank_correlation
@@ -192,11 +193,8 @@ def attribution_drift(
 def row_parts(data: Any, reference: Reference, n: int = 32) -> list[Profile]:
     """Return light profiles of every n-th row of `data`, from the first, the second, ... on."""
     parts = [Profile.empty(reference, accumulators="light") for _ in range(n)]
-    seen = 0
-    for batch in batches(data):
-        for i, part in enumerate(parts):
-            part._core.update(batch.take(np.arange((i - seen) % n, batch.n_rows, n, dtype=np.int64)), 1)
-        seen += batch.n_rows
+    for i, rows in dealt(batches(data), n):
+        parts[i]._core.update(rows, 1)
     return parts
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tidegauge.arrow import batches
+from tidegauge.arrow.dealing import dealt
 from tidegauge.outcome_specs import light_outcomes
 from tidegauge.profiles import Profile
 from tidegauge.reference import Reference, dimensions_of, profiles_of, segmented
@@ -35,10 +34,6 @@ def segment_parts(
     specs = [column.spec for column in held.columns]
     outcomes = light_outcomes(held.outcomes, reference.schema)
     parts = [segmented(specs, dimensions, outcomes) for _ in range(n)]
-    seen = 0
-    for batch in batches(data):
-        for i, part in enumerate(parts):
-            taken = np.arange((i - seen) % n, batch.n_rows, n, dtype=np.int64)
-            part.update(batch if n == 1 else batch.take(taken), threads)
-        seen += batch.n_rows
+    for i, rows in dealt(batches(data), n):
+        parts[i].update(rows, threads)
     return [profiles_of(part, dimensions, reference.profile) for part in parts]
