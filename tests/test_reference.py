@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import tidegauge as tg
@@ -75,6 +75,7 @@ def test_few_distinct_values_are_all_points(values):
     assert column.counts.sum() == len(values)
 
 
+@example([0.0, 1.0, 2.0, 3.0, np.finfo(float).max, 0.5], 8)
 @given(
     st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=400), st.integers(8, 256)
 )

@@ -37,14 +37,13 @@ def fit_edges(values: npt.NDArray[Any], max_cells: int = MAX_CELLS) -> npt.NDArr
     else:
         points_and_spread = np.concatenate([points, following(points)])
     everything = np.concatenate([points_and_spread, ordered[:1], following(ordered[-1:])])
-    edges: npt.NDArray[Any] = np.unique(everything[np.isfinite(everything)])
+    edges: npt.NDArray[Any] = np.unique(everything)
     return edges
 
 
 def following(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the next larger number of the dtype; the largest integer stays, the largest float is inf."""
+    """Return the next larger number of the dtype; the largest one stays."""
     if values.dtype == np.int64:
         return np.where(values == np.iinfo(np.int64).max, values, values + 1)
-    with np.errstate(over="ignore"):
-        floats: npt.NDArray[Any] = np.nextafter(values, np.inf) + 0.0
+    floats: npt.NDArray[Any] = np.nextafter(values, np.finfo(np.float64).max) + 0.0
     return floats
